@@ -1,0 +1,69 @@
+//! A message on its way through the service: what was submitted, and what became of it.
+
+use bytes::Bytes;
+
+use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
+
+/// What a message is, as far as ordering cares (the content types of RFC 9420 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Changes nothing; accepted in the current and a few past epochs.
+    Application,
+    /// Bound to its epoch, cleared by the commit that closes it.
+    Proposal,
+    /// Closes its epoch: exactly one per epoch wins.
+    Commit,
+}
+
+/// The roster change that a commit makes, as its submitter declares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RosterChange {
+    /// Devices that become members at the commit's sequence number.
+    pub added: Vec<DeviceId>,
+    /// Devices whose last message is this commit.
+    pub removed: Vec<DeviceId>,
+}
+
+impl RosterChange {
+    /// Whether the roster stays as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// One message that a member asks the service to order and fan out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Chosen by the client; the same id again is the same submission again.
+    pub id: MessageId,
+    /// The group, as the MLSMessage header names it.
+    pub group: GroupId,
+    /// The epoch, as the MLSMessage header names it.
+    pub epoch: Epoch,
+    /// The content type, as the MLSMessage header names it.
+    pub kind: Kind,
+    /// Empty unless `kind` is [`Kind::Commit`].
+    pub change: RosterChange,
+    /// The MLSMessage itself, never looked into.
+    pub body: Bytes,
+}
+
+/// An accepted message: its place in the group's order is final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place: one more than the entry before it.
+    pub seq: Seq,
+    /// The epoch it was sent in.
+    pub epoch: Epoch,
+    /// The submitter's id for it.
+    pub id: MessageId,
+    /// What it is.
+    pub kind: Kind,
+    /// Who submitted it.
+    pub sender: DeviceId,
+    /// What it does to the roster, from this very `seq` on.
+    pub change: RosterChange,
+    /// The MLSMessage, shared by every recipient.
+    pub body: Bytes,
+}

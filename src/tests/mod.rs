@@ -1,0 +1,3 @@
+//! Whatever needs more than one module to test; the table of layers is one of them.
+
+mod layers;
