@@ -2,6 +2,8 @@
 //!
 //! A bound lives here or nowhere. Const assertions tie together those that must agree.
 
+use std::time::Duration;
+
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.
 pub const GROUP_ID_BYTES_MAX: usize = 64;
@@ -12,3 +14,58 @@ pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// Most members of one group. Costs about 48 bytes each in the roster.
 pub const ROSTER_MAX: usize = 100_000;
+
+/// Past epochs in which an application message is still accepted, at most; members keep keys for
+/// 2 to 5 of them. Costs nothing here; it costs members the keys of that many epochs.
+pub const PAST_EPOCHS_MAX: u64 = 3;
+
+/// Closed epochs of a group whose winning commit can still be named to a loser. 8 bytes each.
+pub const EPOCHS_REMEMBERED_MAX: usize = 64;
+
+/// Proposals of one epoch. A committer must include them all, so their number is its burden.
+pub const PROPOSALS_PENDING_MAX: usize = 1_024;
+
+/// Groups of one shard. An idle group of two costs about 1 KiB.
+pub const GROUPS_PER_SHARD_MAX: usize = 4 << 20;
+
+/// Messages a group keeps for members that catch up, about 150 bytes each besides the body.
+pub const RING_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of bodies a group keeps for members that catch up: one commit of any size, or a thousand
+/// ordinary messages of 64 KiB.
+pub const RING_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of bodies all groups of a shard keep together; beyond it the shard's oldest message is
+/// forgotten first, whichever group it is of.
+pub const SHARD_RING_BYTES_MAX: usize = 1 << 30;
+
+/// Messages all groups of a shard keep together, about 150 bytes each besides the body; beyond it
+/// the shard's oldest message is forgotten first.
+pub const SHARD_RING_ENTRIES_MAX: usize = 4 << 20;
+
+/// Accepted message ids a shard remembers to recognise retries, about 80 bytes each. When full,
+/// the oldest is forgotten early and a retry of it would be accepted twice.
+pub const RETRIES_REMEMBERED_MAX: usize = 1 << 20;
+
+/// How long an accepted message id is remembered: far beyond any client's retry.
+pub const RETRY_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Shards of one server: the width of a group's watcher set.
+pub const SHARDS_MAX: usize = 64;
+
+/// Resync notices to one recipient of one group before it is closed: it does not keep up.
+pub const RESYNCS_MAX: u8 = 2;
+
+/// How long a recipient may take nothing while something waits for it.
+pub const STALL_MAX: Duration = Duration::from_secs(30);
+
+const _: () = assert!(MESSAGE_BYTES_MAX <= RING_BYTES_MAX);
+const _: () = assert!(RING_BYTES_MAX <= SHARD_RING_BYTES_MAX);
+const _: () = assert!(PAST_EPOCHS_MAX < EPOCHS_REMEMBERED_MAX as u64);
+const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
+
+/// Highest epoch a group can be created at: no group lives long enough to wrap from here.
+pub const EPOCH_MAX: u64 = u64::MAX / 2;
+
+/// Bytes that the in-memory log holds. It is never replayed; it only shows what was logged.
+pub const MEMORY_LOG_BYTES_MAX: usize = 1 << 20;

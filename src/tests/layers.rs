@@ -89,7 +89,7 @@ fn rust_files(source: &Path, module: &str) -> Vec<PathBuf> {
         if path.is_dir() {
             let entries = fs::read_dir(&path).expect("source folder is readable");
             pending.extend(entries.map(|entry| entry.expect("source entry is readable").path()));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.is_file() && path.extension().is_some_and(|kind| kind == "rs") {
             files.push(path);
         }
     }
