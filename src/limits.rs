@@ -69,3 +69,50 @@ pub const EPOCH_MAX: u64 = u64::MAX / 2;
 
 /// Bytes that the in-memory log holds. It is never replayed; it only shows what was logged.
 pub const MEMORY_LOG_BYTES_MAX: usize = 1 << 20;
+
+/// UDP messages moved by one system call. More would not be faster and would delay the first.
+pub const BATCH_DATAGRAMS_MAX: usize = 64;
+
+/// Bytes of one train of packets: the kernel's bound on one UDP message.
+pub const TRAIN_BYTES_MAX: usize = 65_535;
+
+/// Packets of one train. 44 of 1,452 bytes still fit one UDP message.
+pub const TRAIN_PACKETS_MAX: usize = 44;
+
+/// Bytes of one send batch: room for several full trains.
+pub const SEND_BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Kernel buffer of a UDP socket, each way. A burst larger than this is lost, timers fire and
+/// throughput collapses; the default of 212,992 bytes holds about 170 small packets.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// UDP payload of a QUIC packet: 1,500 less the IPv6 and UDP headers. Fixed, never probed.
+pub const MTU_BYTES: u16 = 1_452;
+
+/// Connections of one driver. Each costs about 10 to 30 KiB.
+pub const CONNECTIONS_MAX: usize = 200_000;
+
+/// Handshakes that may wait to be taken up; more are refused by the QUIC layer.
+pub const HANDSHAKES_PENDING_MAX: usize = 4_096;
+
+/// Silence after which a connection is given up.
+pub const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes that a peer may have sent on one stream before we have read them.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes that a peer may have sent on one connection before we have read them.
+pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+
+/// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold.
+pub const SEND_WINDOW_BYTES: u64 = 256 << 10;
+
+/// Sessions (devices) of one connection, each a bidirectional stream. A stream slot costs about
+/// 100 bytes, so the peer is granted more only as it uses them.
+pub const SESSIONS_PER_CONNECTION_MAX: u32 = 128;
+
+/// Stream slots of each direction that a connection starts with.
+pub const STREAMS_INITIAL: u32 = 2;
+
+const _: () = assert!(MTU_BYTES as usize * TRAIN_PACKETS_MAX <= TRAIN_BYTES_MAX);
+const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
