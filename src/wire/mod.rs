@@ -1,1 +1,30 @@
-//! (module)
+//! Bytes to the nouns of `delivery`, and back.
+//!
+//! Two languages: the MLSMessage, of which only the header is read ([`peek`]), and the frames that
+//! a client and the service exchange ([`frame`]). Pure: it knows no time, thread, socket or file,
+//! never panics on bytes from outside, and never allocates by a length it has not checked. It
+//! decides nothing. Called by `server` and by the client side (`mls`, `load`), which meet here,
+//! and by `cli`.
+
+pub mod counter;
+pub mod decode;
+pub mod encode;
+pub mod frame;
+pub mod inbox;
+pub mod malformed;
+pub mod peek;
+pub mod reason;
+mod reader;
+pub mod submission;
+
+#[cfg(test)]
+mod tests;
+
+pub use counter::{Counter, Counters};
+pub use encode::{deliver, submit_header};
+pub use frame::{Delivery, PROTOCOL_VERSION, Reply, Request, Token};
+pub use inbox::{Inbox, InboxError};
+pub use malformed::Malformed;
+pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
+pub use reason::{Reason, Refusal};
+pub use submission::submission;
