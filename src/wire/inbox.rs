@@ -116,3 +116,58 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
     let field = bytes.first_chunk::<LENGTH_BYTES>()?;
     Some(usize::try_from(u32::from_be_bytes(*field)).unwrap_or(usize::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 1 << 24;
+
+    #[test]
+    fn a_frame_within_one_chunk_is_not_copied() {
+        let chunk = Bytes::from(vec![0, 0, 0, 2, 7, 8, 0, 0, 0, 1, 9]);
+        let range = chunk.as_ptr_range();
+        let mut inbox = Inbox::new(MAX);
+        inbox.push(chunk);
+        for expected in [&[7, 8][..], &[9]] {
+            let frame = inbox.next_frame().unwrap().unwrap();
+            assert_eq!(frame, expected);
+            assert!(range.contains(&frame.as_ptr()));
+        }
+        assert_eq!(inbox.next_frame(), Ok(None));
+    }
+
+    #[test]
+    fn a_claimed_length_allocates_nothing() {
+        let mut inbox = Inbox::new(MAX);
+        inbox.push(Bytes::from_static(&[1, 0, 0, 0]));
+        assert_eq!(inbox.next_frame(), Ok(None));
+        assert!(inbox.partial.capacity() <= 64, "{}", inbox.partial.capacity());
+        for arrived in (4..100_000).step_by(1000) {
+            inbox.push(Bytes::from(vec![0; 1000]));
+            assert_eq!(inbox.next_frame(), Ok(None));
+            let capacity = inbox.partial.capacity();
+            assert!(capacity <= 2 * (arrived + 1000), "{capacity} for {arrived}");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_bound_is_refused_by_its_length_alone() {
+        let mut inbox = Inbox::new(255);
+        inbox.push(Bytes::from_static(&[0, 0, 1]));
+        assert_eq!(inbox.next_frame(), Ok(None));
+        inbox.push(Bytes::from_static(&[0]));
+        assert_eq!(inbox.next_frame(), Err(InboxError::TooLarge { length: 256 }));
+        assert_eq!(inbox.next_frame(), Err(InboxError::TooLarge { length: 256 }));
+        inbox.set_frame_bytes_max(256);
+        assert_eq!(inbox.next_frame(), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_frame_is_refused() {
+        let mut inbox = Inbox::new(MAX);
+        inbox.push(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 1, 5]));
+        assert_eq!(inbox.next_frame(), Err(InboxError::Empty));
+        assert_eq!(inbox.next_frame(), Err(InboxError::Empty));
+    }
+}

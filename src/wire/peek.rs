@@ -274,3 +274,101 @@ fn group_info(reader: &mut Reader<'_>) -> Result<Peek, Malformed> {
     let epoch = Epoch(reader.u64()?);
     Ok(Peek::GroupInfo { cipher_suite, group, epoch })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: [u8; 2] = [1, 0xaa];
+    const EPOCH: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 5];
+
+    fn check(fields: &[&[u8]], expected: Result<Peek, (usize, &'static str)>) {
+        let message = [&[&[0, 1][..]], fields].concat().concat();
+        let got = peek(&message).map_err(|error| (error.offset, error.what));
+        assert_eq!(got, expected, "{message:02x?}");
+    }
+
+    fn group() -> GroupId {
+        GroupId::new(&[0xaa]).unwrap()
+    }
+
+    #[test]
+    fn a_public_message_names_its_sender() {
+        let epoch = Epoch(5);
+        let public = |kind, sender| Ok(Peek::Public { group: group(), epoch, kind, sender });
+        let of = |rest: &[u8], expected| check(&[&[0, 1], &GROUP, &EPOCH, rest], expected);
+        of(&[1, 0, 0, 1, 2, 0, 3, 9], public(Kind::Commit, Sender::Member { leaf: 258 }));
+        of(&[1, 0, 0, 0, 7, 1, 8, 2, 9], public(Kind::Proposal, Sender::Member { leaf: 7 }));
+        of(&[2, 0, 0, 0, 6, 0, 2, 9], public(Kind::Proposal, Sender::External { index: 6 }));
+        of(&[3, 0, 2, 9], public(Kind::Proposal, Sender::NewMemberProposal));
+        of(&[4, 0, 3, 9], public(Kind::Commit, Sender::NewMemberCommit));
+    }
+
+    #[test]
+    fn a_public_message_that_its_sender_may_not_send_is_refused() {
+        let of = |rest: &[u8], at, what| check(&[&[0, 1], &GROUP, &EPOCH, rest], Err((at, what)));
+        of(&[1, 0, 0, 0, 0, 0, 1, 9], 20, PUBLIC_APPLICATION);
+        of(&[4, 0, 1, 9], 16, PUBLIC_APPLICATION);
+        of(&[2, 0, 0, 0, 0, 0, 3, 9], 20, SENDER_CONTENT);
+        of(&[3, 0, 3, 9], 16, SENDER_CONTENT);
+        of(&[4, 0, 2, 9], 16, SENDER_CONTENT);
+        of(&[0, 0, 2, 9], 14, SENDER_TYPE);
+        of(&[5, 0, 2, 9], 14, SENDER_TYPE);
+        of(&[4, 0, 0, 9], 16, CONTENT_TYPE);
+        of(&[4, 0, 4, 9], 16, CONTENT_TYPE);
+        of(&[4, 0, 3], 17, NO_CONTENT);
+    }
+
+    #[test]
+    fn a_private_message_ends_with_its_ciphertext() {
+        let of = |rest: &[u8], expected| check(&[&[0, 2], &GROUP, &EPOCH, rest], expected);
+        let private = |kind| Ok(Peek::Private { group: group(), epoch: Epoch(5), kind });
+        of(&[1, 0, 1, 7, 2, 8, 8], private(Kind::Application));
+        of(&[2, 0, 0, 0], private(Kind::Proposal));
+        of(&[3, 2, 9, 9, 0, 0], private(Kind::Commit));
+        of(&[4, 0, 0, 0], Err((14, CONTENT_TYPE)));
+        of(&[1, 0, 1, 7, 2, 8, 8, 0], Err((21, super::super::reader::TRAILING)));
+        of(&[1, 0, 1, 7, 3, 8, 8], Err((18, super::super::reader::VECTOR_TOO_LONG)));
+    }
+
+    #[test]
+    fn a_welcome_is_counted_and_ends_with_its_group_info() {
+        let welcome = |recipients| Ok(Peek::Welcome { cipher_suite: 0x4d, recipients });
+        let of = |rest: &[u8], expected| check(&[&[0, 3, 0, 0x4d], rest], expected);
+        of(&[0, 1, 9], welcome(0));
+        of(&[3, 0, 0, 0, 1, 9], welcome(1));
+        of(&[8, 1, 7, 1, 7, 1, 7, 0, 0, 0], Err((15, super::super::reader::TRUNCATED)));
+        of(&[9, 1, 7, 1, 7, 1, 7, 0, 0, 0, 0], welcome(2));
+        of(&[3, 0, 0, 1, 1, 9], Err((9, super::super::reader::VECTOR_TOO_LONG)));
+        of(&[3, 0, 0, 0, 1, 9, 9], Err((12, super::super::reader::TRAILING)));
+    }
+
+    #[test]
+    fn a_group_info_and_a_key_package_are_read_as_far_as_they_matter() {
+        let (cipher_suite, epoch) = (0x4d, Epoch(5));
+        let info = Ok(Peek::GroupInfo { cipher_suite, group: group(), epoch });
+        check(&[&[0, 4, 0, 1, 0, 0x4d], &GROUP, &EPOCH], info);
+        check(&[&[0, 4, 0, 2, 0, 0x4d], &GROUP, &EPOCH], Err((4, VERSION)));
+        check(&[&[0, 5, 0, 1, 0, 0x4d]], Ok(Peek::KeyPackage { cipher_suite }));
+        check(&[&[0, 5, 0, 0, 0, 0x4d]], Err((4, VERSION)));
+    }
+
+    #[test]
+    fn a_group_id_has_a_bound_on_both_ends() {
+        check(&[&[0, 2, 0], &EPOCH, &[1, 0, 0, 0]], Err((4, GROUP_ID)));
+        check(&[&[0, 2, 0x40, 65], &[1; 65], &EPOCH, &[1, 0, 0, 0]], Err((4, GROUP_ID)));
+        let group = GroupId::new(&[1; 64]).unwrap();
+        let private = Peek::Private { group, epoch: Epoch(5), kind: Kind::Application };
+        check(&[&[0, 2, 0x40, 64], &[1; 64], &EPOCH, &[1, 0, 0, 0]], Ok(private));
+    }
+
+    #[test]
+    fn what_is_not_an_mls_message_is_refused_at_its_first_fields() {
+        assert_eq!(peek(&[0, 0, 0, 1]), Err(Malformed { offset: 0, what: VERSION }));
+        check(&[&[0, 0]], Err((2, WIRE_FORMAT)));
+        check(&[&[0, 6]], Err((2, WIRE_FORMAT)));
+        let welcome = [0, 1, 0, 3, 0, 1, 0, 0];
+        assert_eq!(peek_group(&welcome), Err(Malformed { offset: 2, what: NOT_GROUP }));
+        assert_eq!(group_bytes(&welcome), None);
+    }
+}
