@@ -1,21 +1,21 @@
 //! Bytes to the nouns of `delivery`, and back.
 //!
-//! Two languages: the MLSMessage, of which only the header is read ([`peek`]), and the frames that
+//! Two languages: the MLSMessage, of which only the header is read ([`peek()`]), and the frames that
 //! a client and the service exchange ([`frame`]). Pure: it knows no time, thread, socket or file,
 //! never panics on bytes from outside, and never allocates by a length it has not checked. It
 //! decides nothing. Called by `server` and by the client side (`mls`, `load`), which meet here,
 //! and by `cli`.
 
-pub mod counter;
-pub mod decode;
-pub mod encode;
+mod counter;
+mod decode;
+mod encode;
 pub mod frame;
-pub mod inbox;
-pub mod malformed;
-pub mod peek;
-pub mod reason;
+mod inbox;
+mod malformed;
+mod peek;
+mod reason;
 mod reader;
-pub mod submission;
+mod submission;
 
 #[cfg(test)]
 mod tests;
