@@ -116,3 +116,29 @@ pub const STREAMS_INITIAL: u32 = 2;
 
 const _: () = assert!(MTU_BYTES as usize * TRAIN_PACKETS_MAX <= TRAIN_BYTES_MAX);
 const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
+/// Largest client frame in bytes, after its length field and once the session is authenticated.
+/// Room for the largest message together with the largest roster change, and 1 KiB of fields; so
+/// no legal submission is refused by framing. It is what one member can make a session hold.
+pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES + 1024;
+
+/// Largest client frame in bytes, after its length field, before the session is authenticated. A
+/// hello is 50; the rest is room to refuse a longer one by its meaning. Raising it raises what a
+/// stranger can make the service hold.
+pub const FRAME_BYTES_UNAUTHENTICATED_MAX: usize = 256;
+
+/// Bytes of a device id and of a message id on the wire.
+const DEVICE_ID_BYTES: usize = 16;
+
+// A submission: type, message id, two counts, the change, the message.
+const _: () =
+    assert!(1 + 16 + 8 + ROSTER_MAX * DEVICE_ID_BYTES + MESSAGE_BYTES_MAX <= FRAME_BYTES_MAX);
+// A creation: type, request id, epoch, group id with its length, count, the roster.
+const _: () = assert!(
+    1 + 16 + 8 + 1 + GROUP_ID_BYTES_MAX + 4 + ROSTER_MAX * DEVICE_ID_BYTES <= FRAME_BYTES_MAX
+);
+// A hello: type, version, device, token.
+const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + 32 < 64 && 64 <= FRAME_BYTES_UNAUTHENTICATED_MAX);
+// A frame's length field is a u32; a group id's is a u8; an MLS vector is shorter than 2^30.
+const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 30);

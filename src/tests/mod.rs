@@ -1,3 +1,4 @@
 //! Whatever needs more than one module to test; the table of layers is one of them.
 
 mod layers;
+mod wire_openmls;
