@@ -167,6 +167,9 @@ fn every_truncation(frame: &Bytes, body: usize, refused: impl Fn(Bytes) -> bool)
 }
 
 proptest! {
+    // A failure prints its case; it leaves no file in the repository.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_request_survives_the_wire(request in request()) {
         prop_assert_eq!(Request::decode(request_frame(&request)), Ok(request));
