@@ -142,3 +142,34 @@ const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + 32 < 64 && 64 <= FRAME_BYTES_UNA
 const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 30);
+
+/// Batches that one shard may have sent another and the other not yet taken. When full, the
+/// sender takes no new requests until there is room.
+pub const MESH_BATCHES_MAX: usize = 1_024;
+
+/// Frames that the slowest recipient of a group on a shard may be behind before it has to
+/// resynchronise. 40 bytes each besides the frame, which recipients share.
+pub const AUDIENCE_ENTRIES_MAX: usize = RING_ENTRIES_MAX;
+
+/// Bytes of frames that the slowest recipient of a group on a shard may be behind.
+pub const AUDIENCE_BYTES_MAX: usize = RING_BYTES_MAX;
+
+/// Bytes of answers that may wait for a session's control stream; beyond it, its requests are
+/// left unread until they have left.
+pub const REPLIES_PENDING_BYTES_MAX: usize = 64 << 10;
+
+/// Groups that one session may drain at once. 8 bytes each.
+pub const GROUPS_PER_SESSION_MAX: usize = 10_000;
+
+/// How long a connection may stay without an authenticated session.
+pub const HELLO_MAX: Duration = Duration::from_secs(10);
+
+/// Recipients visited before the shard looks at its socket again: about a millisecond of sends.
+/// A longer turn would inflate round-trip samples and delay commits.
+pub const SWEEP_VISITS_PER_TURN: usize = 256;
+
+/// Bytes handed to recipients before the shard looks at its socket again.
+pub const SWEEP_BYTES_PER_TURN: usize = 4 << 20;
+
+/// How long a stopping server waits for what it has accepted to be taken by its recipients.
+pub const DRAIN_MAX: Duration = Duration::from_secs(5);

@@ -105,6 +105,11 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
         self.recipients.is_empty()
     }
 
+    /// Every recipient.
+    pub fn keys(&self) -> impl Iterator<Item = K> {
+        self.recipients.iter().map(|recipient| recipient.key)
+    }
+
     /// The number of the next message to be pushed.
     #[must_use]
     pub fn next(&self) -> Seq {

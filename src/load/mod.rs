@@ -1,1 +1,3 @@
-//! (module)
+//! load
+pub mod client;
+pub use client::{Client, Heard, SessionNumber};

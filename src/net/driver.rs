@@ -22,7 +22,7 @@ use quinn_proto::{
 use super::connection::{Connection, ConnectionId};
 use super::error::Error;
 use super::event::Event;
-use super::socket::{Socket, SocketCounters};
+use super::socket::{Bound, Socket, SocketCounters};
 use super::timers::Timers;
 use super::tls::{Identity, Trust};
 use super::transport;
@@ -72,27 +72,27 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// A driver that accepts connections on `listen`.
+    /// A driver that accepts connections on a socket.
     ///
     /// # Errors
-    /// [`Error::Bind`] when the address is taken, [`Error::Tls`] when the identity is unusable.
-    pub fn server(listen: SocketAddr, identity: &Identity) -> Result<Self, Error> {
+    /// [`Error::Tls`] when the identity is unusable.
+    pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
         let mut config = ServerConfig::with_crypto(identity.crypto()?);
         config.transport_config(transport::server());
         config.max_incoming(HANDSHAKES_PENDING_MAX);
         config.migration(false);
-        Ok(Self::new(vec![Socket::bind(listen)?], Some(Arc::new(config)), None))
+        Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None))
     }
 
     /// A driver that connects from `sockets` sockets on `local`, one after another in turn.
     ///
     /// # Errors
-    /// As [`Self::server`].
+    /// [`Error::Bind`] when there are no ports, [`Error::Tls`].
     pub fn client(local: IpAddr, sockets: usize, trust: Trust) -> Result<Self, Error> {
         let mut config = ClientConfig::new(trust.crypto()?);
         config.transport_config(transport::client());
         let sockets = (0..sockets.max(1))
-            .map(|_| Socket::bind(SocketAddr::new(local, 0)))
+            .map(|_| Bound::bind(SocketAddr::new(local, 0)).map(Socket::new))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self::new(sockets, None, Some(config)))
     }
@@ -240,14 +240,19 @@ impl Driver {
         stream: StreamId,
         chunks: &mut [Bytes],
     ) -> Option<usize> {
-        let written = {
+        let mut written = 0;
+        loop {
             let connection = self.connection(id)?;
             match connection.proto.send_stream(stream).write_chunks(chunks) {
-                Ok(written) => written.bytes,
-                Err(quinn_proto::WriteError::Blocked) => 0,
+                Ok(more) => written += more.bytes,
+                // Only a write that finds no room makes the connection announce room later.
+                Err(quinn_proto::WriteError::Blocked) => break,
                 Err(_) => return None,
             }
-        };
+            if chunks.iter().all(Bytes::is_empty) {
+                break;
+            }
+        }
         if written > 0 {
             self.mark_dirty(id.index);
         }

@@ -20,5 +20,5 @@ pub use driver::{Counters, Driver};
 pub use error::Error;
 pub use event::{Event, Lost};
 pub use quinn_proto::{Dir, StreamId};
-pub use socket::SocketCounters;
+pub use socket::{Bound, SocketCounters};
 pub use tls::{Fingerprint, Identity, KeyExchange, Trust};

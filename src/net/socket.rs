@@ -83,16 +83,48 @@ impl std::fmt::Debug for Socket {
     }
 }
 
-impl Socket {
+/// A bound UDP socket, not yet driven: it can still move to the thread that will.
+#[derive(Debug)]
+pub struct Bound {
+    socket: UdpSocket,
+    buffer_bytes: usize,
+}
+
+impl Bound {
     /// Binds, makes the buffers large, turns GRO on.
-    pub(super) fn bind(address: SocketAddr) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Bind`] when the address is taken or not ours.
+    pub fn bind(address: SocketAddr) -> Result<Self, Error> {
         let bind = |source| Error::Bind { address, source };
         let socket = UdpSocket::bind(address).map_err(bind)?;
         socket.set_nonblocking(true).map_err(bind)?;
         let buffer_bytes = enlarge_buffers(&socket);
         // Without GRO every train is cut up by the kernel first: slower, not wrong.
         setsockopt(&socket, sockopt::UdpGroSegment, &true).ok();
-        Ok(Self {
+        Ok(Self { socket, buffer_bytes })
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// [`Error::Socket`] if the kernel does not say.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        self.socket.local_addr().map_err(Error::Socket)
+    }
+
+    /// The smaller of the two buffers, as the kernel granted it.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+}
+
+impl Socket {
+    /// With empty batches, in the thread that will drive it.
+    pub(super) fn new(bound: Bound) -> Self {
+        let Bound { socket, buffer_bytes } = bound;
+        Self {
             socket,
             buffer_bytes,
             received: vec![0; RECEIVE_STRIDE * BATCH_DATAGRAMS_MAX],
@@ -105,7 +137,7 @@ impl Socket {
             trains: MultiHeaders::preallocate(BATCH_DATAGRAMS_MAX, Some(nix::cmsg_space!(u16))),
             counters: SocketCounters::default(),
             batch: Vec::new(),
-        })
+        }
     }
 
     /// The address it is bound to.
@@ -293,7 +325,7 @@ mod tests {
 
     fn pair() -> (Socket, Socket, SocketAddr) {
         let any = "127.0.0.1:0".parse().unwrap();
-        let (a, b) = (Socket::bind(any).unwrap(), Socket::bind(any).unwrap());
+        let [a, b] = [(); 2].map(|()| Socket::new(Bound::bind(any).unwrap()));
         let to = b.local_address().unwrap();
         (a, b, to)
     }
@@ -337,7 +369,7 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_is_an_error_that_names_it() {
         let (_, b, to) = pair();
-        let error = Socket::bind(to).unwrap_err().to_string();
+        let error = Bound::bind(to).unwrap_err().to_string();
         assert!(error.contains(&to.to_string()), "{error}");
         drop(b);
     }

@@ -17,7 +17,8 @@ struct Pair {
 impl Pair {
     fn new(key_exchange: KeyExchange) -> Self {
         let identity = Identity::self_signed().unwrap();
-        let server = Driver::server("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = Driver::server(bound, &identity).unwrap();
         let trust = Trust { fingerprint: identity.fingerprint(), key_exchange };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 2, trust).unwrap();
         Self { server, client, events: Vec::new() }

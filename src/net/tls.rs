@@ -108,6 +108,14 @@ impl Identity {
         Fingerprint::of(&self.chain[0])
     }
 
+    /// Whether a server can present this chain with this key.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when they do not belong together or are of a kind that TLS 1.3 has not.
+    pub fn check(&self) -> Result<(), Error> {
+        self.crypto().map(drop)
+    }
+
     pub(super) fn crypto(&self) -> Result<Arc<QuicServerConfig>, Error> {
         let both = [KeyExchange::X25519, KeyExchange::X25519MlKem768];
         let mut tls = rustls::ServerConfig::builder_with_provider(crypto_provider(&both))

@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 const USES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("clock", &[]),
+    ("process", &[]),
     ("delivery", &["limits"]),
     ("wire", &["limits", "delivery"]),
     ("log", &["limits"]),
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
-    ("server", &["limits", "clock", "delivery", "wire", "log", "engine", "net"]),
+    ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
-    ("load", &["limits", "clock", "delivery", "wire", "net", "mls"]),
+    ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "load"]),
-    ("cli", &["limits", "clock", "delivery", "wire", "net", "server", "mls", "load", "report"]),
+    (
+        "cli",
+        &[
+            "limits", "clock", "process", "delivery", "wire", "net", "server", "mls", "load",
+            "report",
+        ],
+    ),
 ];
 
 #[test]

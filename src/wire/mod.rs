@@ -16,6 +16,7 @@ mod peek;
 mod reason;
 mod reader;
 mod submission;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -28,3 +29,4 @@ pub use malformed::Malformed;
 pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
 pub use reason::{Reason, Refusal};
 pub use submission::submission;
+pub use token::{OPERATOR, TokenKey};
