@@ -255,6 +255,17 @@ mod tests {
     }
 
     #[test]
+    fn two_that_mint_the_same_tape_at_once_leave_one_intact_file() {
+        let (_folder, cache) = cache();
+        let mint = || cache.load_or_mint(&spec(), &|_| ()).unwrap();
+        let ((one, _), (other, _)) = rayon::join(mint, mint);
+        file(&cache);
+        let (cached, origin) = mint();
+        assert_eq!(origin, Origin::Cached);
+        assert!(cached == one || cached == other);
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_costs_only_the_caching() {
         let (folder, cache) = cache();
         fs::write(folder.path().join("tapes"), "a file where the folder should be").unwrap();

@@ -180,11 +180,16 @@ mod tests {
             let plan = Plan { suite, group, members, senders: 1, joiners, handshake };
             let formed = form(&plan, true, &|_| ()).unwrap();
             assert_eq!(formed.creator.epoch(), Epoch(3));
-            for newcomer in formed.joiners {
+            let seats = seats(members, 1, joiners);
+            for (newcomer, seat) in formed.joiners.into_iter().zip(&seats[1..]) {
                 let pairs = newcomer.pairs();
                 let (welcome, tree) = (&formed.welcome, &formed.tree);
-                let joined = Leaf::join(suite, &pairs, welcome, tree, handshake).unwrap();
+                let mut joined = Leaf::join(suite, &pairs, welcome, tree, handshake).unwrap();
                 assert_eq!(joined.authenticator(), formed.creator.authenticator());
+                // The header, a group id of 5, the epoch, the type of sender: then its leaf.
+                let leaf_at = 4 + 6 + 8 + 1;
+                let commit = joined.prepare_commit().unwrap();
+                assert_eq!(commit[leaf_at..leaf_at + 4], seat.to_be_bytes());
             }
         }
     }

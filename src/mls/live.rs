@@ -12,6 +12,7 @@ use super::form::each;
 use super::leaf::Leaf;
 use super::leaf::MemberError;
 use super::leaf::Processed;
+use super::leaf::refused;
 use super::suite::Suite;
 use super::tape::Handshake;
 use crate::delivery::Epoch;
@@ -22,7 +23,7 @@ use crate::delivery::GroupId;
 pub struct LiveGroup;
 
 impl LiveGroup {
-    /// All members of a new group of `members` (at least 1), all in its first epoch, by member
+    /// All members of a new group of `members` (at least 2), all in its first epoch, by member
     /// number. Cost: a join each, so quadratic in `members`; meant for tens.
     pub fn form(
         suite: Suite,
@@ -30,6 +31,9 @@ impl LiveGroup {
         members: u32,
         handshake: Handshake,
     ) -> Result<Vec<LiveMember>, MemberError> {
+        if members < 2 {
+            return Err(refused("form the group")("a group has at least two members"));
+        }
         let (senders, joiners) = (members, members);
         let plan = Plan { suite, group, members, senders, joiners, handshake };
         let Formed { creator, joiners, welcome, tree } = form::form(&plan, true, &|_| ())?;
@@ -124,6 +128,16 @@ mod tests {
             }
             let authenticator = members[0].authenticator();
             assert!(members.iter().all(|member| member.authenticator() == authenticator));
+        }
+    }
+
+    #[test]
+    fn a_live_group_of_fewer_than_two_is_refused() {
+        let (suite, group) = (Suite::named("x25519-aes128-ed25519"), GroupId::new(b"few"));
+        let (suite, group) = (suite.unwrap(), group.unwrap());
+        for members in [0, 1] {
+            let formed = LiveGroup::form(suite, group, members, Handshake::Public);
+            assert!(matches!(formed, Err(MemberError::Refused { .. })), "{members}");
         }
     }
 

@@ -42,7 +42,8 @@ pub enum MintError {
 }
 
 /// Mints one tape on every core. `progress` hears of work just done; what it hears adds up to
-/// [`units`]. Cost: some seconds for a thousand members, quadratic in neither members nor messages.
+/// [`units`]. Cost on two cores: 2.4 s for 1,000 members, 8 senders, 20 commits and 2,000
+/// application messages, 4 s with X-Wing; 16 s for 10,000 members, nearly all of it the bulk add.
 pub fn mint(spec: &TapeSpec, progress: &(dyn Fn(u64) + Sync)) -> Result<Tape, MintError> {
     mint_on(spec, true, progress)
 }
