@@ -1,1 +1,16 @@
-//! (module)
+//! The open-loop load engine: what it will do, when, and how it knows that nothing was lost.
+//!
+//! `scenario`, `population` and `schedule` fix everything before the run and are pure; `recorder`,
+//! `occupancy` and `oracle` judge it while it runs and read no clock either. Never names the
+//! server's side (`engine`, `log`, `server`), so the generator cannot cheat. Called by `cli`.
+
+pub mod attempt;
+pub mod check;
+pub mod occupancy;
+
+pub mod place;
+pub mod population;
+
+pub mod scenario;
+pub mod schedule;
+pub mod units;
