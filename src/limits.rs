@@ -23,7 +23,7 @@ pub const CLASSES_MAX: usize = 64;
 /// Most groups of one scenario. Each costs the engine about 200 bytes before its members.
 pub const GROUPS_MAX: u32 = 200_000;
 
-/// Most memberships of one scenario. Each costs the oracle 32 bytes and the engine a session.
+/// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
 pub const MEMBERS_MAX: u32 = 2_000_000;
 
 /// Most connections of one scenario. Each costs about 20 KiB of QUIC state on either side.
@@ -36,8 +36,8 @@ pub const CONNECTION_MEMBERS_MAX: u32 = 10_000;
 /// group, and the time of one decryption per delivery.
 pub const REAL_MEMBERS_MAX: u32 = 20_000;
 
-/// Most operations of one schedule. Each costs 48 bytes before the run, and up to 80 in the
-/// oracle while it is outstanding.
+/// Most operations of one schedule. Each costs 48 bytes before the run, and up to 200 in
+/// the oracle while it is outstanding.
 pub const OPERATIONS_MAX: u64 = 5_000_000;
 
 /// Most submission attempts of one run, first tries and retries together. The oracle keeps one
@@ -58,8 +58,8 @@ pub const PHASE_SECONDS_MAX: u32 = 86_400;
 /// Most server shards a scenario may ask for.
 pub const SHARDS_MAX: u32 = 256;
 
-/// Most examples kept of each run's violations. The counts are exact beyond it.
-pub const VIOLATION_EXAMPLES_MAX: usize = 16;
+/// Most examples kept of each kind of violation. The counts are exact beyond it.
+pub const VIOLATION_EXAMPLES_MAX: usize = 5;
 
 /// Most skipped deliveries remembered, so that a late one is told from a repeated one. Beyond it
 /// a late delivery counts as a duplicate; it is a violation either way. Costs 24 bytes each, and

@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod check;
 pub mod occupancy;
+pub mod oracle;
 
 pub mod place;
 pub mod population;
