@@ -11,6 +11,7 @@ pub mod oracle;
 
 pub mod place;
 pub mod population;
+pub mod recorder;
 
 pub mod scenario;
 pub mod schedule;
