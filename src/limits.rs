@@ -92,3 +92,10 @@ const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
 const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX);
 const _: () = assert!(CONNECTION_MEMBERS_MAX <= MEMBERS_MAX);
 const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
+
+/// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps
+/// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
+pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
+
+/// Most reasons given with a verdict; the counts say the rest.
+pub const REASONS_MAX: usize = 20;

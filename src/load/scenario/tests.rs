@@ -162,3 +162,63 @@ proptest! {
         let _ = Scenario::parse(&text, "t").map_err(|error| error.to_string());
     }
 }
+
+fn files() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(files.len() >= 4);
+    files
+}
+
+#[test]
+fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
+    for (file, text) in files() {
+        let scenario = Scenario::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text.starts_with("# "), "{file} opens with what it is about");
+        assert!(scenario.why.len() > 20 && scenario.expect.len() > 20, "{file}");
+        let small = scenario.scaled_down();
+        assert_eq!(check::first_fault(&small), None, "{file}");
+        let total = (small.offered() + small.drain).as_secs_f64();
+        assert!(total < 7.0, "{file} is small enough for a test");
+    }
+}
+
+#[test]
+fn every_field_of_the_format_and_every_file_is_in_the_readme() {
+    let readme = include_str!("../../../scenarios/README.md");
+    // serde lists every field it knows when it meets one that it does not.
+    let fields_of = |text: &str| -> Vec<String> {
+        let error = Scenario::parse(text, "t").unwrap_err();
+        assert!(error.message.contains("expected one of") || error.message.contains("expected `"));
+        let known = error.message.split_once("expected").unwrap().1.to_owned();
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let server = GOOD.replace("[[groups]]", "[server]\ncolour = 1\n[[groups]]");
+    let sections = [
+        ("", "x = 1\n".to_owned() + GOOD),
+        ("durations.", GOOD.replace("durations = {", "durations = { x = 1,")),
+        ("server.", server),
+        ("", format!("{GOOD}x = 1\n")),
+    ];
+    let mut count = 0;
+    for (prefix, text) in sections {
+        for field in fields_of(&text) {
+            count += 1;
+            if ["durations", "server", "groups"].contains(&field.as_str()) {
+                continue;
+            }
+            assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
+        }
+    }
+    assert_eq!(count, 7 + 3 + 1 + 14, "the four tables of the format");
+    for (file, _) in files() {
+        let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
+        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
