@@ -1,6 +1,7 @@
 //! Stentor
 pub mod limits;
 pub mod clock;
+pub mod process;
 pub mod delivery;
 pub mod wire;
 pub mod log;

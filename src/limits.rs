@@ -2,6 +2,8 @@
 //!
 //! A bound lives here or nowhere. Const assertions tie together those that must agree.
 
+use std::time::Duration;
+
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.
 pub const GROUP_ID_BYTES_MAX: usize = 64;
@@ -12,6 +14,177 @@ pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// Most members of one group. Costs about 48 bytes each in the roster.
 pub const ROSTER_MAX: usize = 100_000;
+
+/// Past epochs in which an application message is still accepted, at most; members keep keys for
+/// 2 to 5 of them. Costs nothing here; it costs members the keys of that many epochs.
+pub const PAST_EPOCHS_MAX: u64 = 3;
+
+/// Closed epochs of a group whose winning commit can still be named to a loser. 8 bytes each.
+pub const EPOCHS_REMEMBERED_MAX: usize = 64;
+
+/// Proposals of one epoch. A committer must include them all, so their number is its burden.
+pub const PROPOSALS_PENDING_MAX: usize = 1_024;
+
+/// Groups of one shard. An idle group of two costs about 1 KiB.
+pub const GROUPS_PER_SHARD_MAX: usize = 4 << 20;
+
+/// Messages a group keeps for members that catch up, about 150 bytes each besides the body.
+pub const RING_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of bodies a group keeps for members that catch up: one commit of any size, or a thousand
+/// ordinary messages of 64 KiB.
+pub const RING_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of bodies all groups of a shard keep together; beyond it the shard's oldest message is
+/// forgotten first, whichever group it is of.
+pub const SHARD_RING_BYTES_MAX: usize = 1 << 30;
+
+/// Messages all groups of a shard keep together, about 150 bytes each besides the body; beyond it
+/// the shard's oldest message is forgotten first.
+pub const SHARD_RING_ENTRIES_MAX: usize = 4 << 20;
+
+/// Accepted message ids a shard remembers to recognise retries, about 80 bytes each. When full,
+/// the oldest is forgotten early and a retry of it would be accepted twice.
+pub const RETRIES_REMEMBERED_MAX: usize = 1 << 20;
+
+/// How long an accepted message id is remembered: far beyond any client's retry.
+pub const RETRY_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Shards of one server: the width of a group's watcher set.
+pub const SHARDS_MAX: usize = 64;
+
+/// Resync notices to one recipient of one group before it is closed: it does not keep up.
+pub const RESYNCS_MAX: u8 = 2;
+
+/// How long a recipient may take nothing while something waits for it.
+pub const STALL_MAX: Duration = Duration::from_secs(30);
+
+const _: () = assert!(MESSAGE_BYTES_MAX <= RING_BYTES_MAX);
+const _: () = assert!(RING_BYTES_MAX <= SHARD_RING_BYTES_MAX);
+const _: () = assert!(PAST_EPOCHS_MAX < EPOCHS_REMEMBERED_MAX as u64);
+const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
+
+/// Highest epoch a group can be created at: no group lives long enough to wrap from here.
+pub const EPOCH_MAX: u64 = u64::MAX / 2;
+
+/// Bytes that the in-memory log holds. It is never replayed; it only shows what was logged.
+pub const MEMORY_LOG_BYTES_MAX: usize = 1 << 20;
+
+/// UDP messages moved by one system call. More would not be faster and would delay the first.
+pub const BATCH_DATAGRAMS_MAX: usize = 64;
+
+/// Bytes of one train of packets: the kernel's bound on one UDP message.
+pub const TRAIN_BYTES_MAX: usize = 65_535;
+
+/// Packets of one train. 44 of 1,452 bytes still fit one UDP message.
+pub const TRAIN_PACKETS_MAX: usize = 44;
+
+/// Bytes of one send batch: room for several full trains.
+pub const SEND_BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Kernel buffer of a UDP socket, each way. A burst larger than this is lost, timers fire and
+/// throughput collapses; the default of 212,992 bytes holds about 170 small packets.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// UDP payload of a QUIC packet: 1,500 less the IPv6 and UDP headers. Fixed, never probed.
+pub const MTU_BYTES: u16 = 1_452;
+
+/// Connections of one driver. Each costs about 10 to 30 KiB.
+pub const CONNECTIONS_MAX: usize = 200_000;
+
+/// Handshakes that may wait to be taken up; more are refused by the QUIC layer.
+pub const HANDSHAKES_PENDING_MAX: usize = 4_096;
+
+/// Silence after which a connection is given up.
+pub const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes that a peer may have sent on one stream before we have read them.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Bytes that a peer may have sent on one connection before we have read them.
+pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+
+/// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold.
+pub const SEND_WINDOW_BYTES: u64 = 256 << 10;
+
+/// Sessions (devices) of one connection, each a bidirectional stream. A stream slot costs about
+/// 100 bytes, so the peer is granted more only as it uses them.
+pub const SESSIONS_PER_CONNECTION_MAX: u32 = 128;
+
+/// Stream slots of each direction that a connection starts with.
+pub const STREAMS_INITIAL: u32 = 2;
+
+const _: () = assert!(MTU_BYTES as usize * TRAIN_PACKETS_MAX <= TRAIN_BYTES_MAX);
+const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
+/// Largest client frame in bytes, after its length field and once the session is authenticated.
+/// Room for the largest message together with the largest roster change, and 1 KiB of fields; so
+/// no legal submission is refused by framing. It is what one member can make a session hold.
+pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES + 1024;
+
+/// Largest client frame in bytes, after its length field, before the session is authenticated. A
+/// hello is 50; the rest is room to refuse a longer one by its meaning. Raising it raises what a
+/// stranger can make the service hold.
+pub const FRAME_BYTES_UNAUTHENTICATED_MAX: usize = 256;
+
+/// Bytes of a device id and of a message id on the wire.
+const DEVICE_ID_BYTES: usize = 16;
+
+// A submission: type, message id, two counts, the change, the message.
+const _: () =
+    assert!(1 + 16 + 8 + ROSTER_MAX * DEVICE_ID_BYTES + MESSAGE_BYTES_MAX <= FRAME_BYTES_MAX);
+// A creation: type, request id, epoch, group id with its length, count, the roster.
+const _: () = assert!(
+    1 + 16 + 8 + 1 + GROUP_ID_BYTES_MAX + 4 + ROSTER_MAX * DEVICE_ID_BYTES <= FRAME_BYTES_MAX
+);
+// A hello: type, version, device, token.
+const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + 32 < 64 && 64 <= FRAME_BYTES_UNAUTHENTICATED_MAX);
+// A frame's length field is a u32; a group id's is a u8; an MLS vector is shorter than 2^30.
+const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 30);
+
+/// Batches that one shard may have sent another and the other not yet taken. When full, the
+/// sender takes no new requests until there is room.
+pub const MESH_BATCHES_MAX: usize = 1_024;
+
+/// Frames that the slowest recipient of a group on a shard may be behind before it has to
+/// resynchronise. 40 bytes each besides the frame, which recipients share.
+pub const AUDIENCE_ENTRIES_MAX: usize = RING_ENTRIES_MAX;
+
+/// Bytes of frames that the slowest recipient of a group on a shard may be behind.
+pub const AUDIENCE_BYTES_MAX: usize = RING_BYTES_MAX;
+
+/// Bytes of answers that may wait for a session's control stream; beyond it, its requests are
+/// left unread until they have left.
+pub const REPLIES_PENDING_BYTES_MAX: usize = 64 << 10;
+
+/// Groups that one session may drain at once. 8 bytes each.
+pub const GROUPS_PER_SESSION_MAX: usize = 10_000;
+
+/// How long a connection may stay without an authenticated session.
+pub const HELLO_MAX: Duration = Duration::from_secs(10);
+
+/// Recipients visited before the shard looks at its socket again: about a millisecond of sends.
+/// A longer turn would inflate round-trip samples and delay commits.
+pub const SWEEP_VISITS_PER_TURN: usize = 256;
+
+/// Bytes handed to recipients before the shard looks at its socket again.
+pub const SWEEP_BYTES_PER_TURN: usize = 4 << 20;
+
+/// How long a stopping server waits for what it has accepted to be taken by its recipients.
+pub const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Most members that one minted commit adds. A bulk add is quadratic in its adds and every commit
+/// costs the whole tree: 10,000 members take 24 s in one commit, 9 s by 1,000, 18 s by 200.
+pub const BULK_ADD_MAX: usize = 1_000;
+
+/// How many application messages of one sender may overtake another before a real member can no
+/// longer decrypt it. Costs one key each, per sender, in every epoch that is kept.
+pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
+
+/// How many messages of one sender a real member may never see without losing the next one.
+/// Costs one key derivation each, once, when they are skipped.
+pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
 
 /// Largest scenario file in bytes. A hand-written one is a few kilobytes; the bound keeps a
 /// mistyped path from reading a tape into memory.
@@ -25,12 +198,6 @@ pub const GROUPS_MAX: u32 = 200_000;
 
 /// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
 pub const MEMBERS_MAX: u32 = 2_000_000;
-
-/// Most connections of one scenario. Each costs about 20 KiB of QUIC state on either side.
-pub const CONNECTIONS_MAX: u32 = 200_000;
-
-/// Most members that share one connection. Each costs the connection one stream.
-pub const CONNECTION_MEMBERS_MAX: u32 = 10_000;
 
 /// Most members that run OpenMLS inside a run. Each costs about 1 KiB for every member of its
 /// group, and the time of one decryption per delivery.
@@ -54,9 +221,6 @@ pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
 
 /// Longest phase of a run in seconds: a day.
 pub const PHASE_SECONDS_MAX: u32 = 86_400;
-
-/// Most server shards a scenario may ask for.
-pub const SHARDS_MAX: u32 = 256;
 
 /// Most examples kept of each kind of violation. The counts are exact beyond it.
 pub const VIOLATION_EXAMPLES_MAX: usize = 5;
@@ -89,8 +253,8 @@ pub const TIMED_OUT_SHARE_MAX: f64 = 0.01;
 pub const LITTLE_ERROR_MAX: f64 = 0.05;
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
-const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX);
-const _: () = assert!(CONNECTION_MEMBERS_MAX <= MEMBERS_MAX);
+const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX as usize);
+const _: () = assert!(SESSIONS_PER_CONNECTION_MAX <= MEMBERS_MAX);
 const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
 
 /// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps

@@ -2,8 +2,37 @@
 //!
 //! The only module that prints. Called by `main`.
 
+mod inspect;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A delivery service for Messaging Layer Security, and a load engine that tells the truth about it.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print what the service sees of an MLSMessage: the header, nothing else.
+    Inspect(inspect::Inspect),
+}
+
 /// Runs the command that the arguments name; the exit codes are those of the crate documentation.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
+        Err(error) => usage(&error),
+    }
+}
+
+/// Help and the version are answers; anything else is a usage error, which is 1 here, not clap's 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if error.use_stderr() || printed.is_err() { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }

@@ -123,7 +123,7 @@ fn of_totals(scenario: &Scenario) -> Option<Fault> {
         let bounds = [
             ("count", "groups", groups, u64::from(GROUPS_MAX)),
             ("members", "members", members, u64::from(MEMBERS_MAX)),
-            ("connections", "connections", connections, u64::from(CONNECTIONS_MAX)),
+            ("connections", "connections", connections, CONNECTIONS_MAX as u64),
             ("real", "real members", real, u64::from(REAL_MEMBERS_MAX)),
             ("rate", "operations", operations, OPERATIONS_MAX),
         ];

@@ -6,13 +6,14 @@
 
 pub mod attempt;
 pub mod check;
+pub mod client;
 pub mod occupancy;
 pub mod oracle;
-
 pub mod place;
 pub mod population;
 pub mod recorder;
-
 pub mod scenario;
 pub mod schedule;
 pub mod units;
+
+pub use client::{Client, Heard, SessionNumber};

@@ -16,11 +16,15 @@ use super::check;
 use super::place::ScenarioError;
 use super::units::{Bounded, Payload, Phase, Rate, Share};
 use crate::limits::{
-    CONNECTION_MEMBERS_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX,
+    GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX,
     SHARDS_MAX,
 };
 
+#[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const ROSTER: u32 = ROSTER_MAX as u32;
+#[expect(clippy::cast_possible_truncation, reason = "asserted below")]
+const SHARDS: u32 = SHARDS_MAX as u32;
+const _: () = assert!(ROSTER as usize == ROSTER_MAX && SHARDS as usize == SHARDS_MAX);
 
 /// A whole run, fixed before it starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +138,7 @@ pub enum Connections {
     /// One connection for every member of every group.
     #[default]
     Own,
-    /// This many consecutive members of the class on one, 1 to [`CONNECTION_MEMBERS_MAX`].
+    /// This many consecutive members of the class on one, 1 to [`SESSIONS_PER_CONNECTION_MAX`].
     Shared(u32),
 }
 
@@ -267,7 +271,7 @@ struct WrittenDurations {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenServer {
-    shards: Option<Bounded<1, SHARDS_MAX>>,
+    shards: Option<Bounded<1, SHARDS>>,
 }
 
 #[derive(Deserialize)]
@@ -373,10 +377,10 @@ impl<'de> Deserialize<'de> for Connections {
         }
         let shared = text.strip_prefix("shared:").and_then(|members| members.parse().ok());
         match shared {
-            Some(members @ 1..=CONNECTION_MEMBERS_MAX) => Ok(Self::Shared(members)),
+            Some(members @ 1..=SESSIONS_PER_CONNECTION_MAX) => Ok(Self::Shared(members)),
             _ => Err(de::Error::custom(format!(
                 "{text:?} is neither \"own\" nor \"shared:\" and a number of members \
-                 from 1 to {CONNECTION_MEMBERS_MAX}"
+                 from 1 to {SESSIONS_PER_CONNECTION_MAX}"
             ))),
         }
     }

@@ -276,6 +276,8 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -337,10 +339,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_unit_panic(text in "[0-9./%a-zA-Zµ -]{0,24}") {
-            let _ = Phase::<0>::parse(&text);
-            let _ = Rate::parse(&text);
-            let _ = Share::parse(&text);
-            let _ = Payload::parse(&text);
+            black_box(Phase::<0>::parse(&text));
+            black_box(Rate::parse(&text));
+            black_box(Share::parse(&text));
+            black_box(Payload::parse(&text));
         }
 
         #[test]

@@ -1,1 +1,24 @@
-//! (module)
+//! QUIC: one thread, a few UDP sockets, quinn-proto driven directly.
+//!
+//! The same [`Driver`] carries the service and the members of the load engine. It moves bytes of
+//! streams and never looks into them; it has no task, lock or channel. Who owns a driver owns its
+//! thread: `server`'s shards and `load`'s workers.
+
+mod connection;
+mod driver;
+mod error;
+mod event;
+mod socket;
+mod timers;
+mod tls;
+mod transport;
+#[cfg(test)]
+mod tests;
+
+pub use connection::ConnectionId;
+pub use driver::{Counters, Driver};
+pub use error::Error;
+pub use event::{Event, Lost};
+pub use quinn_proto::{Dir, StreamId};
+pub use socket::{Bound, SocketCounters};
+pub use tls::{Fingerprint, Identity, KeyExchange, Trust};

@@ -124,7 +124,7 @@ fn header(first: &str) -> Vec<String> {
 
 fn row(name: &str, of: &Distribution) -> Vec<String> {
     let mut cells = vec![name.to_owned()];
-    cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(|micros| duration(micros)));
+    cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(duration));
     cells.push(grouped(of.count));
     cells
 }

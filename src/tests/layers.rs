@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 const USES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("clock", &[]),
+    ("process", &[]),
     ("delivery", &["limits"]),
     ("wire", &["limits", "delivery"]),
     ("log", &["limits"]),
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
-    ("server", &["limits", "clock", "delivery", "wire", "log", "engine", "net"]),
+    ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
-    ("load", &["limits", "clock", "delivery", "wire", "net", "mls"]),
+    ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "load"]),
-    ("cli", &["limits", "clock", "delivery", "wire", "net", "server", "mls", "load", "report"]),
+    (
+        "cli",
+        &[
+            "limits", "clock", "process", "delivery", "wire", "net", "server", "mls", "load",
+            "report",
+        ],
+    ),
 ];
 
 #[test]
@@ -89,7 +96,7 @@ fn rust_files(source: &Path, module: &str) -> Vec<PathBuf> {
         if path.is_dir() {
             let entries = fs::read_dir(&path).expect("source folder is readable");
             pending.extend(entries.map(|entry| entry.expect("source entry is readable").path()));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.is_file() && path.extension().is_some_and(|kind| kind == "rs") {
             files.push(path);
         }
     }

@@ -1,1 +1,32 @@
-//! (module)
+//! Bytes to the nouns of `delivery`, and back.
+//!
+//! Two languages: the MLSMessage, of which only the header is read ([`peek()`]), and the frames that
+//! a client and the service exchange ([`frame`]). Pure: it knows no time, thread, socket or file,
+//! never panics on bytes from outside, and never allocates by a length it has not checked. It
+//! decides nothing. Called by `server` and by the client side (`mls`, `load`), which meet here,
+//! and by `cli`.
+
+mod counter;
+mod decode;
+mod encode;
+pub mod frame;
+mod inbox;
+mod malformed;
+mod peek;
+mod reason;
+mod reader;
+mod submission;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use counter::{Counter, Counters};
+pub use encode::{deliver, submit_header};
+pub use frame::{Delivery, PROTOCOL_VERSION, Reply, Request, Token};
+pub use inbox::{Inbox, InboxError};
+pub use malformed::Malformed;
+pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
+pub use reason::{Reason, Refusal};
+pub use submission::submission;
+pub use token::{OPERATOR, TokenKey};

@@ -8,7 +8,7 @@ use crate::delivery::{Epoch, Kind};
 /// One submission, as it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Submitted {
-    /// Its number, unique in the run and below [`ATTEMPTS_MAX`].
+    /// Its number, unique in the run and below [`ATTEMPTS_MAX`](crate::limits::ATTEMPTS_MAX).
     pub attempt: u64,
     /// Index of the group in the population.
     pub group: u32,

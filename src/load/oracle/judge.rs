@@ -6,7 +6,7 @@ use super::account::{Counts, Delivered, Submitted};
 use super::group::{Arrival, Group, Slot, link};
 use super::violations::{Example, ViolationKind, Violations};
 use crate::delivery::{Epoch, Kind, Reject, Seq};
-use crate::limits::ATTEMPTS_MAX;
+use crate::limits::{ATTEMPTS_MAX, EPOCHS_REMEMBERED_MAX};
 
 /// Watches the groups of one worker. See the module.
 #[derive(Clone, Debug, Default)]
@@ -355,8 +355,8 @@ impl Oracle {
         }
         found.told_current = found.told_current.max(Some(current));
         if winner == 0 {
-            // A service may have forgotten who closed an older epoch, not the last one.
-            if current == of.epoch.next().0 {
+            // A service may have forgotten who closed an epoch that is long past.
+            if current - of.epoch.0 <= EPOCHS_REMEMBERED_MAX as u64 {
                 lie("the loser was told no winner");
             }
             return;

@@ -223,52 +223,50 @@ enum Fault {
 
 /// Puts one fault into `run`, at a place that `at` chooses; `None` when there is no such place.
 fn tamper(run: &mut Run, fault: Fault, at: usize) -> Option<ViolationKind> {
-    let fits = |event: &&Event| match fault {
+    let fits = |event: &Event| match fault {
         Fault::ReplyElsewhere | Fault::ReplyLost => matches!(event, Event::Accept { .. }),
         Fault::NoWinnerTold | Fault::WrongWinnerTold => matches!(event, Event::Refuse { .. }),
         _ => matches!(event, Event::Deliver { .. }),
     };
     let places: Vec<usize> =
-        (0..run.events.len()).filter(|index| fits(&&run.events[*index])).collect();
+        (0..run.events.len()).filter(|index| fits(&run.events[*index])).collect();
     let place = *places.get(at.checked_rem(places.len())?)?;
-    let earlier = run.events[..place].to_vec();
-    let next_of = |wanted: u32, of: u32| {
-        run.events[place + 1..].iter().position(|event| {
-            matches!(event, Event::Deliver { group, member, .. }
-                if (*group, *member) == (wanted, of))
-        })
-    };
     match fault {
         Fault::Lost => {
             run.events.remove(place);
-            return Some(ViolationKind::Missing);
+            Some(ViolationKind::Missing)
         }
         Fault::ReplyLost => {
             run.events.remove(place);
-            return Some(ViolationKind::Conservation);
+            Some(ViolationKind::Conservation)
         }
         Fault::Duplicated => {
             run.events.push(run.events[place].clone());
-            return Some(ViolationKind::Duplicate);
+            Some(ViolationKind::Duplicate)
         }
-        Fault::Reordered => {
-            let Event::Deliver { group, member, .. } = run.events[place] else { return None };
-            let later = place + 1 + next_of(group, member)?;
-            run.events.swap(place, later);
-            // The later one must have been submitted by now.
-            return earlier
-                .iter()
-                .any(|event| match (event, &run.events[place]) {
-                    (Event::Submit(of), Event::Deliver { attempt, .. }) => {
-                        Some(of.attempt) == *attempt
-                    }
-                    _ => false,
-                })
-                .then_some(ViolationKind::Reordered);
-        }
-        _ => {}
+        Fault::Reordered => reorder(run, place),
+        _ => alter(run, place, fault, at),
     }
-    Some(match (&mut run.events[place], fault) {
+}
+
+/// Exchanges the delivery at `place` with the next one of the same member.
+fn reorder(run: &mut Run, place: usize) -> Option<ViolationKind> {
+    let Event::Deliver { group: of, member: to, .. } = run.events[place] else { return None };
+    let later = (place + 1..run.events.len()).find(|index| {
+        matches!(run.events[*index], Event::Deliver { group, member, .. }
+            if (group, member) == (of, to))
+    })?;
+    let Event::Deliver { attempt: Some(wanted), .. } = run.events[later] else { return None };
+    let mut earlier = run.events[..place].iter();
+    let submitted = earlier.any(|event| matches!(event, Event::Submit(of) if of.attempt == wanted));
+    run.events.swap(place, later);
+    submitted.then_some(ViolationKind::Reordered)
+}
+
+/// Changes one field of the event at `place`.
+fn alter(run: &mut Run, place: usize, fault: Fault, at: usize) -> Option<ViolationKind> {
+    let (earlier, rest) = run.events.split_at_mut(place);
+    Some(match (&mut rest[0], fault) {
         (Event::Deliver { digest, .. }, Fault::Corrupted) => {
             *digest ^= 1;
             ViolationKind::Corrupted

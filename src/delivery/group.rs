@@ -1,0 +1,142 @@
+//! One group: the epoch rule, the sequence, the roster, the recent order.
+//!
+//! Decides one submission at a time; never addresses anybody ([`super::shard`] does).
+
+use std::collections::VecDeque;
+
+use super::ids::{DeviceId, Epoch, Seq};
+use super::message::{Entry, Kind, Submission};
+use super::reject::Reject;
+use super::ring::{Ring, RingLimits};
+use super::roster::Roster;
+use crate::limits::{EPOCH_MAX, EPOCHS_REMEMBERED_MAX, PROPOSALS_PENDING_MAX};
+
+/// The state behind every decision about a group.
+#[derive(Debug)]
+pub struct Group {
+    epoch: Epoch,
+    roster: Roster,
+    recent: Ring<Entry>,
+    /// The commits that closed the latest epochs, oldest first, contiguous up to `epoch - 1`.
+    winners: VecDeque<Seq>,
+    proposals_pending: usize,
+}
+
+impl Group {
+    /// A group at `epoch` whose first accepted message will be number 1.
+    ///
+    /// # Errors
+    /// As [`Roster::new`], and [`Reject::WrongEpoch`] for an epoch above [`EPOCH_MAX`].
+    pub fn new(epoch: Epoch, devices: &[DeviceId]) -> Result<Self, Reject> {
+        if epoch > Epoch(EPOCH_MAX) {
+            return Err(Reject::WrongEpoch { current: Epoch(EPOCH_MAX), winner: Seq(0) });
+        }
+        Ok(Self {
+            epoch,
+            roster: Roster::new(devices)?,
+            recent: Ring::starting_at(Seq(1)),
+            winners: VecDeque::new(),
+            proposals_pending: 0,
+        })
+    }
+
+    /// The current epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The number of the last accepted message, 0 for none.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        Seq(self.recent.next().0 - 1)
+    }
+
+    /// The members.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The recent order.
+    #[must_use]
+    pub fn recent(&self) -> &Ring<Entry> {
+        &self.recent
+    }
+
+    /// Drops the oldest remembered message if it is still `seq`; true if so.
+    pub fn forget(&mut self, seq: Seq) -> bool {
+        let forgotten = self.recent.first() == seq && self.recent.drop_oldest();
+        if forgotten {
+            self.roster.forget_departed_before(self.recent.first());
+        }
+        forgotten
+    }
+
+    /// Accepts the submission as the next message of the order, or says why not. O(1) but for
+    /// the devices that a commit names.
+    ///
+    /// # Errors
+    /// Every [`Reject`] that concerns an existing group; nothing changed then.
+    pub fn decide(
+        &mut self,
+        sender: DeviceId,
+        submission: Submission,
+        past_epochs: u64,
+        limits: RingLimits,
+    ) -> Result<Entry, Reject> {
+        if !self.roster.contains(sender) {
+            return Err(Reject::NotMember);
+        }
+        self.check_epoch(submission.kind, submission.epoch, past_epochs)?;
+        match submission.kind {
+            Kind::Commit => self.roster.check(sender, &submission.change)?,
+            _ if !submission.change.is_empty() => return Err(Reject::BadRosterChange),
+            Kind::Proposal if self.proposals_pending >= PROPOSALS_PENDING_MAX => {
+                return Err(Reject::TooManyProposals);
+            }
+            Kind::Proposal | Kind::Application => {}
+        }
+        Ok(self.accept(sender, submission, limits))
+    }
+
+    fn check_epoch(&self, kind: Kind, epoch: Epoch, past_epochs: u64) -> Result<(), Reject> {
+        let age = self.epoch.0.checked_sub(epoch.0);
+        let accepted = match kind {
+            // RFC 9750 §5.2: exactly one commit closes each epoch, so equality, never "not above".
+            Kind::Commit | Kind::Proposal => age == Some(0),
+            Kind::Application => age.is_some_and(|age| age <= past_epochs),
+        };
+        if accepted {
+            return Ok(());
+        }
+        let winner = age
+            .and_then(|age| usize::try_from(age).ok())
+            .and_then(|age| self.winners.len().checked_sub(age))
+            .and_then(|index| self.winners.get(index))
+            .copied()
+            .unwrap_or_default();
+        Err(Reject::WrongEpoch { current: self.epoch, winner })
+    }
+
+    fn accept(&mut self, sender: DeviceId, submission: Submission, limits: RingLimits) -> Entry {
+        let Submission { id, epoch, kind, change, body, .. } = submission;
+        let entry = Entry { seq: self.recent.next(), epoch, id, kind, sender, change, body };
+        match kind {
+            Kind::Commit => {
+                self.epoch = self.epoch.next();
+                self.proposals_pending = 0;
+                self.roster.apply(entry.seq, &entry.change);
+                if self.winners.len() == EPOCHS_REMEMBERED_MAX {
+                    self.winners.pop_front();
+                }
+                self.winners.push_back(entry.seq);
+            }
+            Kind::Proposal => self.proposals_pending += 1,
+            Kind::Application => {}
+        }
+        self.recent.push(entry.clone(), entry.body.len(), limits);
+        self.roster.forget_departed_before(self.recent.first());
+        entry
+    }
+}

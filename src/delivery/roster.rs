@@ -1,0 +1,126 @@
+//! Who is a member of a group, and since which message.
+//!
+//! Never decides about epochs; [`super::group`] asks it before and tells it after a commit.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::ids::{DeviceId, Seq};
+use super::message::RosterChange;
+use super::reject::Reject;
+use crate::limits::ROSTER_MAX;
+
+/// The part of a group's order that one device may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first message it gets: the commit that added it, or 1 for a founding member.
+    pub first: Seq,
+    /// The last message it gets: the commit that removed it.
+    pub last: Option<Seq>,
+}
+
+/// A group's members, and those that left while their last messages can still be caught up.
+#[derive(Debug)]
+pub struct Roster {
+    members: HashMap<DeviceId, Seq>,
+    departed: HashMap<DeviceId, Window>,
+    departures: VecDeque<(Seq, DeviceId)>,
+}
+
+impl Roster {
+    /// The founding members, each seeing everything from the first message on.
+    ///
+    /// # Errors
+    /// [`Reject::BadRosterChange`] when empty or naming a device twice, [`Reject::RosterFull`].
+    pub fn new(devices: &[DeviceId]) -> Result<Self, Reject> {
+        if devices.len() > ROSTER_MAX {
+            return Err(Reject::RosterFull);
+        }
+        let members: HashMap<_, _> = devices.iter().map(|device| (*device, Seq(1))).collect();
+        if members.is_empty() || members.len() != devices.len() {
+            return Err(Reject::BadRosterChange);
+        }
+        Ok(Self { members, departed: HashMap::new(), departures: VecDeque::new() })
+    }
+
+    /// Whether `device` is a member now.
+    #[must_use]
+    pub fn contains(&self, device: DeviceId) -> bool {
+        self.members.contains_key(&device)
+    }
+
+    /// Members now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Never true: a group keeps at least its last committer (RFC 9420 §12.2).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// What `device` may see, as a member or as one that left.
+    #[must_use]
+    pub fn window(&self, device: DeviceId) -> Option<Window> {
+        match self.members.get(&device) {
+            Some(first) => Some(Window { first: *first, last: None }),
+            None => self.departed.get(&device).copied(),
+        }
+    }
+
+    /// Whether a commit of `committer` may make this change. O(devices named).
+    ///
+    /// # Errors
+    /// [`Reject::BadRosterChange`] or [`Reject::RosterFull`]; the rules are RFC 9420 §12.2's:
+    /// no device twice, nobody removes the committer, only members are removed, and a member is
+    /// added only if the same commit removes it.
+    pub fn check(&self, committer: DeviceId, change: &RosterChange) -> Result<(), Reject> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let removed: HashSet<_> = change.removed.iter().collect();
+        let added: HashSet<_> = change.added.iter().collect();
+        let twice = removed.len() != change.removed.len() || added.len() != change.added.len();
+        let strangers = change.removed.iter().any(|device| !self.contains(*device));
+        let present = |device: &&DeviceId| self.contains(**device) && !removed.contains(*device);
+        if twice
+            || strangers
+            || removed.contains(&committer)
+            || change.added.iter().any(|device| present(&device))
+        {
+            return Err(Reject::BadRosterChange);
+        }
+        if self.members.len() - removed.len() + added.len() > ROSTER_MAX {
+            return Err(Reject::RosterFull);
+        }
+        Ok(())
+    }
+
+    /// Makes a checked change that takes effect at `seq`.
+    pub fn apply(&mut self, seq: Seq, change: &RosterChange) {
+        for device in &change.removed {
+            let first = self.members.remove(device).expect("checked: only members are removed");
+            self.departed.insert(*device, Window { first, last: Some(seq) });
+            self.departures.push_back((seq, *device));
+        }
+        for device in &change.added {
+            self.departed.remove(device);
+            let before = self.members.insert(*device, seq);
+            assert!(before.is_none(), "checked: no member is added twice");
+        }
+    }
+
+    /// Forgets those that left before `seq`: nothing of theirs can be caught up any more.
+    pub fn forget_departed_before(&mut self, seq: Seq) {
+        while let Some((last, device)) = self.departures.front().copied() {
+            if last >= seq {
+                break;
+            }
+            self.departures.pop_front();
+            if self.departed.get(&device).is_some_and(|window| window.last == Some(last)) {
+                self.departed.remove(&device);
+            }
+        }
+    }
+}

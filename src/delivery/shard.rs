@@ -1,0 +1,444 @@
+//! A shard: the groups it owns, one input at a time.
+//!
+//! The whole of what a delivery service decides passes through [`Shard::handle`]. It cannot fail,
+//! block or read a clock; what it decided waits in [`Shard::poll`]. Called by `engine`, which
+//! holds every output back until the entry it rests on is durable.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::group::Group;
+use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
+use super::message::{Entry, Submission};
+use super::reject::Reject;
+use super::retries::{Answer, Retries};
+use super::ring::RingLimits;
+use crate::limits::{
+    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX,
+    RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+};
+
+/// Where an answer goes: opaque here, the server's name for a session on a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The shard that the session sits on.
+    pub shard: u16,
+    /// The session's slot there.
+    pub session: u32,
+    /// Distinguishes the sessions that used the slot one after another.
+    pub generation: u32,
+}
+
+/// The shards that drain a group: bit i for shard i.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watchers(pub u64);
+
+impl Watchers {
+    /// Whether shard `shard` drains the group.
+    #[must_use]
+    pub fn contains(self, shard: u16) -> bool {
+        self.0 >> shard & 1 == 1
+    }
+}
+
+/// What a shard is asked.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Make a group; the asking device must be on its roster.
+    Create {
+        /// Who asks.
+        from: Link,
+        /// As which device.
+        device: DeviceId,
+        /// Named in the answer.
+        request: MessageId,
+        /// The new group.
+        group: GroupId,
+        /// The epoch that its members are in.
+        epoch: Epoch,
+        /// Its members.
+        roster: Vec<DeviceId>,
+    },
+    /// Forget a group. Whether the asker may is settled before.
+    Delete {
+        /// Who asks.
+        from: Link,
+        /// Named in the answer.
+        request: MessageId,
+        /// The group.
+        group: GroupId,
+    },
+    /// Order a message.
+    Submit {
+        /// Who asks.
+        from: Link,
+        /// As which device.
+        device: DeviceId,
+        /// What.
+        submission: Submission,
+    },
+    /// Deliver a group's messages to a session from now on.
+    Attach {
+        /// The session.
+        from: Link,
+        /// Its device.
+        device: DeviceId,
+        /// The group.
+        group: GroupId,
+        /// The last message the device has; 0 for none.
+        after: Seq,
+    },
+    /// A shard has no session left that drains the group.
+    Unwatch {
+        /// The shard.
+        shard: u16,
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// What a shard decided. Order matters: an output may rest on every one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A group exists from here on. To be logged.
+    Created {
+        /// The group.
+        group: GroupId,
+        /// Its first epoch.
+        epoch: Epoch,
+        /// Its founding members.
+        roster: Vec<DeviceId>,
+    },
+    /// A group is gone. To be logged; its watchers drop it.
+    Deleted {
+        /// The group.
+        group: GroupId,
+        /// Who drained it.
+        watchers: Watchers,
+    },
+    /// A message has its place. To be logged, then fanned out.
+    Appended {
+        /// The group.
+        group: GroupId,
+        /// Who drains it.
+        watchers: Watchers,
+        /// The message.
+        entry: Entry,
+    },
+    /// The answer to a create or delete.
+    Done {
+        /// Who asked.
+        to: Link,
+        /// What was asked.
+        request: MessageId,
+    },
+    /// The answer to an accepted submission, also when it is asked again.
+    Accepted {
+        /// Who asked.
+        to: Link,
+        /// The message.
+        id: MessageId,
+        /// Its place.
+        seq: Seq,
+        /// The group's epoch right after it.
+        epoch: Epoch,
+    },
+    /// A create, delete or submission was refused.
+    Rejected {
+        /// Who asked.
+        to: Link,
+        /// The message or request.
+        id: MessageId,
+        /// Why.
+        reason: Reject,
+    },
+    /// A session drains the group from here on.
+    Attached(Box<Attachment>),
+    /// A session may not.
+    AttachRefused {
+        /// Who asked.
+        to: Link,
+        /// For which group.
+        group: GroupId,
+        /// Why.
+        reason: Reject,
+    },
+}
+
+/// Where a session starts in a group's order, and what it missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The session.
+    pub to: Link,
+    /// Its device.
+    pub device: DeviceId,
+    /// The group.
+    pub group: GroupId,
+    /// The group's epoch now.
+    pub epoch: Epoch,
+    /// The last accepted message.
+    pub head: Seq,
+    /// The first message that the session gets.
+    pub next: Seq,
+    /// The last message that it gets, if it has left the group.
+    pub last: Option<Seq>,
+    /// Whether messages it should have had are no longer kept, so that it starts after them.
+    pub resync: bool,
+    /// The messages from `next` to `head`, oldest first; those after `last` are not for it.
+    pub backlog: Vec<Entry>,
+}
+
+/// The policy of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Past epochs in which application messages are accepted. Default [`PAST_EPOCHS_MAX`].
+    pub past_epochs: u64,
+    /// Most groups. Default [`GROUPS_PER_SHARD_MAX`].
+    pub groups_max: usize,
+    /// What a group keeps for catching up.
+    pub ring: RingLimits,
+    /// Bytes that all groups keep together. Default [`SHARD_RING_BYTES_MAX`].
+    pub kept_bytes_max: usize,
+    /// Messages that all groups keep together. Default [`SHARD_RING_ENTRIES_MAX`].
+    pub kept_entries_max: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            past_epochs: PAST_EPOCHS_MAX,
+            groups_max: GROUPS_PER_SHARD_MAX,
+            ring: RingLimits { entries_max: RING_ENTRIES_MAX, bytes_max: RING_BYTES_MAX },
+            kept_bytes_max: SHARD_RING_BYTES_MAX,
+            kept_entries_max: SHARD_RING_ENTRIES_MAX,
+        }
+    }
+}
+
+/// A group in its slot, with who drains it.
+#[derive(Debug)]
+struct Slot {
+    group: Group,
+    watchers: Watchers,
+}
+
+/// The groups of one shard and the decisions not yet taken away.
+#[derive(Debug)]
+pub struct Shard {
+    policy: Policy,
+    slots_by_group: HashMap<GroupId, u32>,
+    /// Slot numbers are never used twice: a retry is remembered by its group's.
+    slots: HashMap<u32, Slot>,
+    slot_next: u32,
+    retries: Retries,
+    /// Every message kept for catching up, oldest first, whichever group it is of.
+    kept: VecDeque<(u32, Seq)>,
+    kept_bytes: usize,
+    outputs: VecDeque<Output>,
+}
+
+impl Shard {
+    /// A shard without groups.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            slots_by_group: HashMap::new(),
+            slots: HashMap::new(),
+            slot_next: 0,
+            retries: Retries::new(RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX),
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input; `now` is the time since the shard started.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.retries.expire(now);
+        match input {
+            Input::Submit { from, device, submission } => {
+                self.submit(now, from, device, submission);
+            }
+            Input::Create { from, device, request, group, epoch, roster } => {
+                let outcome = self.create(device, group, epoch, roster);
+                self.answer(from, request, outcome);
+            }
+            Input::Delete { from, request, group } => {
+                let outcome = self.delete(&group);
+                self.answer(from, request, outcome);
+            }
+            Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
+            Input::Unwatch { shard, group } => {
+                if let Some(slot) = self.slot_of(&group) {
+                    slot.watchers.0 &= !(1 << shard);
+                }
+            }
+        }
+    }
+
+    /// The next decision, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::tick`] next has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.retries.deadline()
+    }
+
+    /// Does what time alone calls for: forgets old retries.
+    pub fn tick(&mut self, now: Duration) {
+        self.retries.expire(now);
+    }
+
+    /// Groups that exist.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// A group's state, for tests and inspection.
+    #[must_use]
+    pub fn group(&self, group: &GroupId) -> Option<&Group> {
+        let slot = self.slots_by_group.get(group)?;
+        self.slots.get(slot).map(|slot| &slot.group)
+    }
+
+    fn slot_of(&mut self, group: &GroupId) -> Option<&mut Slot> {
+        let slot = self.slots_by_group.get(group)?;
+        self.slots.get_mut(slot)
+    }
+
+    fn answer(&mut self, to: Link, request: MessageId, outcome: Result<(), Reject>) {
+        self.outputs.push_back(match outcome {
+            Ok(()) => Output::Done { to, request },
+            Err(reason) => Output::Rejected { to, id: request, reason },
+        });
+    }
+
+    fn create(
+        &mut self,
+        device: DeviceId,
+        group: GroupId,
+        epoch: Epoch,
+        roster: Vec<DeviceId>,
+    ) -> Result<(), Reject> {
+        if self.slots_by_group.contains_key(&group) {
+            return Err(Reject::GroupExists);
+        }
+        if self.slots.len() >= self.policy.groups_max || self.slot_next == u32::MAX {
+            return Err(Reject::TooManyGroups);
+        }
+        let state = Group::new(epoch, &roster)?;
+        if !state.roster().contains(device) {
+            return Err(Reject::NotMember);
+        }
+        let slot = self.slot_next;
+        self.slot_next += 1;
+        self.slots.insert(slot, Slot { group: state, watchers: Watchers::default() });
+        self.slots_by_group.insert(group, slot);
+        self.outputs.push_back(Output::Created { group, epoch, roster });
+        Ok(())
+    }
+
+    fn delete(&mut self, group: &GroupId) -> Result<(), Reject> {
+        let slot = self.slots_by_group.remove(group).ok_or(Reject::UnknownGroup)?;
+        let Slot { group: state, watchers } =
+            self.slots.remove(&slot).expect("a named slot is filled");
+        self.kept_bytes -= state.recent().bytes();
+        self.outputs.push_back(Output::Deleted { group: *group, watchers });
+        Ok(())
+    }
+
+    fn submit(&mut self, now: Duration, to: Link, device: DeviceId, submission: Submission) {
+        let id = submission.id;
+        match self.decide(now, device, submission) {
+            Ok(Answer { seq, epoch, .. }) => {
+                self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
+            }
+            Err(reason) => self.outputs.push_back(Output::Rejected { to, id, reason }),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        now: Duration,
+        sender: DeviceId,
+        submission: Submission,
+    ) -> Result<Answer, Reject> {
+        let group = submission.group;
+        let id = submission.id;
+        let number = *self.slots_by_group.get(&group).ok_or(Reject::UnknownGroup)?;
+        if let Some(answer) = self.retries.answer(number, id) {
+            return if answer.sender == sender { Ok(answer) } else { Err(Reject::IdTaken) };
+        }
+        let slot = self.slots.get_mut(&number).expect("a named slot is filled");
+        let before = slot.group.recent().bytes();
+        let Policy { past_epochs, ring, .. } = self.policy;
+        let entry = slot.group.decide(sender, submission, past_epochs, ring)?;
+        let answer = Answer { sender, seq: entry.seq, epoch: slot.group.epoch() };
+        self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
+        self.kept.push_back((number, entry.seq));
+        self.outputs.push_back(Output::Appended { group, watchers: slot.watchers, entry });
+        self.retries.remember(now, number, id, answer);
+        self.trim_kept();
+        Ok(answer)
+    }
+
+    /// Forgets the shard's oldest messages until all of them together fit, and the notes about
+    /// those that their own groups have already forgotten.
+    fn trim_kept(&mut self) {
+        while let Some((number, seq)) = self.kept.front().copied() {
+            let slot = self.slots.get_mut(&number);
+            let stale = slot.as_ref().is_none_or(|slot| slot.group.recent().first() > seq);
+            let fits = self.kept_bytes <= self.policy.kept_bytes_max
+                && self.kept.len() <= self.policy.kept_entries_max;
+            if !stale && fits {
+                break;
+            }
+            self.kept.pop_front();
+            if let Some(slot) = slot {
+                let before = slot.group.recent().bytes();
+                slot.group.forget(seq);
+                self.kept_bytes -= before - slot.group.recent().bytes();
+            }
+        }
+    }
+
+    fn attach(&mut self, to: Link, device: DeviceId, group: GroupId, after: Seq) {
+        let output = match self.attachment(to, device, group, after) {
+            Ok(attachment) => Output::Attached(Box::new(attachment)),
+            Err(reason) => Output::AttachRefused { to, group, reason },
+        };
+        self.outputs.push_back(output);
+    }
+
+    fn attachment(
+        &mut self,
+        to: Link,
+        device: DeviceId,
+        group: GroupId,
+        after: Seq,
+    ) -> Result<Attachment, Reject> {
+        let slot = self.slot_of(&group).ok_or(Reject::UnknownGroup)?;
+        let state = &slot.group;
+        let window = state.roster().window(device).ok_or(Reject::NotMember)?;
+        let head = state.head();
+        let wanted = window.first.max(after.min(head).next());
+        if window.last.is_some_and(|last| last < wanted) {
+            return Err(Reject::NotMember);
+        }
+        let resync = wanted < state.recent().first();
+        let next = if resync { head.next() } else { wanted };
+        if resync && window.last.is_some() {
+            return Err(Reject::NotMember);
+        }
+        let backlog = state.recent().range(next, head).cloned().collect();
+        let epoch = state.epoch();
+        slot.watchers.0 |= 1 << to.shard;
+        let last = window.last;
+        Ok(Attachment { to, device, group, epoch, head, next, last, resync, backlog })
+    }
+}

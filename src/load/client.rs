@@ -1,0 +1,334 @@
+//! The members' side of the client protocol: connections, sessions, frames.
+//!
+//! Speaks what `wire` defines over a [`Driver`] of its own; knows nothing of schedules, groups'
+//! contents or measurements. Called by the load engine's worker, and by tests as the one client
+//! that is ours.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::delivery::{DeviceId, MessageId, RosterChange};
+use crate::limits::FRAME_BYTES_MAX;
+use crate::net::{ConnectionId, Dir, Driver, Error, Event, Lost, StreamId};
+use crate::wire::{Delivery, Inbox, PROTOCOL_VERSION, Reply, Request, Token, submit_header};
+
+/// A session of a client, by number: 0 for the first one opened, never used again.
+pub type SessionNumber = u32;
+
+/// What a session has heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// An answer.
+    Reply(Reply),
+    /// Something on the ordered stream.
+    Delivery(Delivery),
+    /// The session is over: its connection is gone, or the service spoke nonsense.
+    Over(Lost),
+}
+
+#[derive(Debug)]
+struct Session {
+    connection: ConnectionId,
+    device: DeviceId,
+    /// `None` until the connection is up and grants a stream.
+    control: Option<StreamId>,
+    inbox: Inbox,
+    /// Requests that the control stream has not taken yet, oldest first.
+    outgoing: VecDeque<Bytes>,
+    over: bool,
+}
+
+/// A stream of deliveries, and whose it is once its first frame has said so.
+#[derive(Debug)]
+struct Ordered {
+    stream: StreamId,
+    session: Option<SessionNumber>,
+    inbox: Inbox,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    connection: Option<ConnectionId>,
+    connected: bool,
+    sessions: Vec<SessionNumber>,
+    ordered: Vec<Ordered>,
+}
+
+/// Many sessions over many connections, on one thread.
+#[derive(Debug)]
+pub struct Client {
+    driver: Driver,
+    sessions: Vec<Session>,
+    peers: Vec<Peer>,
+    heard: VecDeque<(SessionNumber, Heard)>,
+}
+
+impl Client {
+    /// A client without sessions.
+    #[must_use]
+    pub fn new(driver: Driver) -> Self {
+        Self { driver, sessions: Vec::new(), peers: Vec::new(), heard: VecDeque::new() }
+    }
+
+    /// Starts a connection; sessions can be opened on it at once.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
+        let connection = self.driver.connect(now, remote)?;
+        let slot = connection.index as usize;
+        if self.peers.len() <= slot {
+            self.peers.resize_with(slot + 1, Peer::default);
+        }
+        self.peers[slot] = Peer { connection: Some(connection), ..Peer::default() };
+        Ok(connection)
+    }
+
+    /// Opens a session for a device as soon as the connection grants a stream, and says hello.
+    pub fn open(
+        &mut self,
+        connection: ConnectionId,
+        device: DeviceId,
+        token: Token,
+    ) -> SessionNumber {
+        let number = SessionNumber::try_from(self.sessions.len()).expect("sessions are bounded");
+        self.sessions.push(Session {
+            connection,
+            device,
+            control: None,
+            inbox: Inbox::new(FRAME_BYTES_MAX),
+            outgoing: VecDeque::new(),
+            over: false,
+        });
+        self.peers[connection.index as usize].sessions.push(number);
+        let hello = Request::Hello { version: PROTOCOL_VERSION, device, token };
+        self.request(number, &hello);
+        self.start_sessions(connection);
+        number
+    }
+
+    /// Sends a request, or keeps it until the stream takes it.
+    pub fn request(&mut self, number: SessionNumber, request: &Request) {
+        let mut frame = BytesMut::new();
+        request.encode(&mut frame);
+        self.sessions[number as usize].outgoing.push_back(frame.freeze());
+        self.flush(number);
+    }
+
+    /// Sends a submission without copying its body.
+    pub fn submit(
+        &mut self,
+        number: SessionNumber,
+        id: MessageId,
+        change: &RosterChange,
+        body: Bytes,
+    ) {
+        let session = &mut self.sessions[number as usize];
+        session.outgoing.push_back(submit_header(id, change, body.len()));
+        session.outgoing.push_back(body);
+        self.flush(number);
+    }
+
+    /// Sends bytes that need not be a frame: for clients that misbehave on purpose.
+    pub fn send_raw(&mut self, number: SessionNumber, bytes: Bytes) {
+        self.sessions[number as usize].outgoing.push_back(bytes);
+        self.flush(number);
+    }
+
+    /// Closes a session's connection, with every other session on it.
+    pub fn close(&mut self, now: Instant, number: SessionNumber) {
+        let connection = self.sessions[number as usize].connection;
+        for other in &self.peers[connection.index as usize].sessions {
+            self.sessions[*other as usize].over = true;
+        }
+        self.driver.close(now, connection, 0, "done");
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&mut self, now: Instant) {
+        for number in 0..self.sessions.len() {
+            if !self.sessions[number].over {
+                self.close(now, SessionNumber::try_from(number).expect("sessions are bounded"));
+            }
+        }
+    }
+
+    /// The device of a session.
+    #[must_use]
+    pub fn device(&self, number: SessionNumber) -> DeviceId {
+        self.sessions[number as usize].device
+    }
+
+    /// The driver below, for its counters.
+    #[must_use]
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// Takes what has come, and sends what waits; the datagrams taken. What was heard is then in
+    /// [`Self::poll`].
+    ///
+    /// # Errors
+    /// [`Error::Socket`]: the socket is gone.
+    pub fn turn(&mut self, now: Instant) -> Result<usize, Error> {
+        let taken = self.driver.receive(now)?;
+        while let Some((connection, event)) = self.driver.poll() {
+            self.on_event(connection, event);
+        }
+        self.driver.transmit(now)?;
+        Ok(taken)
+    }
+
+    /// The next thing heard.
+    pub fn poll(&mut self) -> Option<(SessionNumber, Heard)> {
+        self.heard.pop_front()
+    }
+
+    /// Sends what was written since the last turn.
+    ///
+    /// # Errors
+    /// [`Error::Socket`]: the socket is gone.
+    pub fn transmit(&mut self, now: Instant) -> Result<(), Error> {
+        self.driver.transmit(now)
+    }
+
+    /// Sleeps until something comes, a timer is due, or `until`.
+    pub fn wait(&mut self, now: Instant, until: Option<Instant>) {
+        if self.heard.is_empty() && !self.driver.is_busy() {
+            self.driver.wait(now, until, None);
+        }
+    }
+
+    fn on_event(&mut self, connection: ConnectionId, event: Event) {
+        let Some(peer) = self.peers.get_mut(connection.index as usize) else { return };
+        if peer.connection != Some(connection) {
+            return;
+        }
+        match event {
+            Event::Connected => {
+                peer.connected = true;
+                self.start_sessions(connection);
+            }
+            Event::Available(_) => self.start_sessions(connection),
+            Event::Opened(stream) => {
+                let inbox = Inbox::new(FRAME_BYTES_MAX);
+                peer.ordered.push(Ordered { stream, session: None, inbox });
+            }
+            Event::Readable(stream) => self.read(connection, stream),
+            Event::Writable(stream) => {
+                let writable = peer.sessions.iter().copied();
+                let number = writable
+                    .into_iter()
+                    .find(|number| self.sessions[*number as usize].control == Some(stream));
+                if let Some(number) = number {
+                    self.flush(number);
+                }
+            }
+            Event::Lost(lost) => self.end(connection, &lost),
+        }
+    }
+
+    /// Gives every waiting session a stream, as far as the service grants them.
+    fn start_sessions(&mut self, connection: ConnectionId) {
+        let peer = &self.peers[connection.index as usize];
+        if !peer.connected {
+            return;
+        }
+        let waiting: Vec<SessionNumber> = peer
+            .sessions
+            .iter()
+            .copied()
+            .filter(|number| self.sessions[*number as usize].control.is_none())
+            .collect();
+        for number in waiting {
+            let Some(stream) = self.driver.open(connection, Dir::Bi) else { return };
+            self.sessions[number as usize].control = Some(stream);
+            self.flush(number);
+        }
+    }
+
+    fn flush(&mut self, number: SessionNumber) {
+        let session = &mut self.sessions[number as usize];
+        let Some(control) = session.control else { return };
+        while let Some(front) = session.outgoing.pop_front() {
+            let before = front.len();
+            let mut chunk = [front];
+            let written = self.driver.write(session.connection, control, &mut chunk);
+            let [rest] = chunk;
+            match written {
+                None => return session.outgoing.clear(),
+                Some(written) if written < before => return session.outgoing.push_front(rest),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn read(&mut self, connection: ConnectionId, stream: StreamId) {
+        let peer = &mut self.peers[connection.index as usize];
+        let nonsense = match peer.ordered.iter().position(|ordered| ordered.stream == stream) {
+            Some(index) => self.read_ordered(connection, index),
+            None => self.read_replies(connection, stream),
+        };
+        if nonsense {
+            self.end(connection, &Lost::Failed("the service sent a malformed frame".into()));
+        }
+    }
+
+    fn read_ordered(&mut self, connection: ConnectionId, index: usize) -> bool {
+        let peer = &mut self.peers[connection.index as usize];
+        let Ordered { stream, session, inbox } = &mut peer.ordered[index];
+        self.driver.read(connection, *stream, |bytes| inbox.push(bytes));
+        loop {
+            let frame = match inbox.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return false,
+                Err(_) => return true,
+            };
+            match (Delivery::decode(frame), *session) {
+                (Ok(Delivery::For { device }), None) => {
+                    let own = |number: &&u32| self.sessions[**number as usize].device == device;
+                    *session = peer.sessions.iter().find(own).copied();
+                    if session.is_none() {
+                        return true;
+                    }
+                }
+                (Ok(delivery), Some(number)) => {
+                    self.heard.push_back((number, Heard::Delivery(delivery)));
+                }
+                _ => return true,
+            }
+        }
+    }
+
+    fn read_replies(&mut self, connection: ConnectionId, stream: StreamId) -> bool {
+        let peer = &self.peers[connection.index as usize];
+        let own = |number: &&u32| self.sessions[**number as usize].control == Some(stream);
+        let Some(number) = peer.sessions.iter().find(own).copied() else { return false };
+        let inbox = &mut self.sessions[number as usize].inbox;
+        self.driver.read(connection, stream, |bytes| inbox.push(bytes));
+        loop {
+            let frame = match inbox.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return false,
+                Err(_) => return true,
+            };
+            match Reply::decode(frame) {
+                Ok(reply) => self.heard.push_back((number, Heard::Reply(reply))),
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn end(&mut self, connection: ConnectionId, lost: &Lost) {
+        let peer = &mut self.peers[connection.index as usize];
+        for number in std::mem::take(&mut peer.sessions) {
+            let session = &mut self.sessions[number as usize];
+            if !std::mem::replace(&mut session.over, true) {
+                self.heard.push_back((number, Heard::Over(lost.clone())));
+            }
+        }
+    }
+}

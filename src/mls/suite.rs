@@ -1,0 +1,324 @@
+//! The cipher suites that the members' side can really run, by name.
+//!
+//! It states each suite's code point, provider and lengths once; it computes nothing. Every entry
+//! is proven by a group formed in a test. Called by scenarios, which name suites, and by whatever
+//! mints, joins or sizes.
+
+use std::fmt;
+
+use openmls_traits::types::Ciphersuite;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+use serde::de::Error as _;
+use thiserror::Error;
+
+/// A cipher suite with the implementation that runs it. Serialised as its name.
+#[derive(Clone, Copy)]
+pub struct Suite(&'static Facts);
+
+/// What is known of a suite without running it. Lengths are in bytes.
+#[derive(Debug)]
+pub struct Facts {
+    /// The name that scenarios use: KEM, AEAD, signature, in lower case.
+    pub name: &'static str,
+    /// The code point OpenMLS puts on the wire. Those of post-quantum suites are provisional:
+    /// draft-ietf-mls-pq-ciphersuites assigns none yet.
+    pub code_point: u16,
+    /// Whose cryptography runs it here.
+    pub implementation: Implementation,
+    /// `Npk` of RFC 9180 §4: an HPKE public key, so every node of the tree.
+    pub kem_public_key: usize,
+    /// `Nenc` of RFC 9180 §4: an encapsulated key, so every ciphertext of a commit.
+    pub kem_output: usize,
+    /// `KDF.Nh`: hashes, secrets and MACs.
+    pub hash: usize,
+    /// A signature public key.
+    pub signature_public_key: usize,
+    /// The longest signature. ECDSA's are DER, so some are up to a few bytes shorter.
+    pub signature_max: usize,
+    /// Whether its key encapsulation resists a quantum computer.
+    pub post_quantum: bool,
+    ciphersuite: Ciphersuite,
+}
+
+/// Who implements a suite's cryptography.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Implementation {
+    /// `openmls_rust_crypto`: three suites of RFC 9420 §17.1 and nine post-quantum ones.
+    RustCrypto,
+    /// `openmls_libcrux_crypto`: formally verified, with X-Wing's first code point.
+    Libcrux,
+}
+
+/// A name that no suite has, with the names most like it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("unknown cipher suite {name:?}; did you mean {}?", nearest.join(", "))]
+pub struct UnknownSuite {
+    /// What was asked for.
+    pub name: String,
+    /// The three nearest names, nearest first.
+    pub nearest: Vec<&'static str>,
+}
+
+impl Suite {
+    /// The suite of that name, or the nearest names.
+    pub fn named(name: &str) -> Result<Self, UnknownSuite> {
+        FACTS.iter().find(|facts| facts.name == name).map(Self).ok_or_else(|| {
+            let mut nearest: Vec<&'static str> = FACTS.iter().map(|facts| facts.name).collect();
+            nearest.sort_by_key(|candidate| edits(name, candidate));
+            nearest.truncate(3);
+            UnknownSuite { name: name.to_owned(), nearest }
+        })
+    }
+
+    /// Every suite, RFC 9420's first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FACTS.iter().map(Self)
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn facts(self) -> &'static Facts {
+        self.0
+    }
+
+    /// Its name, as scenarios write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Its name in OpenMLS.
+    pub(super) fn ciphersuite(self) -> Ciphersuite {
+        self.0.ciphersuite
+    }
+}
+
+impl PartialEq for Suite {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Suite {}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Suite({})", self.0.name)
+    }
+}
+
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+impl Serialize for Suite {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Suite {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name).map_err(D::Error::custom)
+    }
+}
+
+/// Fewest insertions, deletions and replacements that turn one name into the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, wanted) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, &found) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(wanted != found);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+/// Lengths of a key encapsulation: public key, encapsulated key.
+struct Kem(usize, usize);
+/// Lengths of a signature scheme: public key, longest signature.
+struct Signature(usize, usize);
+
+const X25519: Kem = Kem(32, 32);
+const P256: Kem = Kem(65, 65);
+const XWING: Kem = Kem(1216, 1120);
+const MLKEM768: Kem = Kem(1184, 1088);
+const MLKEM1024: Kem = Kem(1568, 1568);
+const ED25519: Signature = Signature(32, 64);
+const ECDSA_P256: Signature = Signature(65, 72);
+const ECDSA_P384: Signature = Signature(97, 104);
+const MLDSA44: Signature = Signature(1312, 2420);
+const MLDSA65: Signature = Signature(1952, 3309);
+const MLDSA87: Signature = Signature(2592, 4627);
+const SHA256: usize = 32;
+const SHA384: usize = 48;
+const SHA512: usize = 64;
+
+const fn facts(
+    name: &'static str,
+    ciphersuite: Ciphersuite,
+    implementation: Implementation,
+    (kem, hash, signature): (&Kem, usize, &Signature),
+) -> Facts {
+    Facts {
+        name,
+        code_point: ciphersuite as u16,
+        implementation,
+        kem_public_key: kem.0,
+        kem_output: kem.1,
+        hash,
+        signature_public_key: signature.0,
+        signature_max: signature.1,
+        post_quantum: kem.0 > P256.0,
+        ciphersuite,
+    }
+}
+
+use Ciphersuite as C;
+use Implementation::Libcrux;
+use Implementation::RustCrypto;
+
+static FACTS: &[Facts] = &[
+    facts(
+        "x25519-aes128-ed25519",
+        C::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+        RustCrypto,
+        (&X25519, SHA256, &ED25519),
+    ),
+    facts(
+        "x25519-chacha-ed25519",
+        C::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
+        RustCrypto,
+        (&X25519, SHA256, &ED25519),
+    ),
+    facts(
+        "p256-aes128-p256",
+        C::MLS_128_DHKEMP256_AES128GCM_SHA256_P256,
+        RustCrypto,
+        (&P256, SHA256, &ECDSA_P256),
+    ),
+    facts(
+        "x25519-aes128-ed25519-libcrux",
+        C::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+        Libcrux,
+        (&X25519, SHA256, &ED25519),
+    ),
+    facts(
+        "x25519-chacha-ed25519-libcrux",
+        C::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
+        Libcrux,
+        (&X25519, SHA256, &ED25519),
+    ),
+    facts(
+        "xwing-aes128-ed25519",
+        C::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
+        RustCrypto,
+        (&XWING, SHA256, &ED25519),
+    ),
+    facts(
+        "xwing-aes256-ed25519",
+        C::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519,
+        RustCrypto,
+        (&XWING, SHA384, &ED25519),
+    ),
+    facts(
+        "xwing-chacha-ed25519",
+        C::MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519,
+        Libcrux,
+        (&XWING, SHA256, &ED25519),
+    ),
+    facts(
+        "mlkem768-aes256-ed25519",
+        C::MLS_128_MLKEM768_AES256GCM_SHA384_Ed25519,
+        RustCrypto,
+        (&MLKEM768, SHA384, &ED25519),
+    ),
+    facts(
+        "mlkem768-aes256-p256",
+        C::MLS_128_MLKEM768_AES256GCM_SHA384_P256,
+        RustCrypto,
+        (&MLKEM768, SHA384, &ECDSA_P256),
+    ),
+    facts(
+        "mlkem1024-aes256-p384",
+        C::MLS_192_MLKEM1024_AES256GCM_SHA384_P384,
+        RustCrypto,
+        (&MLKEM1024, SHA384, &ECDSA_P384),
+    ),
+    facts(
+        "xwing-chacha-mldsa44",
+        C::MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44,
+        RustCrypto,
+        (&XWING, SHA384, &MLDSA44),
+    ),
+    facts(
+        "mlkem768-aes256-mldsa65",
+        C::MLS_192_MLKEM768_AES256GCM_SHA384_MLDSA65,
+        RustCrypto,
+        (&MLKEM768, SHA384, &MLDSA65),
+    ),
+    facts(
+        "mlkem1024-aes256-mldsa87",
+        C::MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87,
+        RustCrypto,
+        (&MLKEM1024, SHA384, &MLDSA87),
+    ),
+    facts(
+        "mlkem1024-aes256-sha512-mldsa87",
+        C::MLS_256_MLKEM1024_AES256GCM_SHA512_MLDSA87,
+        RustCrypto,
+        (&MLKEM1024, SHA512, &MLDSA87),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use openmls_traits::OpenMlsProvider;
+    use openmls_traits::crypto::OpenMlsCrypto;
+
+    use super::*;
+    use crate::mls::provider::Provider;
+
+    #[test]
+    fn a_misspelt_suite_is_answered_with_the_nearest_names() {
+        let unknown = Suite::named("xwing-aes128-ed2551").unwrap_err();
+        assert_eq!(unknown.nearest[0], "xwing-aes128-ed25519");
+        assert!(unknown.to_string().contains("xwing-aes128-ed25519"), "{unknown}");
+    }
+
+    #[test]
+    fn a_suite_is_written_and_read_as_its_name() {
+        for suite in Suite::all() {
+            let text = serde_json::to_string(&suite).unwrap();
+            assert_eq!(text, format!("{:?}", suite.name()));
+            assert_eq!(serde_json::from_str::<Suite>(&text).unwrap(), suite);
+        }
+        serde_json::from_str::<Suite>("\"rot13\"").unwrap_err();
+    }
+
+    #[test]
+    fn no_suite_that_a_provider_advertises_is_missing() {
+        for implementation in [RustCrypto, Libcrux] {
+            let provider = Provider::new(implementation).unwrap();
+            let mut advertised = provider.crypto().supported_ciphersuites();
+            let mut registered: Vec<C> = Suite::all()
+                .filter(|suite| suite.facts().implementation == implementation)
+                .map(Suite::ciphersuite)
+                .collect();
+            advertised.sort_by_key(|suite| *suite as u16);
+            registered.sort_by_key(|suite| *suite as u16);
+            assert_eq!(advertised, registered);
+        }
+    }
+}

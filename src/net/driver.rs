@@ -1,0 +1,463 @@
+//! The QUIC driver: sockets, connections and timers of one thread.
+//!
+//! A loop around quinn-proto without tasks, locks or channels. Its owner calls, again and again:
+//! [`Driver::receive`], [`Driver::poll`] until `None`, whatever reads and writes that calls for,
+//! [`Driver::transmit`], and [`Driver::wait`] when nothing happened. The same driver serves
+//! members in the load engine. It never looks into a stream's bytes.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::time::TimeSpec;
+use quinn_proto::{
+    ClientConfig, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, Incoming,
+    ServerConfig, StreamId, VarInt,
+};
+
+use super::connection::{Connection, ConnectionId};
+use super::error::Error;
+use super::event::Event;
+use super::socket::{Bound, Socket, SocketCounters};
+use super::timers::Timers;
+use super::tls::{Identity, Trust};
+use super::transport;
+use crate::limits::{CONNECTIONS_MAX, HANDSHAKES_PENDING_MAX, TRAIN_PACKETS_MAX};
+
+/// How many receive batches are taken before anything is sent: bounds the delay of a reply.
+const RECEIVE_BATCHES_PER_TURN: usize = 8;
+
+/// What the driver did, beside what its sockets did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Sums over the sockets.
+    pub socket: SocketCounters,
+    /// Handshakes completed.
+    pub handshakes: u64,
+    /// Connection attempts turned away because [`CONNECTIONS_MAX`] was reached.
+    pub refused: u64,
+    /// Times the owner slept and was woken.
+    pub wakeups: u64,
+}
+
+/// Sockets, connections and timers of one thread.
+pub struct Driver {
+    sockets: Vec<Socket>,
+    endpoint: Endpoint,
+    client: Option<ClientConfig>,
+    connections: Vec<Option<Connection>>,
+    open: usize,
+    generation: u32,
+    timers: Timers,
+    /// Connections that may have events for us; each once.
+    heard: Vec<u32>,
+    /// Connections that may have packets to send; each once.
+    dirty: Vec<u32>,
+    events: VecDeque<(ConnectionId, Event)>,
+    scratch: Vec<u8>,
+    counters: Counters,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("sockets", &self.sockets)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Driver {
+    /// A driver that accepts connections on a socket.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when the identity is unusable.
+    pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
+        let mut config = ServerConfig::with_crypto(identity.crypto()?);
+        config.transport_config(transport::server());
+        config.max_incoming(HANDSHAKES_PENDING_MAX);
+        config.migration(false);
+        Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None))
+    }
+
+    /// A driver that connects from `sockets` sockets on `local`, one after another in turn.
+    ///
+    /// # Errors
+    /// [`Error::Bind`] when there are no ports, [`Error::Tls`].
+    pub fn client(local: IpAddr, sockets: usize, trust: Trust) -> Result<Self, Error> {
+        let mut config = ClientConfig::new(trust.crypto()?);
+        config.transport_config(transport::client());
+        let sockets = (0..sockets.max(1))
+            .map(|_| Bound::bind(SocketAddr::new(local, 0)).map(Socket::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::new(sockets, None, Some(config)))
+    }
+
+    fn new(
+        sockets: Vec<Socket>,
+        server: Option<Arc<ServerConfig>>,
+        client: Option<ClientConfig>,
+    ) -> Self {
+        let endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), server, false, None);
+        Self {
+            sockets,
+            endpoint,
+            client,
+            connections: Vec::new(),
+            open: 0,
+            generation: 0,
+            timers: Timers::default(),
+            heard: Vec::new(),
+            dirty: Vec::new(),
+            events: VecDeque::new(),
+            scratch: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The address of the first socket.
+    ///
+    /// # Errors
+    /// [`Error::Socket`] if the kernel does not say.
+    pub fn local_address(&self) -> Result<SocketAddr, Error> {
+        self.sockets[0].local_address()
+    }
+
+    /// Bytes of kernel buffer each socket was granted: the least of all, in and out.
+    #[must_use]
+    pub fn socket_buffer_bytes(&self) -> usize {
+        self.sockets.iter().map(Socket::buffer_bytes).min().unwrap_or(0)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        for socket in &self.sockets {
+            counters.socket.add(&socket.counters);
+        }
+        counters
+    }
+
+    /// Connections that exist, those in handshake or closing included.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.open
+    }
+
+    /// Starts a connection; [`Event::Connected`] or [`Event::Lost`] follows.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
+        let failed = |reason: String| Error::Connect { remote, reason };
+        let config = self.client.clone().ok_or_else(|| failed("this driver serves".into()))?;
+        let (handle, connection) = self
+            .endpoint
+            .connect(now, config, remote, "stentor")
+            .map_err(|error| failed(error.to_string()))?;
+        let socket = self.generation as usize % self.sockets.len();
+        Ok(self.adopt(handle, connection, socket))
+    }
+
+    /// Takes what the kernel has, up to a bound, and fires due timers; the datagrams taken.
+    /// Events are then waiting in [`Self::poll`].
+    ///
+    /// # Errors
+    /// [`Error::Socket`]: the socket is gone.
+    pub fn receive(&mut self, now: Instant) -> Result<usize, Error> {
+        let mut taken = 0;
+        for index in 0..self.sockets.len() {
+            for _ in 0..RECEIVE_BATCHES_PER_TURN {
+                let messages = self.receive_batch(now, index)?;
+                taken += messages;
+                if messages < crate::limits::BATCH_DATAGRAMS_MAX {
+                    break;
+                }
+            }
+        }
+        while let Some(index) = self.timers.pop_due(now) {
+            self.fire(now, index);
+        }
+        self.collect_events();
+        Ok(taken)
+    }
+
+    /// The next thing that happened on a connection.
+    pub fn poll(&mut self) -> Option<(ConnectionId, Event)> {
+        self.events.pop_front()
+    }
+
+    /// Sends everything that connections have to send.
+    ///
+    /// # Errors
+    /// [`Error::Socket`]: the socket is gone.
+    pub fn transmit(&mut self, now: Instant) -> Result<(), Error> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for index in dirty.drain(..) {
+            self.transmit_one(now, index)?;
+        }
+        // Closing may have marked more; they wait for the next turn.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+        self.sockets.iter_mut().try_for_each(Socket::flush)
+    }
+
+    /// Whether [`Self::transmit`] or [`Self::poll`] would find something to do.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.dirty.is_empty() || !self.events.is_empty()
+    }
+
+    /// Sleeps until a datagram, a timer, `until`, or something readable on `wake`.
+    pub fn wait(&mut self, now: Instant, until: Option<Instant>, wake: Option<BorrowedFd<'_>>) {
+        let deadline = [until, self.timers.next()].into_iter().flatten().min();
+        let timeout = deadline.map(|at| TimeSpec::from_duration(at.saturating_duration_since(now)));
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> =
+            self.sockets.iter().map(|socket| readable(socket.as_fd())).collect();
+        fds.extend(wake.map(readable));
+        // Interrupted or not, the owner looks at everything again.
+        nix::poll::ppoll(&mut fds, timeout, None).ok();
+        self.counters.wakeups += 1;
+    }
+
+    /// Opens a stream, if the peer grants one.
+    pub fn open(&mut self, id: ConnectionId, dir: Dir) -> Option<StreamId> {
+        self.connection(id)?.proto.streams().open(dir)
+    }
+
+    /// Writes as much as the connection takes now; [`Event::Writable`] follows when it took less.
+    /// Chunks are consumed from the front of `chunks`: whole ones become empty, a partly written
+    /// one keeps its rest. `None` when the connection or stream is gone.
+    pub fn write(
+        &mut self,
+        id: ConnectionId,
+        stream: StreamId,
+        chunks: &mut [Bytes],
+    ) -> Option<usize> {
+        let mut written = 0;
+        loop {
+            let connection = self.connection(id)?;
+            match connection.proto.send_stream(stream).write_chunks(chunks) {
+                Ok(more) => written += more.bytes,
+                // Only a write that finds no room makes the connection announce room later.
+                Err(quinn_proto::WriteError::Blocked) => break,
+                Err(_) => return None,
+            }
+            if chunks.iter().all(Bytes::is_empty) {
+                break;
+            }
+        }
+        if written > 0 {
+            self.mark_dirty(id.index);
+        }
+        Some(written)
+    }
+
+    /// Hands everything readable on a stream to `sink`, in order; false when the stream has ended.
+    pub fn read(
+        &mut self,
+        id: ConnectionId,
+        stream: StreamId,
+        mut sink: impl FnMut(Bytes),
+    ) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        let mut receive = connection.proto.recv_stream(stream);
+        let Ok(mut chunks) = receive.read(true) else { return false };
+        let open = loop {
+            match chunks.next(usize::MAX) {
+                Ok(Some(chunk)) => sink(chunk.bytes),
+                Err(quinn_proto::ReadError::Blocked) => break true,
+                Ok(None) | Err(quinn_proto::ReadError::Reset(_)) => break false,
+            }
+        };
+        if chunks.finalize().should_transmit() {
+            self.mark_dirty(id.index);
+        }
+        open
+    }
+
+    /// Lets the peer have `count` streams of each direction open at once.
+    pub fn grant_streams(&mut self, id: ConnectionId, count: u32) {
+        let Some(connection) = self.connection(id) else { return };
+        connection.proto.set_max_concurrent_streams(Dir::Bi, VarInt::from_u32(count));
+        self.mark_dirty(id.index);
+    }
+
+    /// Whether the connection's handshake is over and it is not closing.
+    #[must_use]
+    pub fn is_open(&self, id: ConnectionId) -> bool {
+        let slot = self.connections.get(id.index as usize).and_then(Option::as_ref);
+        slot.is_some_and(|slot| slot.generation == id.generation && !slot.proto.is_closed())
+    }
+
+    /// Smoothed round-trip time of a connection.
+    #[must_use]
+    pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
+        let slot = self.connections.get(id.index as usize)?.as_ref()?;
+        (slot.generation == id.generation).then(|| slot.proto.rtt())
+    }
+
+    /// Closes a connection with an application's code and reason; nothing more is heard of it.
+    pub fn close(&mut self, now: Instant, id: ConnectionId, code: u8, reason: &'static str) {
+        let Some(connection) = self.connection(id) else { return };
+        connection.lost = true;
+        let code = VarInt::from_u32(u32::from(code));
+        connection.proto.close(now, code, Bytes::from_static(reason.as_bytes()));
+        self.mark_dirty(id.index);
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let slot = self.connections.get_mut(id.index as usize)?.as_mut()?;
+        (slot.generation == id.generation).then_some(slot)
+    }
+
+    fn adopt(
+        &mut self,
+        handle: ConnectionHandle,
+        proto: quinn_proto::Connection,
+        socket: usize,
+    ) -> ConnectionId {
+        let index = u32::try_from(handle.0).expect("connections are bounded");
+        if self.connections.len() <= handle.0 {
+            self.connections.resize_with(handle.0 + 1, || None);
+        }
+        let generation = self.generation;
+        self.generation = self.generation.wrapping_add(1);
+        self.connections[handle.0] = Some(Connection::new(proto, generation, socket));
+        self.open += 1;
+        self.mark_heard(index);
+        ConnectionId { index, generation }
+    }
+
+    fn receive_batch(&mut self, now: Instant, socket: usize) -> Result<usize, Error> {
+        let mut batch = std::mem::take(&mut self.sockets[socket].batch);
+        let taken = self.sockets[socket]
+            .receive(|remote, bytes| batch.push((remote, BytesMut::from(bytes))))?;
+        for (remote, bytes) in batch.drain(..) {
+            self.scratch.clear();
+            match self.endpoint.handle(now, remote, None, None, bytes, &mut self.scratch) {
+                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                    let index = handle.0;
+                    if let Some(slot) = self.connections.get_mut(index).and_then(Option::as_mut) {
+                        slot.proto.handle_event(event);
+                        self.mark_heard(u32::try_from(index).expect("connections are bounded"));
+                    }
+                }
+                Some(DatagramEvent::NewConnection(incoming)) => {
+                    self.accept(now, incoming, socket)?;
+                }
+                Some(DatagramEvent::Response(transmit)) => {
+                    let bytes = &self.scratch[..transmit.size];
+                    self.sockets[socket].send(transmit.destination, bytes, None)?;
+                }
+                None => {}
+            }
+        }
+        self.sockets[socket].batch = batch;
+        Ok(taken)
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming, socket: usize) -> Result<(), Error> {
+        self.scratch.clear();
+        let response = if self.open >= CONNECTIONS_MAX {
+            self.counters.refused += 1;
+            Some(self.endpoint.refuse(incoming, &mut self.scratch))
+        } else {
+            match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+                Ok((handle, connection)) => {
+                    self.adopt(handle, connection, socket);
+                    None
+                }
+                Err(error) => error.response,
+            }
+        };
+        let Some(response) = response else { return Ok(()) };
+        let bytes = &self.scratch[..response.size];
+        self.sockets[socket].send(response.destination, bytes, None)
+    }
+
+    fn fire(&mut self, now: Instant, index: u32) {
+        let Some(slot) = self.connections.get_mut(index as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        match slot.proto.poll_timeout() {
+            Some(deadline) if deadline <= now => {
+                slot.proto.handle_timeout(now);
+                self.mark_heard(index);
+            }
+            later => self.timers.set(index, later),
+        }
+    }
+
+    /// Turns what the heard connections have to say into events.
+    fn collect_events(&mut self) {
+        let mut heard = std::mem::take(&mut self.heard);
+        for index in heard.drain(..) {
+            if let Some(slot) = self.connections[index as usize].as_mut() {
+                slot.heard = false;
+                let id = ConnectionId { index, generation: slot.generation };
+                let connected = slot.collect(id, &mut self.events);
+                self.counters.handshakes += u64::from(connected);
+            }
+            self.mark_dirty(index);
+        }
+        self.heard = heard;
+    }
+
+    fn transmit_one(&mut self, now: Instant, index: u32) -> Result<(), Error> {
+        let Some(slot) = self.connections[index as usize].as_mut() else { return Ok(()) };
+        slot.dirty = false;
+        loop {
+            self.scratch.clear();
+            let Some(transmit) =
+                slot.proto.poll_transmit(now, TRAIN_PACKETS_MAX, &mut self.scratch)
+            else {
+                break;
+            };
+            let bytes = &self.scratch[..transmit.size];
+            let socket = &mut self.sockets[slot.socket];
+            socket.send(transmit.destination, bytes, transmit.segment_size)?;
+        }
+        let handle = ConnectionHandle(index as usize);
+        while let Some(event) = slot.proto.poll_endpoint_events() {
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                slot.proto.handle_event(event);
+            }
+        }
+        let deadline = slot.proto.poll_timeout();
+        if slot.proto.is_drained() {
+            let id = ConnectionId { index, generation: slot.generation };
+            slot.collect(id, &mut self.events);
+            self.connections[index as usize] = None;
+            self.timers.clear(index);
+            self.open -= 1;
+        } else {
+            self.timers.set(index, deadline);
+        }
+        Ok(())
+    }
+
+    fn mark_heard(&mut self, index: u32) {
+        if let Some(slot) = self.connections[index as usize].as_mut() {
+            if !slot.heard {
+                slot.heard = true;
+                self.heard.push(index);
+            }
+        }
+    }
+
+    fn mark_dirty(&mut self, index: u32) {
+        if let Some(slot) = self.connections[index as usize].as_mut() {
+            if !slot.dirty {
+                slot.dirty = true;
+                self.dirty.push(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Two drivers on a real socket: streams, bulk, refusals, close.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::clock;
+
+struct Pair {
+    server: Driver,
+    client: Driver,
+    events: Vec<(char, ConnectionId, Event)>,
+}
+
+impl Pair {
+    fn new(key_exchange: KeyExchange) -> Self {
+        let identity = Identity::self_signed().unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = Driver::server(bound, &identity).unwrap();
+        let trust = Trust { fingerprint: identity.fingerprint(), key_exchange };
+        let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 2, trust).unwrap();
+        Self { server, client, events: Vec::new() }
+    }
+
+    /// One turn of both sides.
+    fn turn(&mut self) {
+        for (side, driver) in [('s', &mut self.server), ('c', &mut self.client)] {
+            let now = clock::now();
+            driver.receive(now).unwrap();
+            while let Some((id, event)) = driver.poll() {
+                self.events.push((side, id, event));
+            }
+            driver.transmit(now).unwrap();
+        }
+    }
+
+    /// Turns until an event of `side` satisfies `wanted`; takes it out.
+    fn until(&mut self, side: char, wanted: impl Fn(&Event) -> bool) -> (ConnectionId, Event) {
+        let deadline = clock::now() + Duration::from_secs(20);
+        loop {
+            let found = self.events.iter().position(|(s, _, event)| *s == side && wanted(event));
+            if let Some(index) = found {
+                let (_, id, event) = self.events.remove(index);
+                return (id, event);
+            }
+            assert!(clock::now() < deadline, "nothing of the kind: {:?}", self.events);
+            self.turn();
+        }
+    }
+
+    fn connect(&mut self) -> (ConnectionId, ConnectionId) {
+        let to = self.server.local_address().unwrap();
+        let client = self.client.connect(clock::now(), to).unwrap();
+        let (connected, _) = self.until('c', |event| *event == Event::Connected);
+        assert_eq!(connected, client);
+        let (server, _) = self.until('s', |event| *event == Event::Connected);
+        (server, client)
+    }
+}
+
+/// Reads a stream of `side` until `total` bytes have come.
+fn read_all(
+    pair: &mut Pair,
+    at_client: bool,
+    id: ConnectionId,
+    stream: StreamId,
+    total: usize,
+) -> Vec<u8> {
+    let deadline: Instant = clock::now() + Duration::from_secs(60);
+    let mut got = Vec::new();
+    while got.len() < total {
+        let driver = if at_client { &mut pair.client } else { &mut pair.server };
+        driver.read(id, stream, |bytes| got.extend_from_slice(&bytes));
+        assert!(clock::now() < deadline, "only {} of {total} bytes", got.len());
+        pair.turn();
+    }
+    got
+}
+
+#[test]
+fn a_request_and_its_reply_cross_one_stream() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, client) = pair.connect();
+    let stream = pair.client.open(client, Dir::Bi).unwrap();
+    pair.client.write(client, stream, &mut [Bytes::from_static(b"question")]).unwrap();
+    let (_, opened) = pair.until('s', |event| matches!(event, Event::Opened(_)));
+    assert_eq!(opened, Event::Opened(stream));
+    assert_eq!(read_all(&mut pair, false, server, stream, 8), b"question");
+    pair.server.write(server, stream, &mut [Bytes::from_static(b"answer")]).unwrap();
+    assert_eq!(read_all(&mut pair, true, client, stream, 6), b"answer");
+}
+
+#[test]
+fn a_message_larger_than_every_window_arrives_whole_and_in_order() {
+    let mut pair = Pair::new(KeyExchange::X25519MlKem768);
+    let (server, client) = pair.connect();
+    let stream = pair.server.open(server, Dir::Uni).unwrap();
+    let sent: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 253) as u8).collect();
+    let mut rest = [Bytes::from(sent.clone())];
+    let mut got = Vec::new();
+    let deadline = clock::now() + Duration::from_secs(60);
+    while got.len() < sent.len() {
+        pair.server.write(server, stream, &mut rest).unwrap();
+        pair.turn();
+        pair.client.read(client, stream, |bytes| got.extend_from_slice(&bytes));
+        assert!(clock::now() < deadline, "only {} bytes", got.len());
+    }
+    assert!(got == sent);
+    let counters = pair.server.counters().socket;
+    assert!(counters.packets_sent > 4 * counters.send_calls, "bulk leaves in trains");
+}
+
+#[test]
+fn a_certificate_other_than_the_pinned_one_is_refused() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let other = Identity::self_signed().unwrap().fingerprint();
+    let trust = Trust { fingerprint: other, key_exchange: KeyExchange::X25519 };
+    pair.client = Driver::client(Ipv4Addr::LOCALHOST.into(), 1, trust).unwrap();
+    let to = pair.server.local_address().unwrap();
+    pair.client.connect(clock::now(), to).unwrap();
+    let (_, lost) = pair.until('c', |event| matches!(event, Event::Lost(_)));
+    assert_eq!(lost, Event::Lost(Lost::WrongCertificate));
+}
+
+#[test]
+fn a_close_reaches_the_peer_with_code_and_reason_and_frees_the_slot() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, _) = pair.connect();
+    pair.server.close(clock::now(), server, 7, "enough");
+    let (_, lost) = pair.until('c', |event| matches!(event, Event::Lost(_)));
+    assert_eq!(lost, Event::Lost(Lost::Closed { code: 7, reason: "enough".into() }));
+    let deadline = clock::now() + Duration::from_secs(20);
+    while pair.server.open_connections() + pair.client.open_connections() > 0 {
+        assert!(clock::now() < deadline, "a drained connection stays");
+        pair.turn();
+        pair.server.wait(clock::now(), Some(clock::now() + Duration::from_millis(5)), None);
+    }
+    assert_eq!(
+        pair.server.write(server, StreamId::from(quinn_proto::VarInt::from_u32(3)), &mut []),
+        None
+    );
+}
+
+#[test]
+fn a_peer_cannot_open_more_streams_than_it_is_granted() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, client) = pair.connect();
+    let opened = std::iter::from_fn(|| pair.client.open(client, Dir::Bi)).count();
+    assert_eq!(opened, crate::limits::STREAMS_INITIAL as usize);
+    pair.server.grant_streams(server, 5);
+    pair.until('c', |event| *event == Event::Available(Dir::Bi));
+    assert_eq!(std::iter::from_fn(|| pair.client.open(client, Dir::Bi)).count(), 3);
+}
+
+#[test]
+fn garbage_datagrams_change_nothing_for_a_connection() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, client) = pair.connect();
+    let to = pair.server.local_address().unwrap();
+    let hostile = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for length in 0..1_400_usize {
+        let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 256) as u8).collect();
+        hostile.send_to(&noise, to).unwrap();
+        pair.turn();
+    }
+    let stream = pair.client.open(client, Dir::Bi).unwrap();
+    pair.client.write(client, stream, &mut [Bytes::from_static(b"still here")]).unwrap();
+    assert_eq!(read_all(&mut pair, false, server, stream, 10), b"still here");
+}

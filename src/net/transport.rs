@@ -1,0 +1,43 @@
+//! The QUIC settings of both sides, each with its reason.
+
+use std::sync::Arc;
+
+use quinn_proto::{IdleTimeout, TransportConfig, VarInt};
+
+use crate::limits::{
+    CONNECTION_WINDOW_BYTES, IDLE_MAX, MTU_BYTES, SEND_WINDOW_BYTES, SESSIONS_PER_CONNECTION_MAX,
+    STREAM_WINDOW_BYTES, STREAMS_INITIAL,
+};
+
+/// The service: many connections, each small.
+pub(super) fn server() -> Arc<TransportConfig> {
+    let mut config = common();
+    config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INITIAL));
+    config.max_concurrent_uni_streams(VarInt::from_u32(0));
+    Arc::new(config)
+}
+
+/// A member: grants the service one uni stream per session and opens the others itself.
+pub(super) fn client() -> Arc<TransportConfig> {
+    let mut config = common();
+    config.max_concurrent_bidi_streams(VarInt::from_u32(0));
+    config.max_concurrent_uni_streams(VarInt::from_u32(SESSIONS_PER_CONNECTION_MAX));
+    Arc::new(config)
+}
+
+fn common() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config.max_idle_timeout(Some(
+        IdleTimeout::try_from(IDLE_MAX).expect("a minute fits a variable-length integer"),
+    ));
+    // The path is known: probing it would cost packets and memory for every member.
+    config.mtu_discovery_config(None);
+    config.initial_mtu(MTU_BYTES);
+    config.stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES));
+    config.receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES));
+    config.send_window(SEND_WINDOW_BYTES);
+    // One ordered stream carries what matters; round-robin among streams would only cost.
+    config.send_fairness(false);
+    config.datagram_receive_buffer_size(None);
+    config
+}

@@ -1,0 +1,99 @@
+//! What the kernel says of this process and machine: the only reader of /proc, the only pinner.
+//!
+//! Called at the edges of a measurement, never inside a hot loop. What cannot be read is zero or
+//! absent: a figure that is missing, never a reason to stop.
+
+use std::fs;
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
+
+/// Processor time and memory of one process at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Microseconds in user mode, all threads.
+    pub cpu_user_us: u64,
+    /// Microseconds in the kernel, all threads.
+    pub cpu_system_us: u64,
+    /// Resident bytes now.
+    pub rss_bytes: u64,
+    /// Resident bytes at most so far.
+    pub rss_peak_bytes: u64,
+}
+
+impl Usage {
+    /// Of this process.
+    #[must_use]
+    pub fn own() -> Self {
+        let micros =
+            |time: TimeVal| u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0);
+        let (cpu_user_us, cpu_system_us) = getrusage(UsageWho::RUSAGE_SELF)
+            .map_or((0, 0), |usage| (micros(usage.user_time()), micros(usage.system_time())));
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self {
+            cpu_user_us,
+            cpu_system_us,
+            rss_bytes: status_bytes(&status, "VmRSS:"),
+            rss_peak_bytes: status_bytes(&status, "VmHWM:"),
+        }
+    }
+
+    /// Processor time of either kind.
+    #[must_use]
+    pub fn cpu_us(&self) -> u64 {
+        self.cpu_user_us + self.cpu_system_us
+    }
+}
+
+/// Cores that this process may run on.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Keeps the calling thread on one core; false where the system does not let it.
+pub fn pin_to_core(core: usize) -> bool {
+    let mut set = CpuSet::new();
+    set.set(core).is_ok() && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+}
+
+/// Model name of the processor, as the kernel gives it.
+#[must_use]
+pub fn cpu_model() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+/// Release of the running kernel.
+#[must_use]
+pub fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    if release.is_empty() { "unknown".to_owned() } else { release.trim().to_owned() }
+}
+
+fn status_bytes(status: &str, field: &str) -> u64 {
+    let value = status.lines().find_map(|line| line.strip_prefix(field));
+    let kib = value.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_used_time_and_memory() {
+        let usage = Usage::own();
+        assert!(usage.rss_bytes > 1 << 20);
+        assert!(usage.rss_peak_bytes >= usage.rss_bytes);
+    }
+
+    #[test]
+    fn a_status_field_is_read_in_bytes_and_an_absent_one_is_zero() {
+        assert_eq!(status_bytes("VmHWM:\t  12 kB\nVmRSS:\t   3 kB\n", "VmRSS:"), 3_072);
+        assert_eq!(status_bytes("", "VmRSS:"), 0);
+    }
+}

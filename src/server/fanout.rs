@@ -1,0 +1,168 @@
+//! Sweeps: handing each recipient the frames that are due to it.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::session::{SessionKey, Sessions};
+use super::worker::Worker;
+use crate::delivery::{Due, Epoch, GroupId, Taken};
+use crate::limits::{SWEEP_BYTES_PER_TURN, SWEEP_VISITS_PER_TURN};
+use crate::net::{ConnectionId, Driver};
+use crate::wire::{Counter, Counters, Delivery, Refusal};
+
+/// Visits between two looks at how many bytes the turn has handed out.
+const VISITS_PER_CHUNK: usize = 32;
+
+/// Where due frames go: the delivery streams of this shard's sessions.
+struct Outlet<'a> {
+    driver: &'a mut Driver,
+    sessions: &'a mut Sessions,
+    counters: &'a mut Counters,
+    too_slow: &'a mut Vec<ConnectionId>,
+    slot: u32,
+    group: GroupId,
+    epoch: Epoch,
+    bytes: usize,
+}
+
+impl Outlet<'_> {
+    fn take(&mut self, key: SessionKey, due: &Due<'_, Bytes>) -> Taken {
+        let Some(session) = self.sessions.get(key) else { return Taken::Yes };
+        let connection = session.connection;
+        let Some(peer) = session.peer.as_mut() else { return Taken::Yes };
+        let frame = match due {
+            Due::TooSlow => {
+                self.too_slow.push(connection);
+                return Taken::Yes;
+            }
+            _ if !peer.rest.is_empty() => {
+                peer.waiting.push(self.slot);
+                return Taken::Full;
+            }
+            Due::Item(frame) => (*frame).clone(),
+            Due::Resync { next } => {
+                self.counters.add(Counter::Resyncs, 1);
+                let mut notice = BytesMut::new();
+                Delivery::Resync { group: self.group, next: *next, epoch: self.epoch }
+                    .encode(&mut notice);
+                notice.freeze()
+            }
+        };
+        let length = frame.len();
+        let mut chunk = [frame];
+        match self.driver.write(connection, peer.deliveries, &mut chunk) {
+            // The stream is gone; the session's end will follow.
+            None => return Taken::Yes,
+            Some(0) => {
+                peer.waiting.push(self.slot);
+                return Taken::Full;
+            }
+            Some(_) => [peer.rest] = chunk,
+        }
+        self.bytes += length;
+        self.counters.add(Counter::Deliveries, 1);
+        self.counters.add(Counter::DeliveryBytes, length as u64);
+        Taken::Yes
+    }
+}
+
+impl Worker {
+    /// Visits recipients of the places with something new, place by place in turn, until the
+    /// turn's bound of visits or bytes; the visits made.
+    pub(super) fn sweep(&mut self, now: Instant) -> usize {
+        let mut visits = 0;
+        let mut bytes = 0;
+        while visits < SWEEP_VISITS_PER_TURN && bytes < SWEEP_BYTES_PER_TURN {
+            let Some(slot) = self.audiences.next_sweep() else { break };
+            loop {
+                let (visited, handed) = self.sweep_chunk(now, slot);
+                visits += visited;
+                bytes += handed;
+                let over = visits >= SWEEP_VISITS_PER_TURN || bytes >= SWEEP_BYTES_PER_TURN;
+                if visited < VISITS_PER_CHUNK || over {
+                    break;
+                }
+            }
+            self.audiences.queue(slot);
+            self.release_if_drained(slot);
+        }
+        self.close_too_slow();
+        visits
+    }
+
+    fn sweep_chunk(&mut self, now: Instant, slot: u32) -> (usize, usize) {
+        let since = now.saturating_duration_since(self.started);
+        let Some((mut outlet, audience)) = self.outlet(slot) else { return (0, 0) };
+        let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, &due);
+        let visited = audience.sweep(since, VISITS_PER_CHUNK, &mut sink);
+        (visited, outlet.bytes)
+    }
+
+    /// A session's delivery stream can take more: first the rest of its frame, then what it missed.
+    pub(super) fn resume(&mut self, now: Instant, key: SessionKey) {
+        let since = now.saturating_duration_since(self.started);
+        let Some(session) = self.sessions.get(key) else { return };
+        let connection = session.connection;
+        let Some(peer) = session.peer.as_mut() else { return };
+        if !peer.rest.is_empty() {
+            let mut chunk = [std::mem::take(&mut peer.rest)];
+            self.driver.write(connection, peer.deliveries, &mut chunk);
+            [peer.rest] = chunk;
+            if !peer.rest.is_empty() {
+                return;
+            }
+        }
+        for slot in std::mem::take(&mut peer.waiting) {
+            if let Some((mut outlet, audience)) = self.outlet(slot) {
+                audience.resume(since, key, &mut |key, due: Due<'_, Bytes>| outlet.take(key, &due));
+            }
+            self.release_if_drained(slot);
+        }
+        self.close_too_slow();
+    }
+
+    /// Closes recipients that have taken nothing for too long.
+    pub(super) fn close_stalled(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.started);
+        for slot in self.audiences.slots() {
+            if let Some((mut outlet, audience)) = self.outlet(slot) {
+                let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, &due);
+                audience.close_stalled(since, &mut sink);
+            }
+        }
+        self.close_too_slow();
+    }
+
+    fn outlet(
+        &mut self,
+        slot: u32,
+    ) -> Option<(Outlet<'_>, &mut crate::delivery::Audience<SessionKey, Bytes>)> {
+        let place = self.audiences.place(slot)?;
+        let (group, epoch) = (place.group, place.epoch);
+        let audience = place.audience.as_mut()?;
+        let outlet = Outlet {
+            driver: &mut self.driver,
+            sessions: &mut self.sessions,
+            counters: &mut self.counters,
+            too_slow: &mut self.too_slow,
+            slot,
+            group,
+            epoch,
+            bytes: 0,
+        };
+        Some((outlet, audience))
+    }
+
+    /// Removed devices and closed sessions may have been the last that drained a place.
+    fn release_if_drained(&mut self, slot: u32) {
+        let Some(group) = self.audiences.place(slot).map(|place| place.group) else { return };
+        self.abandoned.extend(self.audiences.release(&group));
+    }
+
+    fn close_too_slow(&mut self) {
+        for connection in std::mem::take(&mut self.too_slow) {
+            self.condemn(connection, Refusal::TooSlow);
+        }
+    }
+}

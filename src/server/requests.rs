@@ -1,0 +1,294 @@
+//! From a connection's events to inputs: the only place where the service parses.
+//!
+//! A peer that breaks the protocol loses its connection with the reason as the close code; a
+//! request that cannot be granted is answered with a typed refusal and changes nothing.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use super::mesh::owner;
+use super::service::Error;
+use super::session::{Peer, SessionKey};
+use super::worker::Worker;
+use crate::delivery::{DeviceId, GroupId, Input, Link, MessageId, RosterChange, Seq};
+use crate::limits::{
+    FRAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL,
+};
+use crate::net::{ConnectionId, Dir, Event, StreamId};
+use crate::wire::{
+    Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
+    Token, submission,
+};
+
+impl Worker {
+    /// Something happened on a connection.
+    pub(super) fn on_event(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        event: Event,
+    ) -> Result<(), Error> {
+        match event {
+            Event::Connected => self.expect_hello(now, connection),
+            Event::Opened(stream) => {
+                self.sessions.open(connection, stream);
+            }
+            Event::Readable(stream) => {
+                if let Some(key) = self.sessions.find(connection, stream) {
+                    self.read(now, key)?;
+                }
+            }
+            Event::Writable(stream) => self.on_writable(now, connection, stream)?,
+            Event::Available(_) => {}
+            Event::Lost(_) => {
+                for key in self.sessions.keys_of(connection) {
+                    self.end_session(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_writable(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        stream: StreamId,
+    ) -> Result<(), Error> {
+        let Some(key) = self.sessions.find(connection, stream) else { return Ok(()) };
+        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+        if session.control != stream {
+            self.resume(now, key);
+            return Ok(());
+        }
+        session.flush_replies(&mut self.driver);
+        if session.paused && !session.is_full() {
+            session.paused = false;
+            self.read(now, key)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what a session has sent and handles every whole frame.
+    fn read(&mut self, now: Instant, key: SessionKey) -> Result<(), Error> {
+        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+        if session.paused {
+            return Ok(());
+        }
+        let (connection, control) = (session.connection, session.control);
+        let inbox = &mut session.inbox;
+        let open = self.driver.read(connection, control, |bytes| inbox.push(bytes));
+        loop {
+            let Some(session) = self.sessions.get(key) else { return Ok(()) };
+            if session.is_full() {
+                session.paused = true;
+                return Ok(());
+            }
+            match session.inbox.next_frame() {
+                Ok(Some(frame)) => self.on_frame(now, key, frame)?,
+                Ok(None) => break,
+                Err(error) => {
+                    let why = match error {
+                        InboxError::TooLarge { .. } => Refusal::FrameTooLarge,
+                        InboxError::Empty => Refusal::MalformedFrame,
+                    };
+                    self.end_connection_of(key, why);
+                    return Ok(());
+                }
+            }
+        }
+        if !open {
+            self.end_session(key);
+        }
+        Ok(())
+    }
+
+    fn on_frame(&mut self, now: Instant, key: SessionKey, frame: Bytes) -> Result<(), Error> {
+        let Ok(request) = Request::decode(frame) else {
+            self.end_connection_of(key, Refusal::MalformedFrame);
+            return Ok(());
+        };
+        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+        let device = session.peer.as_ref().map(|peer| peer.device);
+        match (device, request) {
+            (None, Request::Hello { version, device, token }) => {
+                self.on_hello(key, version, device, token);
+                Ok(())
+            }
+            (Some(_), Request::Hello { .. }) => {
+                self.end_connection_of(key, Refusal::AlreadyAuthenticated);
+                Ok(())
+            }
+            (None, _) => {
+                self.end_connection_of(key, Refusal::NotAuthenticated);
+                Ok(())
+            }
+            (Some(device), request) => self.on_request(now, key, device, request),
+        }
+    }
+
+    fn on_hello(&mut self, key: SessionKey, version: u8, device: DeviceId, token: Token) {
+        let refusal = if version != PROTOCOL_VERSION {
+            Some(Refusal::BadVersion)
+        } else if !self.shared.token_key.verify(device, &token) {
+            Some(Refusal::BadToken)
+        } else if self.stopping {
+            Some(Refusal::Draining)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            return self.end_connection_of(key, refusal);
+        }
+        let Some(session) = self.sessions.get(key) else { return };
+        let connection = session.connection;
+        let Some(deliveries) = self.driver.open(connection, Dir::Uni) else {
+            self.counters.add(Counter::RefusedSessions, 1);
+            return self.reply(key, &Reply::Refused { code: Refusal::TooManySessions });
+        };
+        let mut whose = BytesMut::new();
+        Delivery::For { device }.encode(&mut whose);
+        let mut chunk = [whose.freeze()];
+        self.driver.write(connection, deliveries, &mut chunk);
+        let [rest] = chunk;
+        session.inbox.set_frame_bytes_max(FRAME_BYTES_MAX);
+        let (audiences, waiting) = (Vec::new(), Vec::new());
+        session.peer = Some(Peer { device, deliveries, rest, audiences, waiting });
+        self.grant_more_sessions(connection);
+        let (shard, ports) = (self.mesh.own(), self.shared.ports.to_vec());
+        self.reply(key, &Reply::Ready { version: PROTOCOL_VERSION, shard, ports });
+    }
+
+    /// One more session than there are may always be opened, up to the bound: a stream slot costs
+    /// memory, so only who uses sessions is granted them.
+    fn grant_more_sessions(&mut self, connection: ConnectionId) {
+        let sessions = u32::try_from(self.sessions.of(connection).len()).unwrap_or(u32::MAX);
+        if sessions >= STREAMS_INITIAL {
+            let granted = sessions.saturating_mul(2).min(SESSIONS_PER_CONNECTION_MAX);
+            self.driver.grant_streams(connection, granted);
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        device: DeviceId,
+        request: Request,
+    ) -> Result<(), Error> {
+        let from = self.link(key);
+        match request {
+            Request::Hello { .. } => unreachable!("a second hello has been refused"),
+            Request::Submit { id, change, body } => {
+                self.on_submit(now, from, device, (id, change, body))
+            }
+            Request::Create { request, epoch, group, roster } => {
+                let input = Input::Create { from, device, request, group, epoch, roster };
+                self.route(now, &group, input)
+            }
+            Request::Attach { group, after } => self.on_attach(now, key, device, group, after),
+            Request::Detach { group } => {
+                self.on_detach(key, &group);
+                Ok(())
+            }
+            Request::Stats { .. } | Request::Delete { .. } if device != OPERATOR => {
+                self.end_connection_of(key, Refusal::NotOperator);
+                Ok(())
+            }
+            Request::Stats { request } => {
+                self.publish();
+                let uptime = now.saturating_duration_since(self.started).as_micros();
+                let counters = self.shared.board.total(u64::try_from(uptime).unwrap_or(u64::MAX));
+                self.reply(key, &Reply::Stats { request, counters });
+                Ok(())
+            }
+            Request::Delete { request, group } => {
+                self.route(now, &group, Input::Delete { from, request, group })
+            }
+        }
+    }
+
+    fn on_submit(
+        &mut self,
+        now: Instant,
+        from: Link,
+        device: DeviceId,
+        (id, change, body): (MessageId, RosterChange, Bytes),
+    ) -> Result<(), Error> {
+        let refused = match submission(id, change, body) {
+            Ok(_) if self.stopping => Reason::Busy,
+            Ok(submission) => {
+                let group = submission.group;
+                let input = Input::Submit { from, device, submission };
+                return self.route(now, &group, input);
+            }
+            Err(reason) => reason,
+        };
+        self.counters.add(Counter::Rejected, 1);
+        let key = SessionKey { index: from.session, generation: from.generation };
+        self.reply(key, &Reply::Rejected { id, reason: refused });
+        Ok(())
+    }
+
+    fn on_attach(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        device: DeviceId,
+        group: GroupId,
+        after: Seq,
+    ) -> Result<(), Error> {
+        let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_ref()) else {
+            return Ok(());
+        };
+        if peer.audiences.len() >= GROUPS_PER_SESSION_MAX {
+            self.counters.add(Counter::Rejected, 1);
+            self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
+            return Ok(());
+        }
+        self.audiences.attaching(group);
+        let from = self.link(key);
+        self.route(now, &group, Input::Attach { from, device, group, after })
+    }
+
+    fn on_detach(&mut self, key: SessionKey, group: &GroupId) {
+        let Some(slot) = self.audiences.slot(group) else { return };
+        if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut()) {
+            peer.audiences.retain(|other| *other != slot);
+            peer.waiting.retain(|other| *other != slot);
+        }
+        self.abandoned.extend(self.audiences.leave(slot, key));
+    }
+
+    /// Tells a group's owner that no session here drains it any more.
+    pub(super) fn unwatch(&mut self, now: Instant, group: GroupId) -> Result<(), Error> {
+        let shard = self.mesh.own();
+        self.route(now, &group, Input::Unwatch { shard, group })
+    }
+
+    fn route(&mut self, now: Instant, group: &GroupId, input: Input) -> Result<(), Error> {
+        self.submit_input(now, owner(group, self.mesh.shards()), input)
+    }
+
+    /// Forgets a session and everything that was due to it.
+    pub(super) fn end_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.close(key) else { return };
+        let Some(peer) = session.peer else { return };
+        for slot in peer.audiences {
+            self.abandoned.extend(self.audiences.leave(slot, key));
+        }
+    }
+
+    fn end_connection_of(&mut self, key: SessionKey, why: Refusal) {
+        if let Some(session) = self.sessions.get(key) {
+            let connection = session.connection;
+            self.end_session(key);
+            self.condemn(connection, why);
+        }
+    }
+
+    fn link(&self, key: SessionKey) -> Link {
+        Link { shard: self.mesh.own(), session: key.index, generation: key.generation }
+    }
+}

@@ -1,0 +1,316 @@
+//! One shard's thread: what it owns, and the order of one turn.
+//!
+//! A turn takes datagrams and posts, decides the whole batch, syncs once, releases, sweeps a
+//! bounded number of recipients, sends. Nothing here waits but [`Worker::sleep`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::audiences::Audiences;
+use super::counters::Board;
+use super::mesh::{Mesh, Post};
+use super::service::Error;
+use super::session::{SessionKey, Sessions};
+use crate::clock;
+use crate::delivery::{GroupId, Input};
+use crate::engine::Engine;
+use crate::limits::{DRAIN_MAX, HELLO_MAX};
+use crate::log::Memory;
+use crate::net::{ConnectionId, Driver};
+use crate::wire::{Counter, Counters, Refusal, TokenKey};
+
+/// How often recipients that take nothing are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How often counters are published while the shard is busy.
+const PUBLISHING: Duration = Duration::from_millis(5);
+
+/// How long a stopping shard lets its last packets be acknowledged, and its close be sent again.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// What every shard of a server has alike.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) board: Board,
+    pub(super) token_key: TokenKey,
+    pub(super) ports: Arc<[u16]>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) started: Instant,
+}
+
+/// Everything one shard owns.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) driver: Driver,
+    pub(super) engine: Engine<Memory>,
+    pub(super) mesh: Mesh,
+    pub(super) sessions: Sessions,
+    pub(super) audiences: Audiences,
+    pub(super) counters: Counters,
+    pub(super) shared: Shared,
+    pub(super) started: Instant,
+    /// Sessions with answers to send; each once.
+    pub(super) replying: Vec<SessionKey>,
+    /// Connections to close at the end of the turn, with the reason they are told.
+    pub(super) condemned: Vec<(ConnectionId, Refusal)>,
+    /// Connections of recipients that do not keep up, found during a sweep.
+    pub(super) too_slow: Vec<ConnectionId>,
+    /// Groups that no session here drains any more; their owners are told.
+    pub(super) abandoned: Vec<GroupId>,
+    /// Connections without an authenticated session, oldest first, with their deadline.
+    pub(super) unauthenticated: VecDeque<(Instant, ConnectionId)>,
+    pub(super) stopping: bool,
+    housekeeping_next: Instant,
+    publishing_next: Instant,
+}
+
+impl Worker {
+    /// A shard ready to run.
+    pub(super) fn new(driver: Driver, engine: Engine<Memory>, mesh: Mesh, shared: Shared) -> Self {
+        let started = shared.started;
+        Self {
+            driver,
+            engine,
+            mesh,
+            sessions: Sessions::default(),
+            audiences: Audiences::default(),
+            counters: Counters::default(),
+            shared,
+            started,
+            replying: Vec::new(),
+            condemned: Vec::new(),
+            too_slow: Vec::new(),
+            abandoned: Vec::new(),
+            unauthenticated: VecDeque::new(),
+            stopping: false,
+            housekeeping_next: started,
+            publishing_next: started,
+        }
+    }
+
+    /// Runs until told to stop and what was accepted has been taken, or for [`DRAIN_MAX`] more.
+    ///
+    /// # Errors
+    /// When the socket or the log fails: this shard can serve nobody any more.
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        let mut deadline = None;
+        loop {
+            let now = clock::now();
+            let busy = self.turn(now)?;
+            if self.shared.stop.load(Ordering::Relaxed) {
+                self.stopping = true;
+                let deadline = *deadline.get_or_insert(now + DRAIN_MAX);
+                if now >= deadline || !(busy || self.owes_anything()) {
+                    return self.linger();
+                }
+            }
+            if !busy {
+                self.sleep(now);
+            }
+        }
+    }
+
+    /// One turn; false if there was nothing to do.
+    fn turn(&mut self, now: Instant) -> Result<bool, Error> {
+        let mut work = 0;
+        // A full ring holds something back: what is already inside goes first.
+        if self.mesh.flush() {
+            work += self.driver.receive(now)?;
+            while let Some((connection, event)) = self.driver.poll() {
+                self.on_event(now, connection, event)?;
+                work += 1;
+            }
+        }
+        while let Some(batch) = self.mesh.take() {
+            work += batch.len();
+            for post in batch {
+                self.on_post(now, post)?;
+            }
+        }
+        self.engine.sync()?;
+        while let Some(output) = self.engine.release() {
+            self.on_output(output);
+            work += 1;
+        }
+        work += self.sweep(now);
+        self.unwatch_abandoned(now)?;
+        self.flush_replies();
+        self.close_condemned(now);
+        self.driver.transmit(clock::now())?;
+        self.mesh.flush();
+        self.keep_house(now);
+        Ok(work > 0 || self.driver.is_busy() || self.audiences.is_sweeping())
+    }
+
+    /// Hands an input to the shard that owns its group.
+    pub(super) fn submit_input(
+        &mut self,
+        now: Instant,
+        shard: u16,
+        input: Input,
+    ) -> Result<(), Error> {
+        if shard == self.mesh.own() {
+            self.engine.handle(now.saturating_duration_since(self.started), input)?;
+        } else {
+            self.mesh.post(shard, Post::Input(input));
+        }
+        Ok(())
+    }
+
+    fn unwatch_abandoned(&mut self, now: Instant) -> Result<(), Error> {
+        for group in std::mem::take(&mut self.abandoned) {
+            self.unwatch(now, group)?;
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self, now: Instant) {
+        self.publish();
+        if !self.mesh.may_sleep() {
+            return;
+        }
+        // Looked at once more after announcing sleep: stopping wakes only who sleeps.
+        let stopping = self.shared.stop.load(Ordering::Relaxed);
+        let tick = if stopping { now + Duration::from_millis(5) } else { self.housekeeping_next };
+        let deadline = self.engine.deadline().map(|deadline| self.started + deadline);
+        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
+        self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
+        self.mesh.awake();
+    }
+
+    fn keep_house(&mut self, now: Instant) {
+        if now >= self.publishing_next {
+            self.publish();
+            self.publishing_next = now + PUBLISHING;
+        }
+        if now < self.housekeeping_next {
+            return;
+        }
+        self.housekeeping_next = now + HOUSEKEEPING;
+        self.engine.tick(now.saturating_duration_since(self.started));
+        self.close_stalled(now);
+        while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
+            if deadline > now {
+                break;
+            }
+            self.unauthenticated.pop_front();
+            let mut keys = self.sessions.keys_of(connection).into_iter();
+            let greeted =
+                keys.any(|key| self.sessions.get(key).is_some_and(|one| one.peer.is_some()));
+            if !greeted && self.driver.is_open(connection) {
+                self.condemn(connection, Refusal::NotAuthenticated);
+            }
+        }
+    }
+
+    /// A connection has to authenticate a session from now on.
+    pub(super) fn expect_hello(&mut self, now: Instant, connection: ConnectionId) {
+        self.unauthenticated.push_back((now + HELLO_MAX, connection));
+    }
+
+    /// Closes a connection at the end of the turn and counts why.
+    pub(super) fn condemn(&mut self, connection: ConnectionId, why: Refusal) {
+        let counter = match why {
+            Refusal::MalformedFrame | Refusal::FrameTooLarge => Counter::MalformedFrames,
+            Refusal::TooSlow => Counter::SlowClosed,
+            _ => Counter::RefusedSessions,
+        };
+        self.counters.add(counter, 1);
+        self.condemned.push((connection, why));
+    }
+
+    fn close_condemned(&mut self, now: Instant) {
+        for (connection, why) in std::mem::take(&mut self.condemned) {
+            for key in self.sessions.keys_of(connection) {
+                self.end_session(key);
+            }
+            self.driver.close(now, connection, why.code(), refusal_text(why));
+        }
+    }
+
+    /// Stores this shard's counters where any shard can read them.
+    pub(super) fn publish(&mut self) {
+        let driver = self.driver.counters();
+        let buffer = self.driver.socket_buffer_bytes() as u64;
+        for (counter, value) in [
+            (Counter::Connections, self.driver.open_connections() as u64),
+            (Counter::Sessions, self.sessions.len() as u64),
+            (Counter::Groups, self.engine.shard().groups() as u64),
+            (Counter::PacketsSent, driver.socket.packets_sent),
+            (Counter::PacketsReceived, driver.socket.packets_received),
+            (Counter::SendCalls, driver.socket.send_calls),
+            (Counter::ReceiveCalls, driver.socket.receive_calls),
+            (Counter::SendWouldBlock, driver.socket.send_would_block),
+            (Counter::Wakeups, driver.wakeups),
+            (Counter::Handshakes, driver.handshakes),
+            (Counter::SocketBufferBytes, buffer),
+        ] {
+            self.counters.set(counter, value);
+        }
+        self.shared.board.publish(self.mesh.own(), &self.counters);
+    }
+
+    /// Whether anything accepted has not been handed to a recipient or its sender yet.
+    fn owes_anything(&self) -> bool {
+        self.engine.held() > 0
+            || self.sessions.iter().any(|session| {
+                let peer = session.peer.as_ref();
+                let behind =
+                    peer.is_some_and(|peer| !peer.rest.is_empty() || !peer.waiting.is_empty());
+                behind || session.has_replies()
+            })
+    }
+
+    /// Lets the last packets be acknowledged, then says goodbye to everybody.
+    fn linger(mut self) -> Result<(), Error> {
+        let goodbye = clock::now() + LINGER;
+        while clock::now() < goodbye {
+            self.idle_until(goodbye)?;
+        }
+        let connections: Vec<ConnectionId> =
+            self.sessions.iter().map(|session| session.connection).collect();
+        let now = clock::now();
+        for connection in connections {
+            self.driver.close(
+                now,
+                connection,
+                Refusal::Draining.code(),
+                refusal_text(Refusal::Draining),
+            );
+        }
+        self.driver.transmit(now)?;
+        let gone = now + LINGER;
+        while self.driver.open_connections() > 0 && clock::now() < gone {
+            self.idle_until(gone)?;
+        }
+        Ok(())
+    }
+
+    /// Serves acknowledgements and timers, and nothing else.
+    fn idle_until(&mut self, until: Instant) -> Result<(), Error> {
+        let now = clock::now();
+        self.driver.receive(now)?;
+        while self.driver.poll().is_some() {}
+        self.driver.transmit(now)?;
+        self.driver.wait(now, Some(until), None);
+        Ok(())
+    }
+}
+
+/// The reason that goes with a close, as a peer's log shows it.
+fn refusal_text(why: Refusal) -> &'static str {
+    match why {
+        Refusal::BadVersion => "protocol version is not spoken here",
+        Refusal::BadToken => "token is not this device's",
+        Refusal::NotAuthenticated => "not authenticated",
+        Refusal::MalformedFrame => "malformed frame",
+        Refusal::FrameTooLarge => "frame too large",
+        Refusal::TooManySessions => "too many sessions",
+        Refusal::Draining => "draining",
+        Refusal::TooSlow => "too slow",
+        Refusal::AlreadyAuthenticated => "already authenticated",
+        Refusal::NotOperator => "not the operator",
+    }
+}

@@ -1,0 +1,221 @@
+//! Bytes to frames.
+//!
+//! Takes what [`super::Inbox`] yields: a frame without its length field. A body is a slice of it,
+//! never a copy; a list is allocated only after its count was held against its bound and against
+//! the bytes there are. Called by `server` for requests, by the client side for the rest.
+
+use bytes::Bytes;
+
+use super::counter::{Counter, Counters};
+use super::frame;
+use super::frame::{Delivery, Reply, Request, Token};
+use super::malformed::Malformed;
+use super::reader::Reader;
+use super::reason::{Reason, Refusal};
+use crate::delivery::DeviceId;
+use crate::delivery::Epoch;
+use crate::delivery::GroupId;
+use crate::delivery::MessageId;
+use crate::delivery::RosterChange;
+use crate::delivery::Seq;
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::ROSTER_MAX;
+
+const FRAME_TYPE: &str = "unknown frame type";
+const COUNT: &str = "count is more than the frame holds";
+
+impl Request {
+    /// Reads the frame that a client sent, without its length field.
+    ///
+    /// # Errors
+    /// The first field that does not fit; offsets count from the type.
+    pub fn decode(frame: Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(&frame);
+        let request = match reader.u8()? {
+            frame::HELLO => Self::Hello {
+                version: reader.u8()?,
+                device: DeviceId(reader.array()?),
+                token: Token(reader.array()?),
+            },
+            frame::CREATE => Self::Create {
+                request: message_id(&mut reader)?,
+                epoch: epoch(&mut reader)?,
+                group: group(&mut reader)?,
+                roster: devices(&mut reader, ROSTER_MAX)?,
+            },
+            frame::SUBMIT => {
+                let id = message_id(&mut reader)?;
+                let added = devices(&mut reader, ROSTER_MAX)?;
+                let removed = devices(&mut reader, ROSTER_MAX - added.len())?;
+                let body = body(&frame, &mut reader)?;
+                Self::Submit { id, change: RosterChange { added, removed }, body }
+            }
+            frame::ATTACH => Self::Attach { group: group(&mut reader)?, after: seq(&mut reader)? },
+            frame::DETACH => Self::Detach { group: group(&mut reader)? },
+            frame::STATS => Self::Stats { request: message_id(&mut reader)? },
+            frame::DELETE => {
+                Self::Delete { request: message_id(&mut reader)?, group: group(&mut reader)? }
+            }
+            _ => return Err(Malformed { offset: 0, what: FRAME_TYPE }),
+        };
+        reader.finish()?;
+        Ok(request)
+    }
+}
+
+impl Reply {
+    /// Reads the frame that the service sent on the session's stream, without its length field.
+    ///
+    /// # Errors
+    /// The first field that does not fit; offsets count from the type.
+    pub fn decode(frame: Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(&frame);
+        let reply = match reader.u8()? {
+            frame::READY => Self::Ready {
+                version: reader.u8()?,
+                shard: reader.u16()?,
+                ports: ports(&mut reader)?,
+            },
+            frame::REFUSED => Self::Refused { code: refusal(&mut reader)? },
+            frame::DONE => Self::Done { request: message_id(&mut reader)? },
+            frame::ACCEPTED => Self::Accepted {
+                id: message_id(&mut reader)?,
+                seq: seq(&mut reader)?,
+                epoch: epoch(&mut reader)?,
+            },
+            frame::REJECTED => {
+                Self::Rejected { id: message_id(&mut reader)?, reason: Reason::read(&mut reader)? }
+            }
+            frame::ATTACHED => Self::Attached {
+                group: group(&mut reader)?,
+                next: seq(&mut reader)?,
+                head: seq(&mut reader)?,
+                epoch: epoch(&mut reader)?,
+                resync: boolean(&mut reader)?,
+            },
+            frame::STATS_REPLY => {
+                Self::Stats { request: message_id(&mut reader)?, counters: counters(&mut reader)? }
+            }
+            frame::ATTACH_REFUSED => Self::AttachRefused {
+                group: group(&mut reader)?,
+                reason: Reason::read(&mut reader)?,
+            },
+            _ => return Err(Malformed { offset: 0, what: FRAME_TYPE }),
+        };
+        reader.finish()?;
+        Ok(reply)
+    }
+}
+
+impl Delivery {
+    /// Reads the frame that the service sent on a stream of its own, without its length field.
+    ///
+    /// # Errors
+    /// The first field that does not fit; offsets count from the type.
+    pub fn decode(frame: Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(&frame);
+        let delivery = match reader.u8()? {
+            frame::FOR => Self::For { device: DeviceId(reader.array()?) },
+            frame::DELIVER => Self::Deliver {
+                seq: seq(&mut reader)?,
+                id: message_id(&mut reader)?,
+                body: body(&frame, &mut reader)?,
+            },
+            frame::RESYNC => Self::Resync {
+                group: group(&mut reader)?,
+                next: seq(&mut reader)?,
+                epoch: epoch(&mut reader)?,
+            },
+            _ => return Err(Malformed { offset: 0, what: FRAME_TYPE }),
+        };
+        reader.finish()?;
+        Ok(delivery)
+    }
+}
+
+fn message_id(reader: &mut Reader<'_>) -> Result<MessageId, Malformed> {
+    Ok(MessageId(reader.array()?))
+}
+
+fn epoch(reader: &mut Reader<'_>) -> Result<Epoch, Malformed> {
+    Ok(Epoch(reader.u64()?))
+}
+
+fn seq(reader: &mut Reader<'_>) -> Result<Seq, Malformed> {
+    Ok(Seq(reader.u64()?))
+}
+
+fn group(reader: &mut Reader<'_>) -> Result<GroupId, Malformed> {
+    let start = *reader;
+    let length = usize::from(reader.u8()?);
+    let bytes = reader.slice(length)?;
+    GroupId::new(bytes).ok_or_else(|| start.malformed("group id is empty or too long"))
+}
+
+fn boolean(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+    let start = *reader;
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(start.malformed("neither 0 nor 1")),
+    }
+}
+
+fn refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed> {
+    let start = *reader;
+    Refusal::from_code(u64::from(reader.u8()?)).ok_or_else(|| start.malformed("unknown refusal"))
+}
+
+/// The rest of the frame, shared.
+fn body(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Bytes, Malformed> {
+    let start = reader.offset();
+    let bytes = reader.slice(reader.left())?;
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(Malformed { offset: start, what: "message is over its bound" });
+    }
+    Ok(frame.slice(start..))
+}
+
+/// A list of at most `most` devices.
+fn devices(reader: &mut Reader<'_>, most: usize) -> Result<Vec<DeviceId>, Malformed> {
+    let start = *reader;
+    let count = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
+    if count > most {
+        return Err(start.malformed("more devices than a roster takes"));
+    }
+    if count > reader.left() / 16 {
+        return Err(start.malformed(COUNT));
+    }
+    let mut devices = Vec::with_capacity(count);
+    for _ in 0..count {
+        devices.push(DeviceId(reader.array()?));
+    }
+    Ok(devices)
+}
+
+fn ports(reader: &mut Reader<'_>) -> Result<Vec<u16>, Malformed> {
+    let start = *reader;
+    let count = usize::from(reader.u16()?);
+    if count > reader.left() / 2 {
+        return Err(start.malformed(COUNT));
+    }
+    let mut ports = Vec::with_capacity(count);
+    for _ in 0..count {
+        ports.push(reader.u16()?);
+    }
+    Ok(ports)
+}
+
+/// As many values as the other end counts: those we do not know are skipped, those it does not
+/// know stay zero.
+fn counters(reader: &mut Reader<'_>) -> Result<Counters, Malformed> {
+    let count = usize::from(reader.u16()?);
+    let mut counters = Counters::default();
+    for index in 0..count {
+        let value = reader.u64()?;
+        if let Some(counter) = Counter::ALL.get(index) {
+            counters.set(*counter, value);
+        }
+    }
+    Ok(counters)
+}

@@ -1,0 +1,269 @@
+//! The client protocol, version 1: its frames, byte by byte.
+//!
+//! A session is one authenticated device on one QUIC connection. The client opens one
+//! bidirectional stream per session: [`Request`]s go up, [`Reply`]s come down. The service opens
+//! one unidirectional stream per session for what is ordered: [`Delivery`]s. These types decide
+//! nothing and never hold a lock, a stream or a time; `encode` and `decode` move them, `server`
+//! and the client side mean something by them.
+//!
+//! Every frame is
+//!
+//! ```text
+//! length u32 | type u8 | fields           length = bytes after itself; integers big-endian
+//!
+//! group   = size u8 (1..=64) | size bytes
+//! devices = count u32 | count * 16
+//! body    = what is left of the frame: one MLSMessage (RFC 9420 §6)
+//! reason  = code u8 | first u64 | second u64                             see wire::Reason
+//! ```
+//!
+//! Client to service, on the bidirectional stream:
+//!
+//! ```text
+//!   1 Hello         version u8 | device 16 | token 32
+//!   2 Create        request 16 | epoch u64 | group | devices
+//!   3 Submit        id 16 | added devices | removed devices | body
+//!   4 Attach        group | after u64
+//!   5 Detach        group
+//!   6 Stats         request 16
+//!   7 Delete        request 16 | group
+//! ```
+//!
+//! Service to client, on the same stream:
+//!
+//! ```text
+//!  65 Ready         version u8 | shard u16 | count u16 | count * port u16
+//!  66 Refused       code u8                        see wire::Refusal; the session ends after it
+//!  67 Done          request 16
+//!  68 Accepted      id 16 | seq u64 | epoch u64
+//!  69 Rejected      id 16 | reason
+//!  70 Attached      group | next u64 | head u64 | epoch u64 | resync u8 (0 or 1)
+//!  71 Stats         request 16 | count u16 | count * u64            see wire::Counter for the order
+//!  72 AttachRefused group | reason
+//! ```
+//!
+//! Service to client, on its unidirectional stream:
+//!
+//! ```text
+//! 128 For           device 16                             the first frame of every such stream
+//! 129 Deliver       seq u64 | id 16 | body
+//! 130 Resync        group | next u64 | epoch u64
+//! ```
+//!
+//! A frame longer than `limits::FRAME_BYTES_MAX` (`FRAME_BYTES_UNAUTHENTICATED_MAX` before the
+//! hello is accepted), of an unknown type, too short or too long for its fields, ends the session.
+
+use std::fmt;
+use std::hint::black_box;
+
+use bytes::Bytes;
+
+use super::counter::Counters;
+use super::reason::{Reason, Refusal};
+use crate::delivery::DeviceId;
+use crate::delivery::Epoch;
+use crate::delivery::GroupId;
+use crate::delivery::MessageId;
+use crate::delivery::RosterChange;
+use crate::delivery::Seq;
+
+/// The version that a hello and its answer name.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+pub(super) const HELLO: u8 = 1;
+pub(super) const CREATE: u8 = 2;
+pub(super) const SUBMIT: u8 = 3;
+pub(super) const ATTACH: u8 = 4;
+pub(super) const DETACH: u8 = 5;
+pub(super) const STATS: u8 = 6;
+pub(super) const DELETE: u8 = 7;
+
+pub(super) const READY: u8 = 65;
+pub(super) const REFUSED: u8 = 66;
+pub(super) const DONE: u8 = 67;
+pub(super) const ACCEPTED: u8 = 68;
+pub(super) const REJECTED: u8 = 69;
+pub(super) const ATTACHED: u8 = 70;
+pub(super) const STATS_REPLY: u8 = 71;
+pub(super) const ATTACH_REFUSED: u8 = 72;
+
+pub(super) const FOR: u8 = 128;
+pub(super) const DELIVER: u8 = 129;
+pub(super) const RESYNC: u8 = 130;
+
+/// A device's secret: 32 bytes that prove who it is. Never printed; compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Token(pub [u8; 32]);
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        let difference =
+            self.0.iter().zip(&other.0).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
+        difference == 0
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Says who this is; the first frame of a session and the only one of its kind.
+    Hello {
+        /// [`PROTOCOL_VERSION`].
+        version: u8,
+        /// The device.
+        device: DeviceId,
+        /// Its secret.
+        token: Token,
+    },
+    /// Makes a group known: members submit from here on. Answered by [`Reply::Done`] or
+    /// [`Reply::Rejected`].
+    Create {
+        /// Names this request in its answer.
+        request: MessageId,
+        /// The epoch the group is in.
+        epoch: Epoch,
+        /// Its id.
+        group: GroupId,
+        /// Its members; at most `limits::ROSTER_MAX`.
+        roster: Vec<DeviceId>,
+    },
+    /// Asks to order and fan out a message. Answered by [`Reply::Accepted`] or
+    /// [`Reply::Rejected`]; the same id again gets the same answer again.
+    Submit {
+        /// Chosen by the client.
+        id: MessageId,
+        /// The roster change of a commit; at most `limits::ROSTER_MAX` devices in all.
+        change: RosterChange,
+        /// The MLSMessage; at most `limits::MESSAGE_BYTES_MAX` bytes.
+        body: Bytes,
+    },
+    /// Asks for a group's deliveries. Answered by [`Reply::Attached`] or
+    /// [`Reply::AttachRefused`].
+    Attach {
+        /// The group.
+        group: GroupId,
+        /// The last sequence number the device has; 0 for none.
+        after: Seq,
+    },
+    /// Wants no more deliveries of a group. Not answered.
+    Detach {
+        /// The group.
+        group: GroupId,
+    },
+    /// Asks for the service's counters. Answered by [`Reply::Stats`].
+    Stats {
+        /// Names this request in its answer.
+        request: MessageId,
+    },
+    /// Forgets a group. Answered by [`Reply::Done`] or [`Reply::Rejected`].
+    Delete {
+        /// Names this request in its answer.
+        request: MessageId,
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// What the service answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The hello is accepted.
+    Ready {
+        /// The version spoken from here on.
+        version: u8,
+        /// The shard at the other end, an index in `ports`.
+        shard: u16,
+        /// The UDP port of each shard, by index.
+        ports: Vec<u16>,
+    },
+    /// The session ends after this.
+    Refused {
+        /// Why.
+        code: Refusal,
+    },
+    /// A creation or deletion is done.
+    Done {
+        /// Names the request.
+        request: MessageId,
+    },
+    /// A submission has its place in the group's order, as durable as the service promises.
+    Accepted {
+        /// Names the submission.
+        id: MessageId,
+        /// Its place.
+        seq: Seq,
+        /// The group's epoch afterwards.
+        epoch: Epoch,
+    },
+    /// A submission, creation or deletion is refused; nothing changed.
+    Rejected {
+        /// Names the submission or request.
+        id: MessageId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Deliveries of a group follow.
+    Attached {
+        /// The group.
+        group: GroupId,
+        /// The sequence number of the first delivery to come.
+        next: Seq,
+        /// The group's latest sequence number.
+        head: Seq,
+        /// The group's epoch.
+        epoch: Epoch,
+        /// Whether messages after the client's last one are gone: `next` is not the one it
+        /// asked for, and it has to join again from outside the service.
+        resync: bool,
+    },
+    /// The service's counters.
+    Stats {
+        /// Names the request.
+        request: MessageId,
+        /// One reading. What the other end does not count is zero.
+        counters: Counters,
+    },
+    /// No deliveries of this group.
+    AttachRefused {
+        /// The group.
+        group: GroupId,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What the service sends in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Whose stream this is; the first frame of every unidirectional stream.
+    For {
+        /// The device.
+        device: DeviceId,
+    },
+    /// An accepted message. Its group is in its body ([`super::group_bytes`]).
+    Deliver {
+        /// Its place in the group's order.
+        seq: Seq,
+        /// The submitter's id for it.
+        id: MessageId,
+        /// The MLSMessage.
+        body: Bytes,
+    },
+    /// The device is too far behind: messages are gone that it has not seen.
+    Resync {
+        /// The group.
+        group: GroupId,
+        /// The sequence number of the next delivery.
+        next: Seq,
+        /// The group's epoch.
+        epoch: Epoch,
+    },
+}
