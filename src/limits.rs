@@ -263,3 +263,32 @@ pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
 
 /// Most reasons given with a verdict; the counts say the rest.
 pub const REASONS_MAX: usize = 20;
+
+/// Sessions that a run opens before those before them are ready, and attachments likewise: a
+/// handshake burst larger than a socket buffer would be lost.
+pub const CONNECTING_MAX: u32 = 64;
+
+/// How long a run waits for a server that says nothing before it has started.
+pub const SETUP_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a server may leave a request for its counters unanswered inside a run before it
+/// counts as lost. Longer than a pause that a measurement should show.
+pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// After how long a submission without an answer is given up.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Deliveries that may wait for live members, and messages of theirs that may wait for the
+/// worker. When full, the worker keeps what it is delivered until there is room.
+pub const RACERS_QUEUE_MAX: usize = 4_096;
+
+/// Times that a racer tries to bring one commit through.
+pub const RACE_ATTEMPTS_MAX: u32 = 64;
+
+/// Bytes of deliveries that are kept for real members of tapes until they process them. Beyond
+/// it the run is not valid, since nobody can say that its members agree.
+pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
+
+/// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
+/// there is between a burst and its loss.
+pub const CLIENT_SOCKETS: usize = 4;

@@ -13,7 +13,18 @@ pub mod place;
 pub mod population;
 pub mod recorder;
 pub mod scenario;
+mod racers;
+pub mod run;
 pub mod schedule;
+pub mod setup;
+pub mod target;
+pub mod traffic;
 pub mod units;
+mod verify;
+mod worker;
 
 pub use client::{Client, Heard, SessionNumber};
+pub use run::{Outcome, RunError, run};
+pub use target::Target;
+pub use verify::Verified;
+pub use worker::{Observer, Progress, Sample};

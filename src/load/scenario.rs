@@ -20,6 +20,9 @@ use crate::limits::{
     SHARDS_MAX,
 };
 
+use crate::mls::{Handshake, Suite};
+use crate::net::KeyExchange;
+
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const ROSTER: u32 = ROSTER_MAX as u32;
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
@@ -59,7 +62,7 @@ pub struct Class {
     /// Members of each group, 2 to [`ROSTER_MAX`].
     pub members: u32,
     /// The MLS suite of every group of the class.
-    pub suite: SuiteName,
+    pub suite: Suite,
     /// Where the bytes come from.
     pub source: Source,
     /// Operations over all groups of the class; rounds of a race when `source` is live.
@@ -80,21 +83,6 @@ pub struct Class {
     pub connections: Connections,
     /// Members that race for each epoch: 0 unless `source` is live.
     pub racers: u32,
-}
-
-/// A cipher suite by its name; whether it exists is for `mls` to say.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SuiteName(pub String);
-
-/// The TLS key exchange of the connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyExchange {
-    /// Classical.
-    #[default]
-    X25519,
-    /// Hybrid post-quantum.
-    X25519MlKem768,
 }
 
 /// Where a class's MLS messages come from.
@@ -119,17 +107,6 @@ pub enum Arrivals {
     Poisson,
     /// One every period, exactly.
     Even,
-}
-
-/// How commits and proposals are framed (RFC 9420 §6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Handshake {
-    /// As PublicMessage: the service could read them.
-    Public,
-    /// As PrivateMessage.
-    #[default]
-    Private,
 }
 
 /// How members are spread over connections.
@@ -280,8 +257,8 @@ struct WrittenClass {
     name: String,
     count: Bounded<1, GROUPS_MAX>,
     members: Bounded<2, ROSTER>,
-    #[serde(default)]
-    suite: SuiteName,
+    #[serde(default = "default_suite")]
+    suite: Suite,
     #[serde(default)]
     source: Source,
     rate: Rate,
@@ -350,23 +327,9 @@ impl WrittenClass {
     }
 }
 
-impl Default for SuiteName {
-    fn default() -> Self {
-        Self("x25519-aes128-ed25519".to_owned())
-    }
-}
-
-impl<'de> Deserialize<'de> for SuiteName {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(from)?;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-            return Err(de::Error::custom(format!(
-                "{name:?} is not a suite's name: lower-case letters, digits and hyphens"
-            )));
-        }
-        Ok(Self(name))
-    }
+/// The mandatory suite of RFC 9420 §17.1.
+fn default_suite() -> Suite {
+    Suite::named("x25519-aes128-ed25519").expect("the mandatory suite is in the registry")
 }
 
 impl<'de> Deserialize<'de> for Connections {

@@ -181,7 +181,7 @@ fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
         name: class.name.clone(),
         groups: class.count,
         members: class.members,
-        suite: class.suite.0.clone(),
+        suite: class.suite.name().to_owned(),
         source: source_name(class.source).to_owned(),
         response: distribution(&series.response),
         fanout_member: distribution(&series.fanout_member),

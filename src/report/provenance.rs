@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::scenario::{Class, KeyExchange, Scenario, Source};
+use crate::load::scenario::{Class, Scenario, Source};
 
 /// What ran, on what, asked by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +56,9 @@ impl Provenance {
             scenario: name.to_owned(),
             scenario_hash: hash.to_owned(),
             seed: scenario.seed,
-            suites: each_once(scenario, |class| class.suite.0.as_str()),
+            suites: each_once(scenario, |class| class.suite.name()),
             sources: each_once(scenario, |class| source_name(class.source)),
-            key_exchange: match scenario.key_exchange {
-                KeyExchange::X25519 => "x25519",
-                KeyExchange::X25519MlKem768 => "x25519mlkem768",
-            }
-            .to_owned(),
+            key_exchange: scenario.key_exchange.name().to_owned(),
             ..Self::default()
         }
     }

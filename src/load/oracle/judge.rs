@@ -231,6 +231,12 @@ impl Oracle {
         }
     }
 
+    /// Deliveries and violations so far.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.counts.deliveries, self.violations.total())
+    }
+
     /// How many submissions have no outcome yet.
     #[must_use]
     pub fn pending(&self) -> u64 {
