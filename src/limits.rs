@@ -193,7 +193,7 @@ pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
 /// Most group classes of one scenario. Each costs three histograms per worker.
 pub const CLASSES_MAX: usize = 64;
 
-/// Most groups of one scenario. Each costs the engine about 200 bytes before its members.
+/// Most groups of one scenario. Each costs the engine about 400 bytes before its members.
 pub const GROUPS_MAX: u32 = 200_000;
 
 /// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
@@ -203,7 +203,7 @@ pub const MEMBERS_MAX: u32 = 2_000_000;
 /// group, and the time of one decryption per delivery.
 pub const REAL_MEMBERS_MAX: u32 = 20_000;
 
-/// Most operations of one schedule. Each costs 48 bytes before the run, and up to 200 in
+/// Most operations of one schedule. Each costs 40 bytes before the run, and up to 200 in
 /// the oracle while it is outstanding.
 pub const OPERATIONS_MAX: u64 = 5_000_000;
 

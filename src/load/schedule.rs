@@ -49,7 +49,7 @@ pub enum OperationKind {
 }
 
 impl Schedule {
-    /// Plans `scenario`. Costs 48 bytes for each operation, and a sort.
+    /// Plans `scenario`. Costs 40 bytes for each operation, and a sort.
     #[must_use]
     pub fn plan(scenario: &Scenario) -> Self {
         let mut operations = Vec::new();
@@ -239,6 +239,11 @@ mod tests {
             assert_eq!(operation.measured, operation.intended >= Duration::from_secs(1));
             assert!(operation.intended < Duration::from_secs(3));
         }
+    }
+
+    #[test]
+    fn an_operation_takes_the_40_bytes_that_the_limits_count_on() {
+        assert_eq!(size_of::<Operation>(), 40);
     }
 
     #[test]

@@ -5,10 +5,14 @@
 
 use std::path::Path;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::record::{Distribution, Record};
 use super::verdict::Status;
+
+/// Nothing but a line under the header.
+const UNDERLINED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// How to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +128,8 @@ fn header(first: &str) -> Vec<String> {
 
 fn row(name: &str, of: &Distribution) -> Vec<String> {
     let mut cells = vec![name.to_owned()];
-    cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(duration));
+    let known = |micros| if of.count == 0 { "-".to_owned() } else { duration(micros) };
+    cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(known));
     cells.push(grouped(of.count));
     cells
 }
@@ -134,7 +139,7 @@ fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(UNDERLINED);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
     table.set_header(rows.remove(0));
     table.add_rows(rows);

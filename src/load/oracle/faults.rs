@@ -210,6 +210,25 @@ fn what_nobody_submitted_is_foreign() {
 }
 
 #[test]
+fn a_message_of_another_group_is_foreign() {
+    let mut oracle = submitted(1, 0, 1);
+    oracle.group_created(1, 1, Seq(1));
+    oracle.submitted(Submitted {
+        attempt: 1,
+        group: 1,
+        kind: Kind::Application,
+        epoch: Epoch(5),
+        digest: 101,
+        intended: Duration::ZERO,
+        measured: true,
+    });
+    assert!(!deliver(&mut oracle, 0, 1, 1));
+    oracle.timed_out(0);
+    oracle.timed_out(1);
+    check(oracle, 2, &[(ViolationKind::Foreign, 1)]);
+}
+
+#[test]
 fn a_removed_member_gets_nothing_and_a_new_one_nothing_from_before() {
     let mut oracle = submitted(2, 1, 2);
     oracle.accepted(0, Seq(1), Epoch(6));

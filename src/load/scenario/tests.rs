@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::mls::Suite;
 
 const GOOD: &str = r#"
 why = "to test"
@@ -182,6 +183,9 @@ fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
         let scenario = Scenario::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("# "), "{file} opens with what it is about");
         assert!(scenario.why.len() > 20 && scenario.expect.len() > 20, "{file}");
+        for class in &scenario.groups {
+            assert!(Suite::named(&class.suite.0).is_ok(), "{file}: {}", class.suite.0);
+        }
         let small = scenario.scaled_down();
         assert_eq!(check::first_fault(&small), None, "{file}");
         let total = (small.offered() + small.drain).as_secs_f64();
