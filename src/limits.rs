@@ -185,3 +185,110 @@ pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
 /// How many messages of one sender a real member may never see without losing the next one.
 /// Costs one key derivation each, once, when they are skipped.
 pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
+
+/// Largest scenario file in bytes. A hand-written one is a few kilobytes; the bound keeps a
+/// mistyped path from reading a tape into memory.
+pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
+
+/// Most group classes of one scenario. Each costs three histograms per worker.
+pub const CLASSES_MAX: usize = 64;
+
+/// Most groups of one scenario. Each costs the engine about 400 bytes before its members.
+pub const GROUPS_MAX: u32 = 200_000;
+
+/// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
+pub const MEMBERS_MAX: u32 = 2_000_000;
+
+/// Most members that run OpenMLS inside a run. Each costs about 1 KiB for every member of its
+/// group, and the time of one decryption per delivery.
+pub const REAL_MEMBERS_MAX: u32 = 20_000;
+
+/// Most operations of one schedule. Each costs 40 bytes before the run, and up to 200 in
+/// the oracle while it is outstanding.
+pub const OPERATIONS_MAX: u64 = 5_000_000;
+
+/// Most submission attempts of one run, first tries and retries together. The oracle keeps one
+/// byte for each.
+pub const ATTEMPTS_MAX: u64 = 4 * OPERATIONS_MAX;
+
+/// Highest operation rate of one class, in operations per second. Beyond it the pacer of one
+/// core is the limit, and [`OPERATIONS_MAX`] is reached within seconds.
+pub const RATE_PER_SECOND_MAX: u64 = 1_000_000;
+
+/// Largest plaintext of an application message in bytes. Its ciphertext must stay below
+/// [`MESSAGE_BYTES_MAX`].
+pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
+
+/// Longest phase of a run in seconds: a day.
+pub const PHASE_SECONDS_MAX: u32 = 86_400;
+
+/// Most examples kept of each kind of violation. The counts are exact beyond it.
+pub const VIOLATION_EXAMPLES_MAX: usize = 5;
+
+/// Most skipped deliveries remembered, so that a late one is told from a repeated one. Beyond it
+/// a late delivery counts as a duplicate; it is a violation either way. Costs 24 bytes each, and
+/// nothing while the service is correct.
+pub const SKIPS_REMEMBERED_MAX: usize = 65_536;
+
+/// Longest latency a histogram holds, in microseconds: a day. What is longer is recorded as this
+/// and counted as saturated. A histogram that sees it costs about 220 KiB.
+pub const LATENCY_US_MAX: u64 = 86_400_000_000;
+
+/// A run is invalid when the p99 of the generator's lateness exceeds this many microseconds and
+/// [`LATENESS_RESPONSE_SHARE_MAX`] of the response's p99, whichever is larger.
+pub const LATENESS_P99_US_MAX: u64 = 10_000;
+
+/// See [`LATENESS_P99_US_MAX`]: lateness this small beside the response does not shape it.
+pub const LATENESS_RESPONSE_SHARE_MAX: f64 = 0.10;
+
+/// A run is invalid when more than this share of what was called for was never sent.
+pub const NOT_ISSUED_SHARE_MAX: f64 = 0.001;
+
+/// A run is invalid when more than this share of what was called for never got a reply: the
+/// quantiles would describe only the lucky ones.
+pub const TIMED_OUT_SHARE_MAX: f64 = 0.01;
+
+/// A run is invalid when mean in flight and throughput x mean response differ by more than this
+/// share of the larger (Little's law): the generator's own books would not balance.
+pub const LITTLE_ERROR_MAX: f64 = 0.05;
+
+const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
+const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX as usize);
+const _: () = assert!(SESSIONS_PER_CONNECTION_MAX <= MEMBERS_MAX);
+const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
+
+/// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps
+/// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
+pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
+
+/// Most reasons given with a verdict; the counts say the rest.
+pub const REASONS_MAX: usize = 20;
+
+/// Sessions that a run opens before those before them are ready, and attachments likewise: a
+/// handshake burst larger than a socket buffer would be lost.
+pub const CONNECTING_MAX: u32 = 64;
+
+/// How long a run waits for a server that says nothing before it has started.
+pub const SETUP_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a server may leave a request for its counters unanswered inside a run before it
+/// counts as lost. Longer than a pause that a measurement should show.
+pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// After how long a submission without an answer is given up.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Deliveries that may wait for live members, and messages of theirs that may wait for the
+/// worker. When full, the worker keeps what it is delivered until there is room.
+pub const RACERS_QUEUE_MAX: usize = 4_096;
+
+/// Times that a racer tries to bring one commit through.
+pub const RACE_ATTEMPTS_MAX: u32 = 64;
+
+/// Bytes of deliveries that are kept for real members of tapes until they process them. Beyond
+/// it the run is not valid, since nobody can say that its members agree.
+pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
+
+/// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
+/// there is between a burst and its loss.
+pub const CLIENT_SOCKETS: usize = 4;

@@ -4,6 +4,7 @@
 //! absent: a figure that is missing, never a reason to stop.
 
 use std::fs;
+use std::ops::Range;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
@@ -57,8 +58,21 @@ pub fn cores() -> usize {
 
 /// Keeps the calling thread on one core; false where the system does not let it.
 pub fn pin_to_core(core: usize) -> bool {
+    pin_to_cores(core..core + 1)
+}
+
+/// Keeps the calling thread, and the threads it starts from now on, on some cores; false where
+/// the system does not let it.
+pub fn pin_to_cores(cores: Range<usize>) -> bool {
     let mut set = CpuSet::new();
-    set.set(core).is_ok() && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+    let all = cores.map(|core| set.set(core).is_ok()).fold(true, |all, one| all && one);
+    all && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+}
+
+/// Lets the calling thread wake as close to its deadline as the kernel can, instead of up to 50
+/// microseconds late.
+pub fn wake_precisely() -> bool {
+    nix::sys::prctl::set_timerslack(1).is_ok()
 }
 
 /// From now on the death of the process that started this one is a SIGTERM to this one; false if

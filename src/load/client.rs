@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -195,10 +196,10 @@ impl Client {
         self.driver.transmit(now)
     }
 
-    /// Sleeps until something comes, a timer is due, or `until`.
-    pub fn wait(&mut self, now: Instant, until: Option<Instant>) {
+    /// Sleeps until something comes, a timer is due, `until`, or something is readable on `wake`.
+    pub fn wait(&mut self, now: Instant, until: Option<Instant>, wake: Option<BorrowedFd<'_>>) {
         if self.heard.is_empty() && !self.driver.is_busy() {
-            self.driver.wait(now, until, None);
+            self.driver.wait(now, until, wake);
         }
     }
 

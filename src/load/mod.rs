@@ -1,3 +1,30 @@
-//! load
+//! The open-loop load engine: what it will do, when, and how it knows that nothing was lost.
+//!
+//! `scenario`, `population` and `schedule` fix everything before the run and are pure; `recorder`,
+//! `occupancy` and `oracle` judge it while it runs and read no clock either. Never names the
+//! server's side (`engine`, `log`, `server`), so the generator cannot cheat. Called by `cli`.
+
+pub mod attempt;
+pub mod check;
 pub mod client;
+pub mod occupancy;
+pub mod oracle;
+pub mod place;
+pub mod population;
+pub mod recorder;
+pub mod scenario;
+mod racers;
+pub mod run;
+pub mod schedule;
+pub mod setup;
+pub mod target;
+pub mod traffic;
+pub mod units;
+mod verify;
+mod worker;
+
 pub use client::{Client, Heard, SessionNumber};
+pub use run::{Outcome, RunError, run};
+pub use target::Target;
+pub use verify::Verified;
+pub use worker::{Observer, Progress, Sample};

@@ -40,10 +40,11 @@ pub struct TapeSpec {
 }
 
 /// How handshake messages travel (RFC 9420 §6). Serialised in lower case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Handshake {
     /// As PublicMessages: signed, so that the service may look.
+    #[default]
     Public,
     /// As PrivateMessages: encrypted, so that it may not.
     Private,

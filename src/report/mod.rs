@@ -1,1 +1,15 @@
-//! (module)
+//! What a run leaves behind: the versioned record, its verdict, its text, its folder.
+//!
+//! Never measures and never prints: it turns what `load` counted into types, strings and files.
+//! Called by `cli`.
+
+pub mod build;
+pub mod folder;
+pub mod provenance;
+pub mod record;
+pub mod summary;
+pub mod utc;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,7 @@ impl Service {
         while let Some(heard) = self.client.poll() {
             self.heard.push(heard);
         }
-        self.client.wait(now, Some(now + Duration::from_millis(2)));
+        self.client.wait(now, Some(now + Duration::from_millis(2)), None);
     }
 }
 

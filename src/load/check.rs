@@ -1,0 +1,143 @@
+//! What a scenario's fields must say together, once each is in range by itself.
+//!
+//! Never changes a scenario and never reports more than the first fault. Called by
+//! `Scenario::parse`.
+
+use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
+use crate::limits::{
+    CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
+};
+
+/// A contradiction, and the field to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Such as `groups[0].senders`.
+    pub field: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+/// The first contradiction, `None` when there is none. Costs a pass over the classes.
+#[must_use]
+pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
+    of_counts(scenario)
+        .or_else(|| {
+            scenario.groups.iter().enumerate().find_map(|(index, class)| {
+                of_name(scenario, index)
+                    .or_else(|| of_members(class))
+                    .or_else(|| of_source(class))
+                    .map(|(field, message)| Fault { field: name(index, field), message })
+            })
+        })
+        .or_else(|| of_totals(scenario))
+}
+
+type Found = Option<(&'static str, String)>;
+
+fn name(index: usize, field: &str) -> String {
+    format!("groups[{index}].{field}")
+}
+
+fn of_counts(scenario: &Scenario) -> Option<Fault> {
+    let classes = scenario.groups.len();
+    (classes == 0 || classes > CLASSES_MAX).then(|| Fault {
+        field: "groups".to_owned(),
+        message: format!("{classes} classes of groups; 1 to {CLASSES_MAX} are allowed"),
+    })
+}
+
+fn of_name(scenario: &Scenario, index: usize) -> Found {
+    let name = &scenario.groups[index].name;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+        let allowed = "1 to 40 letters, digits, '-', '_' and '.'";
+        return Some(("name", format!("{name:?} is not a class's name: {allowed}")));
+    }
+    let taken = scenario.groups[..index].iter().any(|earlier| earlier.name == *name);
+    taken.then(|| ("name", format!("{name:?} is taken; every class has its own name")))
+}
+
+fn of_members(class: &Class) -> Found {
+    let Class { members, senders, real, racers, .. } = *class;
+    if senders > members {
+        return Some(("senders", format!("{senders} senders; the group has {members} members")));
+    }
+    if real > members {
+        return Some(("real", format!("{real} real members; the group has {members} members")));
+    }
+    if racers > members {
+        return Some(("racers", format!("{racers} racers; the group has {members} members")));
+    }
+    if let Connections::Shared(share) = class.connections {
+        let total = u64::from(class.count) * u64::from(members);
+        if u64::from(share) > total {
+            let message = format!("{share} members share a connection; the class has {total}");
+            return Some(("connections", message));
+        }
+    }
+    None
+}
+
+fn of_source(class: &Class) -> Found {
+    let Class { members, senders, real, racers, .. } = *class;
+    match class.source {
+        Source::Tape if senders + real > members => Some((
+            if real > 0 { "real" } else { "senders" },
+            format!(
+                "{senders} senders and {real} real members of {members}: a tape's senders were \
+                 minted, so the real members must be others"
+            ),
+        )),
+        Source::Live if racers > real => Some((
+            "racers",
+            format!("{racers} racers but {real} real members: every racer makes its own commits"),
+        )),
+        Source::Live if !class.commits.is_zero() => Some((
+            "commits",
+            "a live class does nothing but race for commits; leave it out".to_owned(),
+        )),
+        Source::Synthetic if real > 0 => {
+            Some(("real", "a real member cannot decrypt synthetic bytes; leave it out".to_owned()))
+        }
+        Source::Tape | Source::Synthetic if racers > 0 => {
+            Some(("racers", "only source = \"live\" has racers; leave it out".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn of_totals(scenario: &Scenario) -> Option<Fault> {
+    let (mut groups, mut members, mut connections) = (0_u64, 0_u64, 0_u64);
+    let (mut real, mut operations) = (0_u64, 0_u64);
+    for (index, class) in scenario.groups.iter().enumerate() {
+        let count = u64::from(class.count);
+        let joined = count * u64::from(class.members);
+        groups += count;
+        members += joined;
+        connections += match class.connections {
+            Connections::Own => joined,
+            Connections::Shared(share) => joined.div_ceil(u64::from(share)),
+        };
+        real += count * u64::from(class.real);
+        operations = operations.saturating_add(class.operations_bound(scenario.offered()));
+        let bounds = [
+            ("count", "groups", groups, u64::from(GROUPS_MAX)),
+            ("members", "members", members, u64::from(MEMBERS_MAX)),
+            ("connections", "connections", connections, CONNECTIONS_MAX as u64),
+            ("real", "real members", real, u64::from(REAL_MEMBERS_MAX)),
+            ("rate", "operations", operations, OPERATIONS_MAX),
+        ];
+        for (field, what, total, most) in bounds {
+            if total > most {
+                let note = match (field, class.arrivals) {
+                    ("rate", Arrivals::Poisson) => " (what Poisson arrivals may come to)",
+                    _ => "",
+                };
+                let message =
+                    format!("{total} {what} up to this class{note}; a scenario has at most {most}");
+                return Some(Fault { field: name(index, field), message });
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,115 @@
+//! How many operations are in flight, averaged over time: one side of Little's law.
+//!
+//! Never looks at latencies, so it can contradict them. Reads no clock. Called by the worker at
+//! every intended instant and every outcome; the report compares it with throughput x response.
+
+use std::time::Duration;
+
+/// The integral of the number in flight over the measured window.
+#[derive(Clone, Debug)]
+pub struct Occupancy {
+    from: Duration,
+    to: Duration,
+    last: Duration,
+    in_flight: u64,
+    area_ns: u128,
+}
+
+impl Occupancy {
+    /// Averages over `from..to`, counted from the start of the run.
+    #[must_use]
+    pub fn over(from: Duration, to: Duration) -> Self {
+        Self { from, to, last: Duration::ZERO, in_flight: 0, area_ns: 0 }
+    }
+
+    /// One more is in flight. `at` may not be before the last call's; if it is, it counts as then.
+    pub fn enter(&mut self, at: Duration) {
+        self.advance(at);
+        self.in_flight += 1;
+    }
+
+    /// One less is in flight; none, if none was.
+    pub fn leave(&mut self, at: Duration) {
+        self.advance(at);
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// How many are in flight now.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// The mean number in flight over the window, which ends at the last call if that came
+    /// earlier than its end. 0 for an empty window.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let length = self.last.min(self.to).saturating_sub(self.from).as_nanos();
+        if length == 0 { 0.0 } else { self.area_ns as f64 / length as f64 }
+    }
+
+    fn advance(&mut self, at: Duration) {
+        let at = at.max(self.last);
+        let overlap = at.min(self.to).saturating_sub(self.last.max(self.from));
+        self.area_ns += overlap.as_nanos() * u128::from(self.in_flight);
+        self.last = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn only_the_window_counts() {
+        let mut occupancy = Occupancy::over(ms(100), ms(200));
+        occupancy.enter(ms(0));
+        occupancy.enter(ms(150));
+        occupancy.leave(ms(250));
+        occupancy.leave(ms(900));
+        assert!((occupancy.mean() - 1.5).abs() < 1e-12, "{}", occupancy.mean());
+        assert_eq!(occupancy.in_flight(), 0);
+    }
+
+    #[test]
+    fn leaving_when_nobody_is_there_and_going_back_in_time_do_no_harm() {
+        let mut occupancy = Occupancy::over(ms(0), ms(10));
+        occupancy.leave(ms(5));
+        occupancy.enter(ms(3));
+        occupancy.leave(ms(10));
+        assert!((occupancy.mean() - 0.5).abs() < 1e-12);
+        assert_eq!(Occupancy::over(ms(1), ms(1)).mean(), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_area_is_the_sum_of_what_each_stayed_within_the_window(
+            stays in prop::collection::vec((0_u64..1000, 0_u64..400), 1..40),
+            from in 0_u64..500, length in 1_u64..500,
+        ) {
+            let mut events: Vec<(u64, bool)> = stays
+                .iter()
+                .flat_map(|(start, stay)| [(*start, true), (start + stay, false)])
+                .collect();
+            events.push((2000, true));
+            events.sort_by_key(|(at, entering)| (*at, !entering));
+            let mut occupancy = Occupancy::over(ms(from), ms(from + length));
+            for (at, entering) in events {
+                if entering { occupancy.enter(ms(at)) } else { occupancy.leave(ms(at)) }
+            }
+            let stayed: u64 = stays
+                .iter()
+                .map(|(start, stay)| {
+                    (start + stay).min(from + length).saturating_sub(*start.max(&from))
+                })
+                .sum();
+            let mean = stayed as f64 / length as f64;
+            prop_assert!((occupancy.mean() - mean).abs() < 1e-9);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Who takes part: groups, members, devices, connections, expanded from a scenario.
+//!
+//! Everything is a pure function of the scenario and its seed, so the minting side, the worker
+//! and a later rerun agree without talking. Holds a few numbers per group and nothing per
+//! member; never checks bounds again, since a `Scenario` in hand has kept them.
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
+
+use super::scenario::{Connections, Scenario};
+use crate::delivery::{DeviceId, GroupId};
+
+/// The groups of a scenario, class after class.
+#[derive(Clone, Debug)]
+pub struct Population {
+    seed: u64,
+    groups: Vec<Group>,
+    members: u32,
+    connections: u32,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Index of its class in the scenario.
+    pub class: u32,
+    /// Its place within its class, from 0.
+    pub index_in_class: u32,
+    /// Its id: 32 bytes.
+    pub id: GroupId,
+    /// How many members it has.
+    pub members: u32,
+    /// The run-wide number of its first member; the others follow it.
+    pub first_member: u32,
+    first_connection: u32,
+    first_in_class: u32,
+    per_connection: u32,
+}
+
+impl Population {
+    /// Expands `scenario`. Costs about 120 bytes for each group.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut population =
+            Self { seed: scenario.seed, groups: Vec::new(), members: 0, connections: 0 };
+        for (class, of) in (0_u32..).zip(&scenario.groups) {
+            let per_connection = match of.connections {
+                Connections::Own => 1,
+                Connections::Shared(members) => members.max(1),
+            };
+            for index_in_class in 0..of.count {
+                population.groups.push(Group {
+                    class,
+                    index_in_class,
+                    id: group_id(scenario.seed, class, index_in_class),
+                    members: of.members,
+                    first_member: population.members + index_in_class * of.members,
+                    first_connection: population.connections,
+                    first_in_class: index_in_class * of.members,
+                    per_connection,
+                });
+            }
+            let joined = of.count * of.members;
+            population.members += joined;
+            population.connections += joined.div_ceil(per_connection);
+        }
+        population
+    }
+
+    /// Every group, in order: what `Operation::group` indexes.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Memberships of the whole run.
+    #[must_use]
+    pub fn members(&self) -> u32 {
+        self.members
+    }
+
+    /// Connections of the whole run.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections
+    }
+
+    /// The device that is member `member` of `group`: one for each membership.
+    #[must_use]
+    pub fn device(&self, group: &Group, member: u32) -> DeviceId {
+        let mut hash = Xxh3::with_seed(self.seed);
+        hash.update(b"stentor device");
+        hash.update(group.id.as_bytes());
+        hash.update(&member.to_be_bytes());
+        DeviceId(hash.digest128().to_be_bytes())
+    }
+}
+
+impl Group {
+    /// The run-wide number of the connection that carries `member`. Connections never span two
+    /// classes; a shared one may carry members of several groups of its class.
+    #[must_use]
+    pub fn connection(&self, member: u32) -> u32 {
+        self.first_connection + (self.first_in_class + member) / self.per_connection
+    }
+}
+
+fn group_id(seed: u64, class: u32, index: u32) -> GroupId {
+    let mut named = *b"stentor group 0 ........";
+    named[16..20].copy_from_slice(&class.to_be_bytes());
+    named[20..24].copy_from_slice(&index.to_be_bytes());
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&xxh3_128_with_seed(&named, seed).to_be_bytes());
+    named[14] = b'1';
+    bytes[16..].copy_from_slice(&xxh3_128_with_seed(&named, seed).to_be_bytes());
+    GroupId::new(&bytes).expect("32 bytes are a group id")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn scenario(seed: u64) -> Scenario {
+        let text = format!(
+            "why = \"\"\nexpect = \"\"\nseed = {seed}\n\
+             durations = {{ warm_up = \"0s\", measure = \"1s\", drain = \"1s\" }}\n\
+             [[groups]]\nname = \"own\"\ncount = 3\nmembers = 4\nrate = \"1/s\"\n\
+             [[groups]]\nname = \"shared\"\ncount = 5\nmembers = 7\nrate = \"1/s\"\n\
+             connections = \"shared:10\"\n"
+        );
+        Scenario::parse(&text, "t").unwrap()
+    }
+
+    #[test]
+    fn every_membership_has_a_device_and_every_group_an_id_of_its_own() {
+        let population = Population::of(&scenario(1));
+        let mut groups = HashSet::new();
+        let mut devices = HashSet::new();
+        for group in population.groups() {
+            assert_eq!(group.id.as_bytes().len(), 32);
+            assert!(groups.insert(group.id));
+            for member in 0..group.members {
+                assert!(devices.insert(population.device(group, member)));
+            }
+        }
+        assert_eq!((groups.len(), devices.len()), (8, 3 * 4 + 5 * 7));
+        assert_eq!(population.members(), 47);
+    }
+
+    #[test]
+    fn one_seed_gives_one_population_and_another_seed_another() {
+        let (one, same, other) = (scenario(1), scenario(1), scenario(2));
+        let (one, same) = (Population::of(&one), Population::of(&same));
+        assert_eq!(one.groups(), same.groups());
+        let other = Population::of(&other);
+        assert_ne!(one.groups()[0].id, other.groups()[0].id);
+        assert_ne!(one.device(&one.groups()[0], 0), other.device(&other.groups()[0], 0));
+    }
+
+    #[test]
+    fn ids_stay_what_they_were_in_earlier_versions() {
+        let population = Population::of(&scenario(1));
+        let group = &population.groups()[0];
+        assert_eq!(hex::encode(&group.id.as_bytes()[..8]), "c1dde508cd9837cb");
+        assert_eq!(hex::encode(population.device(group, 0).0), "055879a64f41e5919c9bcc358501fc9f");
+    }
+
+    #[test]
+    fn connections_are_filled_in_order_and_never_span_classes() {
+        let population = Population::of(&scenario(1));
+        let mut members_of = vec![0_u32; usize::try_from(population.connections()).unwrap()];
+        let mut last = 0;
+        for group in population.groups() {
+            for member in 0..group.members {
+                let connection = group.connection(member);
+                assert!(connection == last || connection == last + 1);
+                last = connection;
+                members_of[usize::try_from(connection).unwrap()] += 1;
+            }
+        }
+        assert_eq!(members_of, [vec![1; 12], vec![10, 10, 10, 5]].concat());
+    }
+
+    #[test]
+    fn the_members_of_the_run_are_numbered_without_a_gap() {
+        let population = Population::of(&scenario(1));
+        let mut next = 0;
+        for group in population.groups() {
+            assert_eq!(group.first_member, next);
+            next += group.members;
+        }
+        assert_eq!(next, population.members());
+    }
+}

@@ -1,0 +1,237 @@
+//! A run: connect, populate, load, drain, verify, delete.
+//!
+//! Everything that touches the network happens on one thread of its own, so that it can be pinned;
+//! what real members verify happens afterwards, on all cores. Called by `cli`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::client::Client;
+use super::oracle::Judgement;
+use super::racers::{Authenticators, Seat};
+use super::recorder::Recorder;
+use super::scenario::Source;
+use super::setup::{Setup, SetupError, Stage};
+use super::target::Target;
+use super::traffic::{Plan, Traffic};
+use super::verify::{Inboxes, Verified};
+use super::worker::{Brought, Observer, Progress, Sample, Worker};
+use crate::clock;
+use crate::limits::CLIENT_SOCKETS;
+use crate::net::{self, Driver, Trust};
+use crate::process;
+
+/// How a run goes about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Delete groups that an earlier run left at the service.
+    pub replace: bool,
+    /// The cores of this side; `None` leaves threads to the kernel.
+    pub cores: Option<Range<usize>>,
+    /// Marks the run's message ids: another for every run.
+    pub nonce: [u8; 8],
+}
+
+/// Whoever shows what a run is doing.
+pub trait Watch: Observer + Send {
+    /// A step before the load starts.
+    fn stage(&mut self, stage: Stage, done: u32, total: u32);
+    /// The load is over; real members process so many messages.
+    fn verifying(&mut self, messages: u64);
+}
+
+/// Why a run has no outcome at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not start at the service.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// This side's own network failed.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Everything that a run found out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Latencies.
+    pub recorder: Recorder,
+    /// What the oracle says.
+    pub judgement: Judgement,
+    /// Everything that the schedule and the retry rule called for.
+    pub called_for: u64,
+    /// Measured operations in flight, on average.
+    pub in_flight_mean: f64,
+    /// Bytes of MLS messages in measured deliveries.
+    pub delivered_bytes: u64,
+    /// Operations that waited for their sender to reach their epoch.
+    pub held: u64,
+    /// Use of both sides at the start and the end of the measured window.
+    pub window: Option<(Sample, Sample)>,
+    /// How the server was lost, if it was.
+    pub server_lost: Option<String>,
+    /// Sessions of members that ended inside the run.
+    pub sessions_lost: Vec<String>,
+    /// What real members found.
+    pub verified: Verified,
+    /// Bytes of kernel buffer that this side's sockets were granted, at least.
+    pub socket_buffer_bytes: usize,
+}
+
+/// Runs a plan against a target.
+///
+/// # Errors
+/// [`RunError`], when there is nothing to report: the run never started, or this side failed.
+pub fn run(
+    mut plan: Plan,
+    target: &Target,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, RunError> {
+    let live = take_live(&mut plan);
+    let plan = &plan;
+    let (brought, socket_buffer_bytes) = std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new()
+            .name("worker".into())
+            .spawn_scoped(scope, || on_the_network(plan, live, target, options, watch))?;
+        worker.join().expect("a worker that fails says why")
+    })?;
+    Ok(conclude(plan, brought, socket_buffer_bytes, watch))
+}
+
+/// Everything between the first handshake and the last close.
+fn on_the_network(
+    plan: &Plan,
+    live: BTreeMap<Seat, crate::mls::LiveMember>,
+    target: &Target,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<(Brought, usize), RunError> {
+    if let Some(cores) = &options.cores {
+        // Threads of live members inherit these cores; the worker then takes the first.
+        process::pin_to_cores(cores.clone());
+    }
+    let trust = Trust { fingerprint: target.fingerprint, key_exchange: plan.scenario.key_exchange };
+    let local = local_address(target);
+    let client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
+    let buffer = client.driver().socket_buffer_bytes();
+    let mut stage = |stage, done, total| watch.stage(stage, done, total);
+    let mut setup = Setup::connect(plan, target, client, options.replace, &mut stage)?;
+    setup.populate(&mut stage)?;
+    let (client, operator, requests) = setup.into_parts();
+    // A moment for the last acknowledgements, so that the first operation finds silence.
+    let origin = clock::now() + Duration::from_millis(200);
+    let worker = Worker::new(plan, live, (client, operator), options.nonce, origin)?;
+    if let Some(cores) = &options.cores {
+        process::pin_to_core(cores.start);
+    }
+    process::wake_precisely();
+    clock::wait_until(origin);
+    let (client, brought) = worker.run(watch)?;
+    if brought.server_lost.is_none() {
+        let client = Setup::resume(plan, target, client, operator, requests).delete_groups();
+        // The result stands whether or not the groups could be deleted.
+        if let Ok(mut client) = client {
+            client.close_all(clock::now());
+            client.transmit(clock::now())?;
+        }
+    }
+    Ok((brought, buffer))
+}
+
+/// What can be said when nothing more will come.
+fn conclude(
+    plan: &Plan,
+    brought: Brought,
+    socket_buffer_bytes: usize,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    watch.verifying(brought.inboxes.messages());
+    let lost = brought.server_lost.is_some();
+    let seats = if lost { Vec::new() } else { tape_seats(plan) };
+    let mut verified = Inboxes::verify(brought.inboxes, &seats, &plan.traffic);
+    verified.faults.extend(brought.live_faults);
+    if !lost {
+        agree(brought.authenticators, &mut verified);
+    }
+    Outcome {
+        recorder: brought.recorder,
+        judgement: brought.judgement,
+        called_for: brought.called_for,
+        in_flight_mean: brought.in_flight_mean,
+        delivered_bytes: brought.delivered_bytes,
+        held: brought.held,
+        window: brought.first.zip(brought.last),
+        server_lost: brought.server_lost,
+        sessions_lost: brought.sessions_lost,
+        verified,
+        socket_buffer_bytes,
+    }
+}
+
+/// The members of live groups have to be in one epoch with one authenticator.
+fn agree(authenticators: Authenticators, verified: &mut Verified) {
+    for (group, members) in authenticators {
+        let mut members = members.into_iter();
+        let Some((_, epoch, authenticator)) = members.next() else { continue };
+        verified.members += 1;
+        for (number, their_epoch, theirs) in members {
+            verified.members += 1;
+            if (their_epoch, &theirs) != (epoch, &authenticator) {
+                let fault = format!(
+                    "live member {number} of group {group} ends in epoch {} and not with the \
+                     others in epoch {}",
+                    their_epoch.0, epoch.0
+                );
+                verified.faults.push(fault);
+            }
+        }
+    }
+}
+
+/// Moves the live members out of the plan, each to its seat.
+fn take_live(plan: &mut Plan) -> BTreeMap<Seat, crate::mls::LiveMember> {
+    let mut live = BTreeMap::new();
+    for (group, traffic) in (0_u32..).zip(&mut plan.traffic) {
+        if let Traffic::Live { members, .. } = traffic {
+            for (number, member) in (0_u32..).zip(members.drain(..)) {
+                live.insert((group, number), member);
+            }
+        }
+    }
+    live
+}
+
+/// The real members of tapes.
+fn tape_seats(plan: &Plan) -> Vec<Seat> {
+    let groups = (0_u32..).zip(plan.population.groups());
+    let real = groups.flat_map(|(index, group)| {
+        let class = &plan.scenario.groups[group.class as usize];
+        let members = if class.source == Source::Tape { class.real_members() } else { 0..0 };
+        members.map(move |member| (index, member))
+    });
+    real.collect()
+}
+
+/// The local address from which a target is reached: any, of the same family.
+fn local_address(target: &Target) -> IpAddr {
+    match target.addresses.first().map(std::net::SocketAddr::ip) {
+        Some(IpAddr::V6(_)) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
+    }
+}
+
+impl Observer for &mut dyn Watch {
+    fn progress(&mut self, progress: Progress) {
+        (**self).progress(progress);
+    }
+
+    fn server_ended(&mut self) -> Option<String> {
+        (**self).server_ended()
+    }
+}

@@ -1,0 +1,228 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::mls::Suite;
+
+const GOOD: &str = r#"
+why = "to test"
+expect = "it parses"
+seed = 7
+durations = { warm_up = "1s", measure = "2s", drain = "5s" }
+
+[[groups]]
+name = "small"
+count = 3
+members = 8
+rate = "20/s"
+"#;
+
+fn with(line: &str) -> Result<Scenario, ScenarioError> {
+    Scenario::parse(&format!("{GOOD}{line}\n"), "t.toml")
+}
+
+/// Asserts that the last of `lines`, which follow the eleven of the good text, is refused at
+/// `field` for the reason given.
+fn check(lines: &str, field: &str, reason: &str) {
+    let error = with(lines).unwrap_err();
+    assert_eq!((error.line, error.field.as_str()), (11 + lines.lines().count(), field), "{error}");
+    assert!(error.message.contains(reason), "{error}");
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let scenario = with("").unwrap();
+    assert_eq!((scenario.shards, scenario.key_exchange), (1, KeyExchange::X25519));
+    let class = &scenario.groups[0];
+    assert_eq!((class.senders, class.real, class.racers), (6, 2, 0));
+    assert_eq!((class.source, class.arrivals), (Source::Tape, Arrivals::Poisson));
+    assert_eq!((class.handshake, class.connections), (Handshake::Private, Connections::Own));
+    assert_eq!((class.payload.bytes(), class.commits.is_zero()), (200, true));
+    assert_eq!(class.suite.0, "x25519-aes128-ed25519");
+}
+
+#[test]
+fn everything_real_in_a_live_class_races_within_the_first_members() {
+    let live = with("source = \"live\"").unwrap().groups.remove(0);
+    assert_eq!((live.real_members(), live.sending_members()), (0..8, 0..4));
+}
+
+#[test]
+fn the_real_members_of_a_tape_come_right_after_its_senders() {
+    let tape = with("senders = 3").unwrap().groups.remove(0);
+    assert_eq!((tape.sending_members(), tape.real_members()), (0..3, 3..5));
+}
+
+#[test]
+fn defaults_give_way_to_what_is_written() {
+    let class = with("senders = 8").unwrap().groups.remove(0);
+    assert_eq!((class.senders, class.real), (8, 0));
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_place_its_field_and_what_is_allowed() {
+    let error = with("payload = \"200\"").unwrap_err();
+    let expected = "t.toml:12:11: groups[0].payload: \"200\" is not a whole number of bytes \
+                    up to 4194304, such as \"200B\" or \"4KiB\"\n   \
+                    |\n12 | payload = \"200\"\n   |           ^^^^^";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_field_out_of_range_is_refused_by_name() {
+    check("real = -1", "groups[0].real", "from 0 to");
+    check("senders = 0", "groups[0].senders", "from 1 to");
+    check("commits = \"101%\"", "groups[0].commits", "to \"100%\"");
+    check("connections = \"shared:0\"", "groups[0].connections", "from 1 to");
+    check("suite = \"Not A Suite\"", "groups[0].suite", "lower-case");
+    check("arrivals = \"bursty\"", "groups[0].arrivals", "`poisson` or `even`");
+    check("colour = 1", "groups[0].colour", "unknown field `colour`");
+}
+
+#[test]
+fn fields_that_contradict_each_other_are_refused_by_name() {
+    check("senders = 9", "groups[0].senders", "the group has 8 members");
+    check("real = 9", "groups[0].real", "the group has 8 members");
+    check("real = 8", "groups[0].real", "minted");
+    check("racers = 4", "groups[0].racers", "live");
+    check("source = \"live\"\nracers = 9", "groups[0].racers", "8 members");
+    check("source = \"synthetic\"\nreal = 1", "groups[0].real", "synthetic");
+    check("connections = \"shared:25\"", "groups[0].connections", "the class has 24");
+}
+
+#[test]
+fn a_total_over_its_bound_is_blamed_on_the_class_that_crosses_it() {
+    let more = "[[groups]]\nname = \"b\"\ncount = 200000\nmembers = 100\nrate = \"1/s\"";
+    let error = with(more).unwrap_err();
+    assert_eq!((error.line, error.field.as_str()), (14, "groups[1].count"), "{error}");
+    let more = "[[groups]]\nname = \"b\"\ncount = 1\nmembers = 9\nrate = \"1000000/s\"\n\
+                [[groups]]\nname = \"c\"\ncount = 1\nmembers = 9\nrate = \"1000000/s\"";
+    let error = with(more).unwrap_err();
+    assert_eq!(error.field, "groups[2].rate", "{error}");
+}
+
+#[test]
+fn two_classes_of_one_name_are_refused() {
+    let error =
+        with("[[groups]]\nname = \"small\"\ncount = 1\nmembers = 2\nrate = \"1/s\"").unwrap_err();
+    assert_eq!((error.line, error.field.as_str()), (13, "groups[1].name"), "{error}");
+}
+
+#[test]
+fn a_scenario_without_groups_or_without_a_field_is_refused() {
+    let (head, _) = GOOD.split_once("[[groups]]").unwrap();
+    let error = Scenario::parse(head, "t").unwrap_err();
+    assert!(error.message.contains("missing field `groups`"), "{error}");
+    let error = Scenario::parse(&head.replace("seed = 7", "seed = 7\ngroups = []"), "t");
+    assert_eq!(error.unwrap_err().field, "groups");
+    let error = Scenario::parse(&GOOD.replace("rate = \"20/s\"", ""), "t").unwrap_err();
+    assert!(error.message.contains("missing field `rate`"), "{error}");
+    assert_eq!((error.line, error.field.as_str()), (7, "groups[0]"));
+}
+
+#[test]
+fn a_scenario_over_its_size_is_refused_unread() {
+    let error = Scenario::parse(&"#".repeat(SCENARIO_BYTES_MAX + 1), "t").unwrap_err();
+    assert!(error.message.contains("at most"), "{error}");
+}
+
+#[test]
+fn line_ends_do_not_change_the_hash_and_a_word_does() {
+    assert_eq!(hash(GOOD), hash(&GOOD.replace('\n', " \r\n")));
+    assert_eq!(hash(GOOD), hash(&format!("{GOOD}\n\n")));
+    assert_ne!(hash(GOOD), hash(&GOOD.replace("small", "smell")));
+    assert_eq!(hash(GOOD).len(), 32);
+}
+
+#[test]
+fn the_small_version_of_a_large_scenario_agrees_with_itself() {
+    for line in ["", "source = \"live\"\nracers = 8", "source = \"synthetic\"", "senders = 7"] {
+        let text = format!("{GOOD}{line}\n").replace("count = 3", "count = 40");
+        let mut scenario = Scenario::parse(&text, "t").unwrap();
+        for members in [8, 30, 5000] {
+            scenario.groups[0].members = members;
+            let small = scenario.scaled_down();
+            assert_eq!(check::first_fault(&small), None, "{line} {members}");
+            assert!(small.groups[0].members <= 20 && small.groups[0].count <= 4);
+            assert!(small.groups[0].rate.as_per_second() <= 50.0);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,200}") {
+        drop(Scenario::parse(&text, "t").map_err(|error| error.to_string()));
+    }
+
+    #[test]
+    fn no_mutation_of_a_good_text_makes_the_parser_panic(
+        at in 0..GOOD.len(), with in "[\\[\\]{}=\"'.#\\n\u{e9}0-9a-z-]{0,6}", cut in 0_usize..12,
+    ) {
+        let mut text = GOOD.to_owned();
+        text.replace_range(at..(at + cut).min(GOOD.len()), &with);
+        drop(Scenario::parse(&text, "t").map_err(|error| error.to_string()));
+    }
+}
+
+fn files() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(files.len() >= 4);
+    files
+}
+
+#[test]
+fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
+    for (file, text) in files() {
+        let scenario = Scenario::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text.starts_with("# "), "{file} opens with what it is about");
+        assert!(scenario.why.len() > 20 && scenario.expect.len() > 20, "{file}");
+        for class in &scenario.groups {
+            assert!(Suite::named(&class.suite.0).is_ok(), "{file}: {}", class.suite.0);
+        }
+        let small = scenario.scaled_down();
+        assert_eq!(check::first_fault(&small), None, "{file}");
+        let total = (small.offered() + small.drain).as_secs_f64();
+        assert!(total < 7.0, "{file} is small enough for a test");
+    }
+}
+
+#[test]
+fn every_field_of_the_format_and_every_file_is_in_the_readme() {
+    let readme = include_str!("../../../scenarios/README.md");
+    // serde lists every field it knows when it meets one that it does not.
+    let fields_of = |text: &str| -> Vec<String> {
+        let error = Scenario::parse(text, "t").unwrap_err();
+        assert!(error.message.contains("expected one of") || error.message.contains("expected `"));
+        let known = error.message.split_once("expected").unwrap().1.to_owned();
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let server = GOOD.replace("[[groups]]", "[server]\ncolour = 1\n[[groups]]");
+    let sections = [
+        ("", "x = 1\n".to_owned() + GOOD),
+        ("durations.", GOOD.replace("durations = {", "durations = { x = 1,")),
+        ("server.", server),
+        ("", format!("{GOOD}x = 1\n")),
+    ];
+    let mut count = 0;
+    for (prefix, text) in sections {
+        for field in fields_of(&text) {
+            count += 1;
+            if ["durations", "server", "groups"].contains(&field.as_str()) {
+                continue;
+            }
+            assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
+        }
+    }
+    assert_eq!(count, 7 + 3 + 1 + 14, "the four tables of the format");
+    for (file, _) in files() {
+        let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
+        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
+    }
+}

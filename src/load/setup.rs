@@ -1,0 +1,304 @@
+//! Before and after the measured part: connect, create, attach; delete.
+//!
+//! Nothing here is measured. Each step keeps a bounded number of requests in flight, so that a
+//! handshake burst never meets a full socket buffer, and gives up with what it waited for.
+
+use std::time::{Duration, Instant};
+
+use super::client::{Client, Heard, SessionNumber};
+use super::population::Population;
+use super::target::Target;
+use super::traffic::Plan;
+use crate::clock;
+use crate::delivery::{DeviceId, MessageId, Reject, Seq};
+use crate::limits::{CONNECTING_MAX, SETUP_SILENCE_MAX};
+use crate::net;
+use crate::wire::{OPERATOR, Reason, Reply, Request};
+
+/// What a run is busy with, for whoever shows progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Connecting and authenticating members.
+    Connecting,
+    /// Making groups at the service.
+    Creating,
+    /// Attaching members to their groups.
+    Attaching,
+}
+
+/// Why a run could not start at the service.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The network refused.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// A session ended before the run began.
+    #[error("the server ended a session while {stage}: {reason}")]
+    Over {
+        /// Doing what.
+        stage: &'static str,
+        /// How.
+        reason: net::Lost,
+    },
+    /// Nothing came for [`SETUP_SILENCE_MAX`].
+    #[error("the server at {address} does not answer while {stage} ({done} of {total} done)")]
+    Silence {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Doing what.
+        stage: &'static str,
+        /// Steps done.
+        done: u32,
+        /// Steps in all.
+        total: u32,
+    },
+    /// The service refused something that a run needs.
+    #[error("the server refused {what}: {reason:?}")]
+    Refused {
+        /// What.
+        what: String,
+        /// Why.
+        reason: Reason,
+    },
+    /// Groups of an earlier run are still there.
+    #[error(
+        "the server already has group {group} of this run: another run of this scenario uses the \
+         server, or one has crashed; pass --replace to delete its groups first"
+    )]
+    GroupExists {
+        /// Index of the group.
+        group: u32,
+    },
+}
+
+/// Sessions of a run: member `n` of the population is session `n`; the operator's comes after.
+#[derive(Debug)]
+pub(super) struct Setup<'a> {
+    pub(super) client: Client,
+    pub(super) operator: SessionNumber,
+    plan: &'a Plan,
+    target: &'a Target,
+    replace: bool,
+    requests: u64,
+}
+
+impl<'a> Setup<'a> {
+    /// Connects and authenticates every member and the operator.
+    pub(super) fn connect(
+        plan: &'a Plan,
+        target: &'a Target,
+        client: Client,
+        replace: bool,
+        progress: &mut dyn FnMut(Stage, u32, u32),
+    ) -> Result<Self, SetupError> {
+        let operator = plan.population.members();
+        let mut setup = Self { client, operator, plan, target, replace, requests: 0 };
+        let devices = devices(&plan.population);
+        let total = operator + 1;
+        let mut wait = Wait::new("connecting", target, total);
+        let (mut opened, mut ready) = (0, 0);
+        let mut connection = None;
+        while ready < total {
+            while opened < total && opened - ready < CONNECTING_MAX {
+                let (device, number) =
+                    devices.get(opened as usize).copied().unwrap_or((OPERATOR, u32::MAX));
+                let id = match connection {
+                    Some((id, same)) if same == number => id,
+                    _ => {
+                        let address = target.addresses[number as usize % target.addresses.len()];
+                        setup.client.connect(clock::now(), address)?
+                    }
+                };
+                connection = Some((id, number));
+                let session = setup.client.open(id, device, target.token_key.token(device));
+                assert_eq!(session, opened, "sessions are numbered as they are opened");
+                opened += 1;
+            }
+            ready += setup.turn(&mut wait, |reply| matches!(reply, Reply::Ready { .. }))?;
+            wait.done = ready;
+            progress(Stage::Connecting, ready, total);
+        }
+        Ok(setup)
+    }
+
+    /// Creates every group and attaches every member to it.
+    pub(super) fn populate(
+        &mut self,
+        progress: &mut dyn FnMut(Stage, u32, u32),
+    ) -> Result<(), SetupError> {
+        if self.replace {
+            self.delete_existing_groups()?;
+        }
+        let groups = u32::try_from(self.plan.population.groups().len()).unwrap_or(u32::MAX);
+        let mut wait = Wait::new("creating groups", self.target, groups);
+        for group in 0..groups {
+            self.create(group);
+            let mut done = 0;
+            while done == 0 {
+                done = self.turn(&mut wait, |reply| matches!(reply, Reply::Done { .. }))?;
+            }
+            wait.done = group + 1;
+            progress(Stage::Creating, group + 1, groups);
+        }
+        self.attach_all(progress)
+    }
+
+    /// The client, the operator's session, and how many requests were made so far.
+    pub(super) fn into_parts(self) -> (Client, SessionNumber, u64) {
+        (self.client, self.operator, self.requests)
+    }
+
+    /// Takes the client back when the load is over.
+    pub(super) fn resume(
+        plan: &'a Plan,
+        target: &'a Target,
+        client: Client,
+        operator: SessionNumber,
+        requests: u64,
+    ) -> Self {
+        Self { client, operator, plan, target, replace: false, requests }
+    }
+
+    /// Deletes every group of the run that the service has.
+    pub(super) fn delete_groups(mut self) -> Result<Client, SetupError> {
+        self.delete_existing_groups()?;
+        Ok(self.client)
+    }
+
+    fn delete_existing_groups(&mut self) -> Result<(), SetupError> {
+        let groups = self.plan.population.groups();
+        let total = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+        let mut wait = Wait::new("deleting groups", self.target, total);
+        for group in groups {
+            let request = self.next_request();
+            let delete = Request::Delete { request, group: group.id };
+            self.client.request(self.operator, &delete);
+            let mut answered = 0;
+            while answered == 0 {
+                answered = self.turn(&mut wait, |reply| match reply {
+                    Reply::Done { .. } => true,
+                    Reply::Rejected { reason, .. } => {
+                        *reason == Reason::Rejected(Reject::UnknownGroup)
+                    }
+                    _ => false,
+                })?;
+            }
+            wait.done += 1;
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, index: u32) {
+        let population = &self.plan.population;
+        let group = &population.groups()[index as usize];
+        let roster = (0..group.members).map(|member| population.device(group, member)).collect();
+        let epoch = self.plan.traffic[index as usize].epoch();
+        let first = group.first_member;
+        let request = self.next_request();
+        let create = Request::Create { request, epoch, group: group.id, roster };
+        self.client.request(first, &create);
+    }
+
+    fn attach_all(&mut self, progress: &mut dyn FnMut(Stage, u32, u32)) -> Result<(), SetupError> {
+        let total = self.plan.population.members();
+        let mut wait = Wait::new("attaching members", self.target, total);
+        let (mut asked, mut attached) = (0, 0);
+        let mut members = self
+            .plan
+            .population
+            .groups()
+            .iter()
+            .flat_map(|group| (0..group.members).map(move |member| (group, member)));
+        while attached < total {
+            while asked - attached < CONNECTING_MAX {
+                let Some((group, member)) = members.next() else { break };
+                let attach = Request::Attach { group: group.id, after: Seq(0) };
+                self.client.request(group.first_member + member, &attach);
+                asked += 1;
+            }
+            attached += self.turn(&mut wait, |reply| matches!(reply, Reply::Attached { .. }))?;
+            wait.done = attached;
+            progress(Stage::Attaching, attached, total);
+        }
+        Ok(())
+    }
+
+    /// One turn of the client; how many wanted answers came. Anything else that a run cannot
+    /// start with is an error.
+    fn turn(
+        &mut self,
+        wait: &mut Wait,
+        wanted: impl Fn(&Reply) -> bool,
+    ) -> Result<u32, SetupError> {
+        let now = clock::now();
+        self.client.turn(now)?;
+        let mut came = 0;
+        while let Some((session, heard)) = self.client.poll() {
+            wait.heard = now;
+            match heard {
+                Heard::Reply(reply) if wanted(&reply) => came += 1,
+                Heard::Reply(reply) => refusal(reply, session)?,
+                Heard::Over(reason) => return Err(SetupError::Over { stage: wait.stage, reason }),
+                Heard::Delivery(_) => {}
+            }
+        }
+        wait.check(now)?;
+        if came == 0 {
+            self.client.wait(now, Some(now + Duration::from_millis(20)), None);
+        }
+        Ok(came)
+    }
+
+    fn next_request(&mut self) -> MessageId {
+        self.requests += 1;
+        let mut id = [0xff; 16];
+        id[8..].copy_from_slice(&self.requests.to_be_bytes());
+        MessageId(id)
+    }
+}
+
+/// Patience with a server that says nothing.
+struct Wait {
+    stage: &'static str,
+    address: std::net::SocketAddr,
+    heard: Instant,
+    done: u32,
+    total: u32,
+}
+
+impl Wait {
+    fn new(stage: &'static str, target: &Target, total: u32) -> Self {
+        let address = target.addresses[0];
+        Self { stage, address, heard: clock::now(), done: 0, total }
+    }
+
+    fn check(&self, now: Instant) -> Result<(), SetupError> {
+        if now.saturating_duration_since(self.heard) < SETUP_SILENCE_MAX {
+            return Ok(());
+        }
+        let Self { stage, address, done, total, .. } = *self;
+        Err(SetupError::Silence { address, stage, done, total })
+    }
+}
+
+/// Every membership's device and connection, in order of its number.
+fn devices(population: &Population) -> Vec<(DeviceId, u32)> {
+    let of = |group| {
+        let device = move |member| (population.device(group, member), group.connection(member));
+        (0..group.members).map(device)
+    };
+    population.groups().iter().flat_map(of).collect()
+}
+
+fn refusal(reply: Reply, session: SessionNumber) -> Result<(), SetupError> {
+    let (what, reason) = match reply {
+        Reply::Rejected { reason: Reason::Rejected(Reject::GroupExists), .. } => {
+            return Err(SetupError::GroupExists { group: session });
+        }
+        Reply::Rejected { reason, .. } => ("a group of this run".to_owned(), reason),
+        Reply::AttachRefused { reason, .. } => (format!("to attach member {session}"), reason),
+        Reply::Refused { .. } => (format!("a session to member {session}"), Reason::Busy),
+        _ => return Ok(()),
+    };
+    Err(SetupError::Refused { what, reason })
+}

@@ -1,0 +1,191 @@
+//! What each group of a run will send: a tape, or members that make it up as they go.
+
+use bytes::Bytes;
+
+use super::population::Population;
+use super::scenario::{Class, Scenario, Source};
+use super::schedule::{Operation, OperationKind, Schedule};
+use crate::delivery::Epoch;
+use crate::mls::cache::Cache;
+use crate::mls::{
+    LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec,
+    TreeState, synthesize, units,
+};
+
+/// One group's messages.
+#[derive(Debug)]
+pub enum Traffic {
+    /// Minted or synthesised before the run, in the order of the group's operations.
+    Tape(Box<Tape>),
+    /// Made inside the run.
+    Live {
+        /// The epoch that they start in.
+        epoch: Epoch,
+        /// The members, until the run takes them.
+        members: Vec<LiveMember>,
+    },
+}
+
+/// Everything a run needs before it touches the network.
+#[derive(Debug)]
+pub struct Plan {
+    /// What was asked.
+    pub scenario: Scenario,
+    /// Who takes part.
+    pub population: Population,
+    /// What is submitted when.
+    pub schedule: Schedule,
+    /// What each group submits, by index in the population.
+    pub traffic: Vec<Traffic>,
+    /// Tapes that came from the cache, and those that had to be minted.
+    pub cached: usize,
+    /// Why tapes could not be kept for the next run, if any could not.
+    pub uncached: Option<String>,
+}
+
+/// Why traffic cannot be made. Nothing has been started.
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    /// A tape cannot be minted.
+    #[error("cannot mint the tape of group class {class:?}: {source}")]
+    Mint {
+        /// Of which class.
+        class: String,
+        /// Why.
+        source: MintError,
+    },
+    /// Live members cannot form their group.
+    #[error("cannot form a live group of class {class:?}: {source}")]
+    Live {
+        /// Of which class.
+        class: String,
+        /// Why.
+        source: MemberError,
+    },
+}
+
+/// Units of work that [`prepare`] will report.
+#[must_use]
+pub fn work(scenario: &Scenario) -> u64 {
+    let population = Population::of(scenario);
+    let schedule = Schedule::plan(scenario);
+    specs(scenario, &population, &schedule).iter().flatten().map(units).sum()
+}
+
+/// Mints, loads or makes up every group's traffic. `progress` gets units as they are done.
+///
+/// # Errors
+/// When OpenMLS refuses what a class asks for.
+pub fn prepare(
+    scenario: Scenario,
+    cache: Option<&Cache>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Plan, TrafficError> {
+    let population = Population::of(&scenario);
+    let schedule = Schedule::plan(&scenario);
+    let specs = specs(&scenario, &population, &schedule);
+    let mut plan =
+        Plan { scenario, population, schedule, traffic: Vec::new(), cached: 0, uncached: None };
+    for (index, spec) in specs.into_iter().enumerate() {
+        let traffic = plan.make(index, spec, cache, progress)?;
+        plan.traffic.push(traffic);
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    /// A group's class.
+    #[must_use]
+    pub fn class(&self, group: usize) -> &Class {
+        &self.scenario.groups[self.population.groups()[group].class as usize]
+    }
+
+    fn make(
+        &mut self,
+        index: usize,
+        spec: Option<TapeSpec>,
+        cache: Option<&Cache>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Traffic, TrafficError> {
+        let group = &self.population.groups()[index];
+        let class = self.class(index);
+        let Some(spec) = spec else {
+            let formed = LiveGroup::form(class.suite, group.id, class.members, class.handshake);
+            let name = class.name.clone();
+            let members = formed.map_err(|source| TrafficError::Live { class: name, source })?;
+            let epoch = members.first().map_or(Epoch(0), LiveMember::epoch);
+            return Ok(Traffic::Live { epoch, members });
+        };
+        if class.source == Source::Synthetic {
+            let seed = self.scenario.seed.wrapping_add(index as u64);
+            progress(units(&spec));
+            return Ok(Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed))));
+        }
+        let name = class.name.clone();
+        let made = match cache {
+            Some(cache) => cache.load_or_mint(&spec, progress),
+            None => crate::mls::mint(&spec, progress).map(|tape| (tape, Origin::Minted)),
+        };
+        let (tape, origin) = made.map_err(|source| TrafficError::Mint { class: name, source })?;
+        match origin {
+            Origin::Cached => self.cached += 1,
+            Origin::Minted => {}
+            Origin::Uncached(why) => self.uncached = Some(why),
+        }
+        Ok(Traffic::Tape(Box::new(tape)))
+    }
+}
+
+impl Traffic {
+    /// The epoch that the group is created at.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Tape(tape) => tape.epoch,
+            Self::Live { epoch, .. } => *epoch,
+        }
+    }
+
+    /// Message `index` of a tape, with the epoch it was made in.
+    #[must_use]
+    pub fn message(&self, index: u32) -> Option<(Bytes, Epoch)> {
+        let Self::Tape(tape) = self else { return None };
+        let message = tape.messages.get(index as usize)?;
+        Some((message.body.clone(), message.epoch))
+    }
+}
+
+/// The tape of each group, by index; `None` for a live group.
+fn specs(
+    scenario: &Scenario,
+    population: &Population,
+    schedule: &Schedule,
+) -> Vec<Option<TapeSpec>> {
+    let mut operations: Vec<Vec<TapeOperation>> = vec![Vec::new(); population.groups().len()];
+    for operation in schedule.operations() {
+        operations[operation.group as usize].extend(tape_operation(operation));
+    }
+    let groups = population.groups().iter().zip(operations);
+    let spec = |(group, operations): (&super::population::Group, Vec<TapeOperation>)| {
+        let class = &scenario.groups[group.class as usize];
+        (class.source != Source::Live).then(|| TapeSpec {
+            suite: class.suite,
+            group: group.id,
+            members: class.members,
+            senders: class.senders,
+            real: if class.source == Source::Tape { class.real } else { 0 },
+            handshake: class.handshake,
+            operations,
+        })
+    };
+    groups.map(spec).collect()
+}
+
+fn tape_operation(operation: &Operation) -> Option<TapeOperation> {
+    let sender = operation.sender;
+    match operation.kind {
+        OperationKind::Application { bytes } => Some(TapeOperation::Application { sender, bytes }),
+        OperationKind::Commit => Some(TapeOperation::Commit { sender }),
+        OperationKind::Race => None,
+    }
+}

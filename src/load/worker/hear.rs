@@ -1,0 +1,145 @@
+//! What members hear: answers and deliveries, on their way to oracle and recorder.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::issue::{AT_END, AT_START};
+use super::{Sample, Worker};
+use crate::delivery::{Epoch, Kind, MessageId, Reject, Seq};
+use crate::load::attempt::index_of;
+use crate::load::client::SessionNumber;
+use crate::load::racers;
+use crate::load::schedule::OperationKind;
+use crate::process::Usage;
+use crate::wire::{Counters, Delivery, Reason, Reply, group_bytes, peek_group};
+
+impl Worker<'_> {
+    /// An answer to a session.
+    pub(super) fn on_reply(&mut self, session: SessionNumber, reply: Reply) {
+        match reply {
+            Reply::Accepted { id, seq, epoch } => self.on_accepted(id, seq, epoch),
+            Reply::Rejected { id, reason } => self.on_rejected(id, reason),
+            Reply::Stats { request, counters } => self.on_counters(request, counters),
+            Reply::Refused { code } => {
+                let lost = format!("session {session}: refused: {code}");
+                self.sessions_lost.push(lost);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_accepted(&mut self, id: MessageId, seq: Seq, epoch: Epoch) {
+        let Some(attempt) = index_of(self.nonce, id) else { return };
+        let at = self.since_origin();
+        self.oracle.accepted(attempt, seq, epoch);
+        let Some(flight) = self.flights.land(attempt) else { return };
+        self.recorder.accepted(flight.due, flight.sent, at);
+        if flight.due.measured {
+            self.occupancy.leave(at);
+        }
+        if let Some(race) = self.groups[flight.group as usize].race.as_mut() {
+            race.settle(flight.sender);
+        } else if self.is_commit(attempt) {
+            // The sender of a commit that has won is in the epoch it opened.
+            self.reach_epoch(flight.group, flight.sender, epoch);
+        }
+    }
+
+    fn on_rejected(&mut self, id: MessageId, reason: Reason) {
+        let Some(attempt) = index_of(self.nonce, id) else { return };
+        let at = self.since_origin();
+        let reject = match reason {
+            Reason::Rejected(reject) => reject,
+            // To the oracle a refusal is a refusal; only those for an epoch say more.
+            Reason::Malformed { .. } | Reason::Busy => Reject::NotSubmittable,
+        };
+        self.oracle.rejected(attempt, reject);
+        let Some(flight) = self.flights.land(attempt) else { return };
+        let lost_race = matches!(reject, Reject::WrongEpoch { .. })
+            && self.groups[flight.group as usize].race.is_some();
+        if lost_race && self.race_again(flight.group, flight.sender) {
+            return self.race_on(flight.group);
+        }
+        if let Some(race) = self.groups[flight.group as usize].race.as_mut()
+            && !lost_race
+        {
+            race.settle(flight.sender);
+        }
+        self.recorder.rejected(flight.due, at);
+        if flight.due.measured {
+            self.occupancy.leave(at);
+        }
+    }
+
+    fn on_counters(&mut self, request: MessageId, server: Counters) {
+        self.answered = self.since_origin();
+        let sample = Some(Sample { server, engine: Usage::own() });
+        if request == AT_START {
+            self.first = sample;
+        } else if request == AT_END {
+            self.last = sample;
+        }
+    }
+
+    /// Something on a member's ordered stream.
+    pub(super) fn on_delivery(&mut self, session: SessionNumber, delivery: Delivery) {
+        let Some((group, member)) = self.seats.get(session as usize).copied() else { return };
+        match delivery {
+            Delivery::Deliver { seq, id, body } => {
+                let at = self.since_origin();
+                let expected = self.plan.population.groups()[group as usize].id;
+                let attempt = index_of(self.nonce, id);
+                // The bytes say which group they are of; a member is in one group alone.
+                let own_group = group_bytes(&body) == Some(expected.as_bytes());
+                let known = attempt.filter(|_| own_group);
+                let digest = xxh3_64(&body);
+                let found = self.oracle.delivered(group, member, seq, known, digest);
+                let Some(found) = found else { return };
+                let class = self.groups[group as usize].class;
+                self.recorder.delivered(class, &found, at);
+                if found.measured {
+                    self.delivered_bytes += body.len() as u64;
+                }
+                self.pass_on((group, member), found.attempt, body);
+            }
+            Delivery::Resync { next, .. } => self.oracle.resynced(group, member, next),
+            Delivery::For { .. } => {}
+        }
+    }
+
+    /// A good delivery, to whoever runs OpenMLS, and to a sender that waits for its epoch.
+    fn pass_on(&mut self, seat: racers::Seat, attempt: u64, body: bytes::Bytes) {
+        let (group, member) = seat;
+        let state = &self.groups[group as usize];
+        let is_real = state.real.contains(&member);
+        let is_sender = (member as usize) < state.epochs.len();
+        if state.race.is_some() {
+            let own = self.racer_of(attempt) == Some(member);
+            if is_real && let Some(racers) = &mut self.racers {
+                racers.deliver(racers::Delivered { seat, own, body });
+            }
+            return;
+        }
+        if is_real {
+            self.inboxes.keep(seat, &body);
+        }
+        if is_sender
+            && self.is_commit(attempt)
+            && let Ok(header) = peek_group(&body)
+            && header.kind == Kind::Commit
+        {
+            self.reach_epoch(group, member, header.epoch.next());
+        }
+    }
+
+    fn racer_of(&self, attempt: u64) -> Option<u32> {
+        let beyond = usize::try_from(attempt).ok()?;
+        let beyond = beyond.checked_sub(self.plan.schedule.operations().len())?;
+        self.race_attempts.get(beyond).map(|(_, racer)| *racer)
+    }
+
+    fn is_commit(&self, attempt: u64) -> bool {
+        let operations = self.plan.schedule.operations();
+        let index = usize::try_from(attempt).unwrap_or(usize::MAX);
+        operations.get(index).is_some_and(|operation| operation.kind == OperationKind::Commit)
+    }
+}

@@ -1,0 +1,241 @@
+//! Sending what is due.
+//!
+//! An operation is sent at its intended instant or, if its sender has not reached the epoch of
+//! its message yet, as soon as it has: a client cannot speak in an epoch it has not seen. Either
+//! way its response is counted from the intended instant.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::flights::Flight;
+use super::{HEARTBEAT, ISSUED_PER_TURN, Worker};
+use crate::delivery::{Epoch, Kind, MessageId, RosterChange};
+use crate::load::attempt::message_id;
+use crate::load::oracle::Submitted;
+use crate::load::racers::Said;
+use crate::load::recorder::Due;
+use crate::load::schedule::{Operation, OperationKind};
+use crate::wire::Request;
+
+/// Requests for the server's counters, told apart in their answers.
+pub(super) const AT_START: MessageId = MessageId([1; 16]);
+pub(super) const AT_END: MessageId = MessageId([2; 16]);
+const IN_BETWEEN: MessageId = MessageId([3; 16]);
+
+/// A message ready to be sent.
+struct Ready {
+    attempt: u64,
+    due: Due,
+    group: u32,
+    sender: u32,
+    kind: Kind,
+    epoch: Epoch,
+    body: Bytes,
+}
+
+impl Worker<'_> {
+    /// Sends what is due by `elapsed`; how many operations that was.
+    pub(super) fn issue_due(&mut self, elapsed: Duration) -> usize {
+        let mut issued = 0;
+        while issued < ISSUED_PER_TURN {
+            let index = self.next;
+            let Some(operation) = self.plan.schedule.operations().get(index).copied() else {
+                break;
+            };
+            if operation.intended > elapsed {
+                break;
+            }
+            self.next += 1;
+            issued += 1;
+            self.reach(index, &operation);
+        }
+        issued
+    }
+
+    fn reach(&mut self, index: usize, operation: &Operation) {
+        let due = self.due(operation);
+        let reached = self.since_origin();
+        self.recorder.reached(due, reached);
+        let group = &mut self.groups[operation.group as usize];
+        if let Some(race) = &mut group.race {
+            for racer in 0..race.racers() {
+                let attempt = self.plan.schedule.operations().len() + self.race_attempts.len();
+                race.want(racer, due, attempt as u64);
+                self.race_attempts.push((operation.group, racer));
+                self.called_for += 1;
+                if due.measured {
+                    self.occupancy.enter(due.intended);
+                }
+            }
+            return self.race_on(operation.group);
+        }
+        self.called_for += 1;
+        if due.measured {
+            self.occupancy.enter(due.intended);
+        }
+        let sender = operation.sender as usize;
+        if group.held[sender].is_empty() && self.can_send(index) {
+            self.send_scheduled(index);
+        } else {
+            self.held += 1;
+            self.groups[operation.group as usize].held[sender].push_back(index);
+        }
+    }
+
+    fn due(&self, operation: &Operation) -> Due {
+        let class = self.groups[operation.group as usize].class;
+        Due { class, intended: operation.intended, measured: operation.measured }
+    }
+
+    fn can_send(&self, index: usize) -> bool {
+        let operation = &self.plan.schedule.operations()[index];
+        let traffic = &self.plan.traffic[operation.group as usize];
+        let reached = self.groups[operation.group as usize].epochs[operation.sender as usize];
+        traffic.message(operation.index_in_group).is_none_or(|(_, epoch)| epoch.0 <= reached)
+    }
+
+    fn send_scheduled(&mut self, index: usize) {
+        let operation = self.plan.schedule.operations()[index];
+        let traffic = &self.plan.traffic[operation.group as usize];
+        let message = traffic.message(operation.index_in_group);
+        let (body, epoch) = message.expect("a tape has a message for every operation");
+        let kind = match operation.kind {
+            OperationKind::Application { .. } => Kind::Application,
+            OperationKind::Commit | OperationKind::Race => Kind::Commit,
+        };
+        let (group, sender, due) = (operation.group, operation.sender, self.due(&operation));
+        self.send(Ready { attempt: index as u64, due, group, sender, kind, epoch, body });
+    }
+
+    fn send(&mut self, ready: Ready) {
+        let Ready { attempt, due, group, sender, kind, epoch, body } = ready;
+        let digest = xxh3_64(&body);
+        let Due { intended, measured, .. } = due;
+        self.oracle.submitted(Submitted {
+            attempt,
+            group,
+            kind,
+            epoch,
+            digest,
+            intended,
+            measured,
+        });
+        let session = self.groups[group as usize].first_session + sender;
+        let id = message_id(self.nonce, attempt);
+        self.client.submit(session, id, &RosterChange::default(), body);
+        let sent = self.since_origin();
+        self.flights.leave(attempt, Flight { due, sent, group, sender });
+    }
+
+    /// A sender has reached an epoch: what it held back for it can go.
+    pub(super) fn reach_epoch(&mut self, group: u32, sender: u32, epoch: Epoch) {
+        let state = &mut self.groups[group as usize];
+        let Some(reached) = state.epochs.get_mut(sender as usize) else { return };
+        *reached = (*reached).max(epoch.0);
+        while let Some(index) = self.groups[group as usize].held[sender as usize].front().copied() {
+            if !self.can_send(index) {
+                return;
+            }
+            self.groups[group as usize].held[sender as usize].pop_front();
+            self.send_scheduled(index);
+        }
+    }
+
+    /// Every racer of a group that wants and can submits.
+    pub(super) fn race_on(&mut self, group: u32) {
+        let racers = self.groups[group as usize].race.as_ref().map_or(0, |race| race.racers());
+        for racer in 0..racers {
+            let race = self.groups[group as usize].race.as_mut();
+            let Some((want, epoch, body)) = race.and_then(|race| race.start(racer)) else {
+                continue;
+            };
+            let (attempt, due, sender) = (want.attempt, want.due, racer);
+            self.send(Ready { attempt, due, group, sender, kind: Kind::Commit, epoch, body });
+        }
+    }
+
+    /// A racer's commit has lost: it wants the next epoch instead. False if it gives up.
+    pub(super) fn race_again(&mut self, group: u32, racer: u32) -> bool {
+        let attempt = (self.plan.schedule.operations().len() + self.race_attempts.len()) as u64;
+        let race = self.groups[group as usize].race.as_mut();
+        let again = race.is_some_and(|race| race.retry(racer, attempt));
+        if again {
+            self.race_attempts.push((group, racer));
+            self.called_for += 1;
+        }
+        again
+    }
+
+    /// Takes in what live members have prepared.
+    pub(super) fn hear_racers(&mut self) {
+        let Some(racers) = &mut self.racers else { return };
+        for said in racers.hear() {
+            match said {
+                Said::Prepared { seat: (group, racer), epoch, body } => {
+                    if let Some(race) = self.groups[group as usize].race.as_mut() {
+                        race.prepared(racer, epoch, body);
+                    }
+                    self.race_on(group);
+                }
+                Said::Failed { seat: (group, member), error } => {
+                    let fault = format!("live member {member} of group {group}: {error}");
+                    self.live_faults.push(fault);
+                }
+            }
+        }
+    }
+
+    /// Gives up on what has been on its way for too long.
+    pub(super) fn give_up_on_the_late(&mut self) {
+        let now = self.since_origin();
+        while let Some((attempt, flight)) = self.flights.overdue(now) {
+            self.oracle.timed_out(attempt);
+            self.recorder.timed_out(flight.due, now);
+            if flight.due.measured {
+                self.occupancy.leave(now);
+            }
+            if let Some(race) = self.groups[flight.group as usize].race.as_mut() {
+                race.settle(flight.sender);
+            }
+        }
+    }
+
+    /// Asks for the server's counters: at both ends of the measured window, and as a sign of life.
+    pub(super) fn ask_for_counters(&mut self, elapsed: Duration) {
+        let (warm_up, offered) = (self.plan.scenario.warm_up, self.plan.scenario.offered());
+        let edge = |at: Duration| elapsed >= at && self.asked_until <= at;
+        let request = if edge(warm_up) {
+            AT_START
+        } else if edge(offered) {
+            AT_END
+        } else if elapsed >= self.heartbeat_next {
+            IN_BETWEEN
+        } else {
+            return;
+        };
+        self.asked_until = elapsed + Duration::from_nanos(1);
+        self.heartbeat_next = elapsed + HEARTBEAT;
+        self.client.request(self.operator, &Request::Stats { request });
+    }
+
+    /// The run is over: what was called for and has not been sent never will be.
+    pub(super) fn not_issued_any_more(&mut self) {
+        let operations = self.plan.schedule.operations();
+        for (index, operation) in operations.iter().enumerate().skip(self.next) {
+            if operation.kind != OperationKind::Race {
+                self.called_for += 1;
+                self.oracle.not_issued(index as u64);
+            }
+        }
+        for group in &mut self.groups {
+            for index in group.held.iter_mut().flat_map(std::mem::take) {
+                self.oracle.not_issued(index as u64);
+            }
+            for want in group.race.iter_mut().flat_map(super::Race::not_started) {
+                self.oracle.not_issued(want.attempt);
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The worker: walks the schedule, speaks for every member, tells the oracle.
+//!
+//! One thread, one loop. It sends what is due, late or not, and never waits for an answer before
+//! the next send; when nothing is due it sleeps until something is. It knows what is true only
+//! through the oracle and what was fast only through the recorder. Called by [`super::run`].
+
+mod flights;
+mod hear;
+mod issue;
+mod races;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use flights::Flights;
+use races::Race;
+
+use super::client::{Client, Heard, SessionNumber};
+use super::occupancy::Occupancy;
+use super::oracle::{Judgement, Oracle};
+use super::racers::{Authenticators, Racers, Seat};
+use super::recorder::Recorder;
+use super::scenario::Source;
+use super::traffic::Plan;
+use super::verify::Inboxes;
+use crate::clock;
+use crate::delivery::Seq;
+use crate::limits::{OPERATION_TIMEOUT, SERVER_SILENCE_MAX};
+use crate::net;
+use crate::process::Usage;
+use crate::wire::Counters;
+
+/// How often slow questions are asked: is the server there, is everything delivered, progress.
+const LOOKING_ROUND: Duration = Duration::from_millis(100);
+
+/// How often the server's counters are asked for, which also shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Operations issued in one turn before the socket is looked at again.
+const ISSUED_PER_TURN: usize = 256;
+
+/// How a run is going, now and then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Since the start of the run.
+    pub elapsed: Duration,
+    /// Until the last operation is due.
+    pub offered: Duration,
+    /// Operations that were due so far.
+    pub due: u64,
+    /// Submissions without an answer.
+    pub in_flight: u64,
+    /// Deliveries so far.
+    pub deliveries: u64,
+    /// Violations so far.
+    pub violations: u64,
+}
+
+/// Who a run talks to about itself while it runs.
+pub trait Observer {
+    /// Shows how it is going.
+    fn progress(&mut self, progress: Progress);
+    /// How the server has ended, if it is seen to have.
+    fn server_ended(&mut self) -> Option<String>;
+}
+
+/// What both sides had used at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// The server's counters.
+    pub server: Counters,
+    /// This process's own use, when they arrived.
+    pub engine: Usage,
+}
+
+/// What the worker brings home.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub(super) recorder: Recorder,
+    pub(super) judgement: Judgement,
+    pub(super) called_for: u64,
+    pub(super) in_flight_mean: f64,
+    pub(super) delivered_bytes: u64,
+    pub(super) held: u64,
+    pub(super) first: Option<Sample>,
+    pub(super) last: Option<Sample>,
+    pub(super) server_lost: Option<String>,
+    pub(super) sessions_lost: Vec<String>,
+    pub(super) live_faults: Vec<String>,
+    pub(super) authenticators: Authenticators,
+    pub(super) inboxes: Inboxes,
+}
+
+/// What a group's senders know and wait for.
+#[derive(Debug)]
+struct GroupState {
+    class: u32,
+    first_session: SessionNumber,
+    /// Per sender, the epoch it has reached: it cannot speak in one it has not seen.
+    epochs: Vec<u64>,
+    /// Per sender, operations of an epoch it has not reached, in order.
+    held: Vec<VecDeque<usize>>,
+    race: Option<Race>,
+    real: std::ops::Range<u32>,
+}
+
+/// Everything the worker's thread owns.
+pub(super) struct Worker<'a> {
+    plan: &'a Plan,
+    client: Client,
+    operator: SessionNumber,
+    seats: Vec<Seat>,
+    groups: Vec<GroupState>,
+    oracle: Oracle,
+    recorder: Recorder,
+    occupancy: Occupancy,
+    flights: Flights,
+    racers: Option<Racers>,
+    inboxes: Inboxes,
+    nonce: [u8; 8],
+    origin: Instant,
+    next: usize,
+    held: u64,
+    /// The group and racer of each attempt beyond the schedule.
+    race_attempts: Vec<(u32, u32)>,
+    called_for: u64,
+    delivered_bytes: u64,
+    first: Option<Sample>,
+    last: Option<Sample>,
+    heartbeat_next: Duration,
+    answered: Duration,
+    asked_until: Duration,
+    look_next: Duration,
+    quiet: bool,
+    server_lost: Option<String>,
+    sessions_lost: Vec<String>,
+    live_faults: Vec<String>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker whose run begins at `origin`.
+    ///
+    /// # Errors
+    /// When the system gives no thread for live members.
+    pub(super) fn new(
+        plan: &'a Plan,
+        live: BTreeMap<Seat, crate::mls::LiveMember>,
+        (client, operator): (Client, SessionNumber),
+        nonce: [u8; 8],
+        origin: Instant,
+    ) -> std::io::Result<Self> {
+        let mut oracle = Oracle::new();
+        let mut seats = Vec::new();
+        let mut groups = Vec::new();
+        for (index, group) in (0_u32..).zip(plan.population.groups()) {
+            oracle.group_created(index, group.members, Seq(1));
+            seats.extend((0..group.members).map(|member| (index, member)));
+            groups.push(GroupState::new(plan, index));
+        }
+        let racing: Vec<u32> =
+            groups.iter().map(|group| group.race.as_ref().map_or(0, Race::racers)).collect();
+        let racers = if live.is_empty() {
+            None
+        } else {
+            Some(Racers::start(live, move |(group, member)| member < racing[group as usize])?)
+        };
+        let scenario = &plan.scenario;
+        Ok(Self {
+            plan,
+            client,
+            operator,
+            seats,
+            groups,
+            oracle,
+            recorder: Recorder::new(scenario.groups.len()),
+            occupancy: Occupancy::over(scenario.warm_up, scenario.offered()),
+            flights: Flights::new(OPERATION_TIMEOUT),
+            racers,
+            inboxes: Inboxes::default(),
+            nonce,
+            origin,
+            next: 0,
+            held: 0,
+            race_attempts: Vec::new(),
+            called_for: 0,
+            delivered_bytes: 0,
+            first: None,
+            last: None,
+            heartbeat_next: Duration::ZERO,
+            answered: Duration::ZERO,
+            asked_until: Duration::ZERO,
+            look_next: Duration::ZERO,
+            quiet: false,
+            server_lost: None,
+            sessions_lost: Vec::new(),
+            live_faults: Vec::new(),
+        })
+    }
+
+    /// Runs until everything due has been answered and delivered, the drain is over, or the
+    /// server is lost.
+    ///
+    /// # Errors
+    /// When this side's own socket fails.
+    pub(super) fn run(
+        mut self,
+        observer: &mut dyn Observer,
+    ) -> Result<(Client, Brought), net::Error> {
+        loop {
+            let now = clock::now();
+            let elapsed = now.saturating_duration_since(self.origin);
+            let issued = self.issue_due(elapsed);
+            let taken = self.client.turn(clock::now())?;
+            let heard = self.hear_all();
+            self.hear_racers();
+            self.give_up_on_the_late();
+            self.look_around(elapsed, observer);
+            self.client.transmit(clock::now())?;
+            if self.server_lost.is_some() || self.is_over(elapsed) {
+                return Ok(self.go_home());
+            }
+            if issued + taken + heard == 0 {
+                self.sleep();
+            }
+        }
+    }
+
+    fn since_origin(&self) -> Duration {
+        clock::now().saturating_duration_since(self.origin)
+    }
+
+    fn hear_all(&mut self) -> usize {
+        let mut heard = 0;
+        while let Some((session, what)) = self.client.poll() {
+            heard += 1;
+            match what {
+                Heard::Reply(reply) => self.on_reply(session, reply),
+                Heard::Delivery(delivery) => self.on_delivery(session, delivery),
+                Heard::Over(lost) => self.on_over(session, &lost),
+            }
+        }
+        heard
+    }
+
+    fn on_over(&mut self, session: SessionNumber, lost: &net::Lost) {
+        if session == self.operator {
+            self.server_lost = Some(lost.to_string());
+        } else if self.sessions_lost.len() < crate::limits::REASONS_MAX {
+            self.sessions_lost.push(format!("session {session}: {lost}"));
+        }
+    }
+
+    /// The slow questions, a few times a second.
+    fn look_around(&mut self, elapsed: Duration, observer: &mut dyn Observer) {
+        self.ask_for_counters(elapsed);
+        if elapsed < self.look_next {
+            return;
+        }
+        self.look_next = elapsed + LOOKING_ROUND;
+        let offered = self.plan.scenario.offered();
+        let counts = self.oracle.progress();
+        observer.progress(Progress {
+            elapsed,
+            offered,
+            due: self.next as u64,
+            in_flight: self.flights.len() as u64,
+            deliveries: counts.0,
+            violations: counts.1,
+        });
+        if let Some(how) = observer.server_ended() {
+            self.server_lost = Some(how);
+        } else if elapsed.saturating_sub(self.answered) > SERVER_SILENCE_MAX {
+            let seconds = SERVER_SILENCE_MAX.as_secs();
+            self.server_lost = Some(format!("no answer from it for {seconds} s"));
+        }
+        self.quiet = elapsed >= offered && self.oracle.is_quiet();
+    }
+
+    fn is_over(&self, elapsed: Duration) -> bool {
+        let offered = self.plan.scenario.offered();
+        if elapsed >= offered + self.plan.scenario.drain {
+            return true;
+        }
+        let owed = self.groups.iter().any(GroupState::waits) || self.flights.len() > 0;
+        let caught_up = self.racers.as_ref().is_none_or(Racers::is_caught_up);
+        self.quiet && !owed && caught_up && self.last.is_some()
+    }
+
+    fn sleep(&mut self) {
+        let operations = self.plan.schedule.operations();
+        let due = operations.get(self.next).map(|operation| operation.intended);
+        let until = due.map_or(self.look_next, |due| due.min(self.look_next));
+        let wake = self.racers.as_ref().map(Racers::descriptor);
+        self.client.wait(clock::now(), Some(self.origin + until), wake);
+    }
+
+    fn go_home(mut self) -> (Client, Brought) {
+        self.not_issued_any_more();
+        for attempt in self.flights.all() {
+            self.oracle.timed_out(attempt);
+        }
+        let authenticators = self.racers.map_or_else(Authenticators::new, Racers::finish);
+        let brought = Brought {
+            recorder: self.recorder,
+            in_flight_mean: self.occupancy.mean(),
+            judgement: self.oracle.finish(self.called_for),
+            called_for: self.called_for,
+            delivered_bytes: self.delivered_bytes,
+            held: self.held,
+            first: self.first,
+            last: self.last,
+            server_lost: self.server_lost,
+            sessions_lost: self.sessions_lost,
+            live_faults: self.live_faults,
+            authenticators,
+            inboxes: self.inboxes,
+        };
+        (self.client, brought)
+    }
+}
+
+impl GroupState {
+    fn new(plan: &Plan, index: u32) -> Self {
+        let group = &plan.population.groups()[index as usize];
+        let class = plan.class(index as usize);
+        let senders = class.sending_members().len();
+        let traffic = &plan.traffic[index as usize];
+        let live = class.source == Source::Live;
+        Self {
+            class: group.class,
+            first_session: group.first_member,
+            epochs: vec![traffic.epoch().0; senders],
+            held: vec![VecDeque::new(); senders],
+            race: live.then(|| Race::new(class.racers)),
+            real: class.real_members(),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.held.iter().any(|held| !held.is_empty())
+            || self.race.as_ref().is_some_and(Race::wants_anything)
+    }
+}

@@ -1,0 +1,222 @@
+//! From what a run counted to its record.
+//!
+//! Pure: the caller brings every number. Called by `cli` when a run is over.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::provenance::{Provenance, source_name};
+use super::record::{
+    ClassRecord, Distribution, EngineUse, Latency, Record, RunCounts, SCHEMA_VERSION, ServerUse,
+    Throughput,
+};
+use super::verdict::{Evidence, judge};
+use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
+use crate::load::recorder::{Recorder, Series};
+use crate::load::scenario::Scenario;
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct Finished<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// What was recorded, of all workers.
+    pub recorder: &'a Recorder,
+    /// What the oracles say, of all workers.
+    pub judgement: &'a Judgement,
+    /// Everything that the schedule and the retry rule called for.
+    pub called_for: u64,
+    /// Mean number of measured operations in flight, over all workers, from `Occupancy`.
+    pub in_flight_mean: f64,
+    /// Bytes of MLS messages in the measured deliveries.
+    pub delivered_bytes: u64,
+    /// What the server spent on the measured window.
+    pub server: Option<ServerTotals>,
+    /// How the server was lost, if it was.
+    pub server_lost: Option<String>,
+    /// What the engine spent on the measured window.
+    pub engine: EngineTotals,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// What the server spent on the measured window, and did meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerTotals {
+    /// Processor time, user and system.
+    pub cpu: Duration,
+    /// Resident memory at the end.
+    pub rss_bytes: u64,
+    /// Its highest.
+    pub rss_peak_bytes: u64,
+    /// Deliveries it counted.
+    pub deliveries: u64,
+    /// Datagrams it sent.
+    pub packets_sent: u64,
+    /// Calls to send and receive.
+    pub syscalls: u64,
+    /// Bytes of the datagrams it sent.
+    pub bytes_sent: u64,
+}
+
+/// What the engine spent on the measured window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineTotals {
+    /// Processor time, user and system.
+    pub cpu: Duration,
+    /// Resident memory at the end.
+    pub rss_bytes: u64,
+    /// Its highest.
+    pub rss_peak_bytes: u64,
+}
+
+/// The record of `finished`, its verdict included.
+#[must_use]
+pub fn record(finished: Finished<'_>) -> Record {
+    let Finished { recorder, judgement, .. } = finished;
+    Record {
+        schema_version: SCHEMA_VERSION,
+        verdict: judge(&evidence(&finished)),
+        counts: run_counts(&judgement.counts, finished.called_for),
+        violations: by_name(&judgement.violations).into_iter().collect(),
+        violation_examples: examples(&judgement.violations),
+        latency_us: latency(recorder),
+        classes: classes(finished.scenario, recorder),
+        throughput: throughput(&finished),
+        server: finished.server.map(server_use),
+        engine: EngineUse {
+            cpu_us: micros(finished.engine.cpu),
+            rss_bytes: finished.engine.rss_bytes,
+            rss_peak_bytes: finished.engine.rss_peak_bytes,
+            in_flight_mean: finished.in_flight_mean,
+            lateness_p99_us: recorder.lateness.quantile_us(0.99),
+        },
+        provenance: finished.provenance,
+    }
+}
+
+/// What the verdict on `finished` rests on.
+#[must_use]
+pub fn evidence(finished: &Finished<'_>) -> Evidence {
+    let recorder = finished.recorder;
+    let (outcomes, mean_us) = recorder.outcomes();
+    let per_second = outcomes as f64 / finished.scenario.measure.as_secs_f64();
+    Evidence {
+        violations: by_name(&finished.judgement.violations),
+        called_for: finished.called_for,
+        not_issued: finished.judgement.counts.not_issued,
+        timed_out: finished.judgement.counts.timed_out,
+        accepted_measured: recorder.response.count(),
+        lateness_p99_us: recorder.lateness.quantile_us(0.99),
+        response_p99_us: recorder.response.quantile_us(0.99),
+        outcomes,
+        in_flight_mean: finished.in_flight_mean,
+        in_flight_implied: per_second * mean_us / 1e6,
+        server_lost: finished.server_lost.clone(),
+    }
+}
+
+/// A series as a record holds it.
+#[must_use]
+pub fn distribution(series: &Series) -> Distribution {
+    Distribution {
+        count: series.count(),
+        mean: series.mean_us(),
+        p50: series.quantile_us(0.5),
+        p90: series.quantile_us(0.9),
+        p99: series.quantile_us(0.99),
+        p999: series.quantile_us(0.999),
+        p9999: series.quantile_us(0.9999),
+        max: series.max_us(),
+        negatives: series.negatives(),
+        saturated: series.saturated(),
+        histogram: STANDARD.encode(series.to_bytes()),
+    }
+}
+
+fn by_name(violations: &Violations) -> Vec<(String, u64)> {
+    ViolationKind::ALL
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), violations.count(kind)))
+        .collect()
+}
+
+fn examples(violations: &Violations) -> Vec<String> {
+    violations.examples().iter().map(ToString::to_string).collect()
+}
+
+fn run_counts(counts: &Counts, issued: u64) -> RunCounts {
+    RunCounts {
+        issued,
+        accepted: counts.accepted,
+        rejected: counts.rejected,
+        rejected_wrong_epoch: counts.rejected_wrong_epoch,
+        timed_out: counts.timed_out,
+        late_replies: counts.late_replies,
+        not_issued: counts.not_issued,
+        deliveries_expected: counts.deliveries_expected,
+        deliveries: counts.deliveries,
+    }
+}
+
+fn latency(recorder: &Recorder) -> Latency {
+    Latency {
+        response: distribution(&recorder.response),
+        service: distribution(&recorder.service),
+        lateness: distribution(&recorder.lateness),
+        rejected: distribution(&recorder.rejected),
+        timed_out: distribution(&recorder.timed_out),
+        fanout_first: distribution(&recorder.fanout_first),
+        fanout_member: distribution(&recorder.fanout_member),
+        fanout_p99: distribution(&recorder.fanout_p99),
+        fanout_last: distribution(&recorder.fanout_last),
+    }
+}
+
+fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
+    let both = scenario.groups.iter().zip(&recorder.classes);
+    both.map(|(class, series)| ClassRecord {
+        name: class.name.clone(),
+        groups: class.count,
+        members: class.members,
+        suite: class.suite.name().to_owned(),
+        source: source_name(class.source).to_owned(),
+        response: distribution(&series.response),
+        fanout_member: distribution(&series.fanout_member),
+        fanout_last: distribution(&series.fanout_last),
+    })
+    .collect()
+}
+
+fn throughput(finished: &Finished<'_>) -> Throughput {
+    let window_s = finished.scenario.measure.as_secs_f64();
+    Throughput {
+        window_s,
+        operations_per_s: finished.recorder.response.count() as f64 / window_s,
+        deliveries_per_s: finished.recorder.fanout_member.count() as f64 / window_s,
+        delivered_bytes_per_s: finished.delivered_bytes as f64 / window_s,
+    }
+}
+
+fn server_use(totals: ServerTotals) -> ServerUse {
+    let deliveries = totals.deliveries as f64;
+    let each = |what: f64| (totals.deliveries > 0).then_some(what / deliveries);
+    ServerUse {
+        cpu_us: micros(totals.cpu),
+        rss_bytes: totals.rss_bytes,
+        rss_peak_bytes: totals.rss_peak_bytes,
+        deliveries: totals.deliveries,
+        packets_sent: totals.packets_sent,
+        syscalls: totals.syscalls,
+        bytes_sent: totals.bytes_sent,
+        cpu_us_per_delivery: each(totals.cpu.as_secs_f64() * 1e6),
+        packets_per_delivery: each(totals.packets_sent as f64),
+        syscalls_per_delivery: each(totals.syscalls as f64),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,88 @@
+//! The folder of one run: made before anything starts, completed by `run.json` last.
+//!
+//! A folder without `run.json` belongs to a run that did not finish. Never overwrites. Called by
+//! `cli`.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::record::Record;
+use super::utc::Utc;
+
+const RECORD: &str = "run.json";
+const SUMMARY: &str = "summary.txt";
+
+/// A folder that exists, can be written to, and has no result yet.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// A result that cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write results to {path}: {source}")]
+pub struct FolderError {
+    /// What could not be written.
+    pub path: String,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+impl RunFolder {
+    /// Makes `results/<utc>-<scenario>-<hash8>`, and `results` if need be.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written to, or is there already.
+    pub fn create(
+        results: &Path,
+        scenario: &str,
+        hash: &str,
+        started_unix: Duration,
+    ) -> Result<Self, FolderError> {
+        let moment = Utc::from_unix(started_unix).compact();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+        let scenario: String = scenario.chars().take(40).map(plain).collect();
+        let hash: String = hash.chars().take(8).map(plain).collect();
+        let path = results.join(format!("{moment}-{scenario}-{hash}"));
+        let failed = |source| FolderError { path: path.display().to_string(), source };
+        fs::create_dir_all(results).map_err(failed)?;
+        fs::create_dir(&path).map_err(failed)?;
+        let folder = Self { path };
+        folder.put(SUMMARY, "The run has not finished.\n")?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the summary, then the record, each whole or not at all. Returns the record's path.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the folder has a record already.
+    pub fn complete(&self, record: &Record, summary: &str) -> Result<PathBuf, FolderError> {
+        let path = self.path.join(RECORD);
+        if path.exists() {
+            let source = io::Error::from(io::ErrorKind::AlreadyExists);
+            return Err(FolderError { path: path.display().to_string(), source });
+        }
+        self.put(SUMMARY, summary)?;
+        self.put(RECORD, &record.to_json())?;
+        Ok(path)
+    }
+
+    fn put(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        let failed = |source| FolderError { path: path.display().to_string(), source };
+        let unfinished = self.path.join(format!(".{name}.unfinished"));
+        let mut file = File::create(&unfinished).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&unfinished, &path).map_err(failed)
+    }
+}

@@ -1,0 +1,229 @@
+//! The record: what `run.json` holds, version 1.
+//!
+//! Only data; `build` fills it in. A field is never renamed or given another meaning within a
+//! version: readers of old results depend on it. Every field is explained in
+//! `results/README.md`, which a test holds to this format. Times are microseconds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::provenance::Provenance;
+use super::verdict::Verdict;
+
+/// The version that [`Record::schema_version`] has.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A whole result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Whether the rest may be believed.
+    pub verdict: Verdict,
+    /// How often what happened, warm-up included.
+    pub counts: RunCounts,
+    /// Violations by kind; every kind is listed, nearly always with 0.
+    pub violations: BTreeMap<String, u64>,
+    /// The first violations of each kind, in words.
+    pub violation_examples: Vec<String>,
+    /// Latency by what it measures.
+    pub latency_us: Latency,
+    /// The same for each group class.
+    pub classes: Vec<ClassRecord>,
+    /// What the measured window achieved.
+    pub throughput: Throughput,
+    /// What the server spent on it; `None` when it could not be observed.
+    pub server: Option<ServerUse>,
+    /// What the engine spent on it.
+    pub engine: EngineUse,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// How often what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunCounts {
+    /// Everything that the schedule and the retry rule called for.
+    pub issued: u64,
+    /// Of it, what was ordered.
+    pub accepted: u64,
+    /// Of it, what was refused.
+    pub rejected: u64,
+    /// Of the refused, what lost a race or came with a stale epoch.
+    pub rejected_wrong_epoch: u64,
+    /// Of it, what got no reply in time.
+    pub timed_out: u64,
+    /// Of the timed out, what got its reply later.
+    pub late_replies: u64,
+    /// Of it, what was never sent.
+    pub not_issued: u64,
+    /// Ordered messages x members.
+    pub deliveries_expected: u64,
+    /// What members got of that.
+    pub deliveries: u64,
+}
+
+/// Latency by what it measures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// From the intended instant to the acceptance.
+    pub response: Distribution,
+    /// From the actual send to the acceptance.
+    pub service: Distribution,
+    /// From the intended instant to when the generator reached it.
+    pub lateness: Distribution,
+    /// From the intended instant to a refusal.
+    pub rejected: Distribution,
+    /// From the intended instant to giving up.
+    pub timed_out: Distribution,
+    /// From the intended instant to the first member.
+    pub fanout_first: Distribution,
+    /// From the intended instant to each member.
+    pub fanout_member: Distribution,
+    /// From the intended instant to 99 % of the members.
+    pub fanout_p99: Distribution,
+    /// From the intended instant to the last member.
+    pub fanout_last: Distribution,
+}
+
+/// A distribution of durations in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// How many values.
+    pub count: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// The median.
+    pub p50: u64,
+    /// 90 % of the values do not exceed it.
+    pub p90: u64,
+    /// 99 %.
+    pub p99: u64,
+    /// 99.9 %.
+    pub p999: u64,
+    /// 99.99 %.
+    pub p9999: u64,
+    /// The longest.
+    pub max: u64,
+    /// Values that would have been negative, recorded as 0.
+    pub negatives: u64,
+    /// Values beyond the histogram, recorded as its end.
+    pub saturated: u64,
+    /// The whole histogram: HdrHistogram V2, base64.
+    pub histogram: String,
+}
+
+/// One group class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassRecord {
+    /// Its name.
+    pub name: String,
+    /// How many groups.
+    pub groups: u32,
+    /// Members of each.
+    pub members: u32,
+    /// The MLS suite.
+    pub suite: String,
+    /// `tape`, `live` or `synthetic`.
+    pub source: String,
+    /// As in [`Latency`].
+    pub response: Distribution,
+    /// As in [`Latency`].
+    pub fanout_member: Distribution,
+    /// As in [`Latency`].
+    pub fanout_last: Distribution,
+}
+
+/// What the measured window achieved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Throughput {
+    /// Length of the window in seconds.
+    pub window_s: f64,
+    /// Accepted operations that were due in it, per second of it.
+    pub operations_per_s: f64,
+    /// Deliveries of those, per second of it.
+    pub deliveries_per_s: f64,
+    /// Bytes of MLS messages in those deliveries, per second of it.
+    pub delivered_bytes_per_s: f64,
+}
+
+/// What the server spent on the measured window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerUse {
+    /// Processor time, user and system.
+    pub cpu_us: u64,
+    /// Resident memory at the end.
+    pub rss_bytes: u64,
+    /// Its highest.
+    pub rss_peak_bytes: u64,
+    /// Deliveries the server counted.
+    pub deliveries: u64,
+    /// Datagrams sent.
+    pub packets_sent: u64,
+    /// Calls to send and receive.
+    pub syscalls: u64,
+    /// Bytes of datagrams sent.
+    pub bytes_sent: u64,
+    /// `None` without a delivery.
+    pub cpu_us_per_delivery: Option<f64>,
+    /// `None` without a delivery.
+    pub packets_per_delivery: Option<f64>,
+    /// `None` without a delivery.
+    pub syscalls_per_delivery: Option<f64>,
+}
+
+/// What the engine spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EngineUse {
+    /// Processor time in the measured window, user and system.
+    pub cpu_us: u64,
+    /// Resident memory at the end.
+    pub rss_bytes: u64,
+    /// Its highest.
+    pub rss_peak_bytes: u64,
+    /// Operations in flight, averaged over the measured window.
+    pub in_flight_mean: f64,
+    /// p99 of its lateness: what the verdict is about.
+    pub lateness_p99_us: u64,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It is no record.
+    #[error("not a record: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It is of a version that this program does not know.
+    #[error("schema version {found}; this program reads {SCHEMA_VERSION}")]
+    Version {
+        /// The version it says.
+        found: u32,
+    },
+}
+
+impl Record {
+    /// The record as indented JSON, ended by a line feed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("a record is plain data");
+        json.push('\n');
+        json
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else, or of another version.
+    pub fn from_json(json: &str) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema_version: u32,
+        }
+        let Versioned { schema_version: found } = serde_json::from_str(json)?;
+        if found != SCHEMA_VERSION {
+            return Err(RecordError::Version { found });
+        }
+        Ok(serde_json::from_str(json)?)
+    }
+}

@@ -1,0 +1,244 @@
+//! A result as text: the verdict first, then what it rests on.
+//!
+//! Returns a string and never prints; colour and width are the caller's to know. Called by `cli`
+//! for the terminal, and for `summary.txt` without colour.
+
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use super::record::{Distribution, Record};
+use super::verdict::Status;
+
+/// Nothing but a line under the header.
+const UNDERLINED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// How to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns to stay within.
+    pub width: u16,
+    /// Whether the verdict is coloured.
+    pub colour: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { width: 100, colour: false }
+    }
+}
+
+/// Renders `record`, which lies in `folder`.
+#[must_use]
+pub fn render(record: &Record, folder: &Path, look: Look) -> String {
+    let parts = [
+        verdict(record, look),
+        counts(record),
+        table(latency_rows(record), look),
+        table(class_rows(record), look),
+        cost(record),
+        provenance(record),
+        format!("result: {}", folder.display()),
+    ];
+    let mut text = parts
+        .iter()
+        .filter(|part| !part.is_empty())
+        .fold(String::new(), |all, part| all + part.trim_end() + "\n\n");
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn verdict(record: &Record, look: Look) -> String {
+    let status = record.verdict.status;
+    let word = status.name().to_uppercase();
+    let mut text = match (look.colour, status) {
+        (false, _) => word,
+        (true, Status::Valid) => format!("\u{1b}[1;32m{word}\u{1b}[0m"),
+        (true, Status::Invalid) => format!("\u{1b}[1;33m{word}\u{1b}[0m"),
+        (true, Status::Violated) => format!("\u{1b}[1;31m{word}\u{1b}[0m"),
+    };
+    text.push_str("  ");
+    text.push_str(&record.provenance.scenario);
+    for reason in &record.verdict.reasons {
+        text.push_str("\n  - ");
+        text.push_str(reason);
+    }
+    for example in &record.violation_examples {
+        text.push_str("\n    ");
+        text.push_str(example);
+    }
+    text
+}
+
+fn counts(record: &Record) -> String {
+    let (counts, speed) = (&record.counts, &record.throughput);
+    format!(
+        "operations  {} issued = {} accepted + {} rejected + {} timed out + {} not issued\n\
+         deliveries  {} of {} expected\n\
+         measured    {} operations/s, {} deliveries/s over {:.1} s",
+        grouped(counts.issued),
+        grouped(counts.accepted),
+        grouped(counts.rejected),
+        grouped(counts.timed_out),
+        grouped(counts.not_issued),
+        grouped(counts.deliveries),
+        grouped(counts.deliveries_expected),
+        decimal(speed.operations_per_s),
+        decimal(speed.deliveries_per_s),
+        speed.window_s,
+    )
+}
+
+fn latency_rows(record: &Record) -> Vec<Vec<String>> {
+    let of = &record.latency_us;
+    let series = [
+        ("response (from intended)", &of.response),
+        ("service (from send)", &of.service),
+        ("lateness (generator)", &of.lateness),
+        ("fan-out, first member", &of.fanout_first),
+        ("fan-out, each member", &of.fanout_member),
+        ("fan-out, 99% of members", &of.fanout_p99),
+        ("fan-out, last member", &of.fanout_last),
+        ("rejected", &of.rejected),
+        ("timed out", &of.timed_out),
+    ];
+    let rows = series.iter().filter(|(_, of)| of.count > 0).map(|(name, of)| row(name, of));
+    std::iter::once(header("latency")).chain(rows).collect()
+}
+
+fn class_rows(record: &Record) -> Vec<Vec<String>> {
+    if record.classes.len() < 2 {
+        return Vec::new();
+    }
+    let mut rows = vec![header("class")];
+    for class in &record.classes {
+        let who = format!("{} ({} x {})", class.name, grouped(class.groups.into()), class.members);
+        for (what, of) in [("response", &class.response), ("last member", &class.fanout_last)] {
+            rows.push(row(&format!("{who} {what}"), of));
+        }
+    }
+    rows
+}
+
+fn header(first: &str) -> Vec<String> {
+    [first, "p50", "p90", "p99", "p99.9", "max", "count"].map(str::to_owned).to_vec()
+}
+
+fn row(name: &str, of: &Distribution) -> Vec<String> {
+    let mut cells = vec![name.to_owned()];
+    let known = |micros| if of.count == 0 { "-".to_owned() } else { duration(micros) };
+    cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(known));
+    cells.push(grouped(of.count));
+    cells
+}
+
+fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
+    if rows.len() < 2 {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(UNDERLINED);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
+    table.set_header(rows.remove(0));
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+fn cost(record: &Record) -> String {
+    let mebibytes = |bytes: u64| decimal(bytes as f64 / f64::from(1 << 20));
+    let seconds = |micros: u64| micros as f64 / 1e6;
+    let engine = &record.engine;
+    let engine = format!(
+        "engine      {:.2} s CPU, {} MiB resident",
+        seconds(engine.cpu_us),
+        mebibytes(engine.rss_peak_bytes)
+    );
+    let Some(server) = &record.server else {
+        return format!("server      not observed\n{engine}");
+    };
+    let each = |what: Option<f64>| what.map_or_else(|| "-".to_owned(), decimal);
+    format!(
+        "server      {:.2} s CPU, {} MiB resident; each delivery: {} us CPU, {} packets, \
+         {} system calls\n{engine}",
+        seconds(server.cpu_us),
+        mebibytes(server.rss_peak_bytes),
+        each(server.cpu_us_per_delivery),
+        each(server.packets_per_delivery),
+        each(server.syscalls_per_delivery),
+    )
+}
+
+fn provenance(record: &Record) -> String {
+    let of = &record.provenance;
+    let commit = of.git_commit.as_deref().map_or("no commit", |commit| {
+        commit.char_indices().nth(12).map_or(commit, |(end, _)| &commit[..end])
+    });
+    let dirty = if of.git_dirty == Some(true) { " with changes" } else { "" };
+    let hash = of.scenario_hash.char_indices().nth(8);
+    let hash = hash.map_or(of.scenario_hash.as_str(), |(end, _)| &of.scenario_hash[..end]);
+    let machine = match (&of.cpu_model, of.cores) {
+        (Some(model), Some(cores)) => format!(", {cores} x {model}"),
+        (Some(model), None) => format!(", {model}"),
+        _ => String::new(),
+    };
+    format!(
+        "from        stentor {} {} ({commit}{dirty}), {} {hash} seed {}, {} over {}, {}{machine}",
+        of.stentor_version,
+        of.build_profile,
+        of.scenario,
+        of.seed,
+        of.suites.join(" + "),
+        of.key_exchange,
+        of.started_utc,
+    )
+}
+
+/// A duration with three digits and its unit.
+fn duration(micros: u64) -> String {
+    let value = micros as f64;
+    match micros {
+        0..=999 => format!("{micros} us"),
+        1_000..=999_999 => format!("{} ms", decimal(value / 1e3)),
+        _ => format!("{} s", decimal(value / 1e6)),
+    }
+}
+
+/// Three digits where there are that few before the point.
+fn decimal(value: f64) -> String {
+    match value {
+        _ if value >= 100.0 => format!("{value:.0}"),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// With a comma between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_to_be_read() {
+        let numbers = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
+        let durations = [0, 999, 1000, 12_340, 999_900, 2_500_000].map(duration);
+        assert_eq!(durations, ["0 us", "999 us", "1.00 ms", "12.3 ms", "1000 ms", "2.50 s"]);
+    }
+}

@@ -1,0 +1,226 @@
+//! Whether a result may be believed: violated beats invalid, and invalid beats valid.
+//!
+//! A pure function of what was counted, so that every rule is a test. Never looks at how good
+//! the numbers are; thresholds are another matter. Called by `build`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{
+    LATENESS_P99_US_MAX, LATENESS_RESPONSE_SHARE_MAX, LITTLE_ERROR_MAX, LITTLE_OPERATIONS_MIN,
+    NOT_ISSUED_SHARE_MAX, REASONS_MAX, TIMED_OUT_SHARE_MAX,
+};
+
+/// The verdict's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The numbers describe the service.
+    Valid,
+    /// They describe something else: the generator, a lost server, nothing at all.
+    Invalid,
+    /// The service broke its contract; how fast it did so does not matter.
+    Violated,
+}
+
+/// The verdict, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The word.
+    pub status: Status,
+    /// What spoke against it, the worst first; empty when valid. At most [`REASONS_MAX`].
+    pub reasons: Vec<String>,
+}
+
+/// What the verdict rests on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Each kind of violation that was seen, by name, with its count.
+    pub violations: Vec<(String, u64)>,
+    /// Everything that the schedule and the retry rule asked for.
+    pub called_for: u64,
+    /// Of it, what was never sent.
+    pub not_issued: u64,
+    /// Of it, what got no reply in time.
+    pub timed_out: u64,
+    /// Measured operations that were accepted.
+    pub accepted_measured: u64,
+    /// p99 of the generator's lateness.
+    pub lateness_p99_us: u64,
+    /// p99 of the response.
+    pub response_p99_us: u64,
+    /// Measured operations that had any outcome.
+    pub outcomes: u64,
+    /// Mean number in flight, as counted.
+    pub in_flight_mean: f64,
+    /// Mean number in flight, as throughput x mean response has it.
+    pub in_flight_implied: f64,
+    /// How the server was lost, if it was.
+    pub server_lost: Option<String>,
+}
+
+impl Status {
+    /// The exit code of a command that ends with this: 0, 2 or 3.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 2,
+            Self::Violated => 3,
+        }
+    }
+
+    /// Its name in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Violated => "violated",
+        }
+    }
+}
+
+/// Judges a run.
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Verdict {
+    let violated: Vec<String> = evidence
+        .violations
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} x {name}"))
+        .collect();
+    let invalid = faults_of_the_measurement(evidence);
+    let status = match (violated.is_empty(), invalid.is_empty()) {
+        (false, _) => Status::Violated,
+        (true, false) => Status::Invalid,
+        (true, true) => Status::Valid,
+    };
+    let reasons = violated.into_iter().chain(invalid).take(REASONS_MAX).collect();
+    Verdict { status, reasons }
+}
+
+fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
+    let mut faults = Vec::new();
+    if let Some(how) = &evidence.server_lost {
+        faults.push(format!("the server was lost: {how}"));
+    }
+    if evidence.accepted_measured == 0 {
+        faults.push("nothing was measured: no operation was accepted after warm-up".to_owned());
+    }
+    let tolerated = evidence.response_p99_us as f64 * LATENESS_RESPONSE_SHARE_MAX;
+    let allowed = tolerated.max(LATENESS_P99_US_MAX as f64);
+    if evidence.lateness_p99_us as f64 > allowed {
+        faults.push(format!(
+            "the generator was late: p99 {} us, {allowed:.0} us allowed",
+            evidence.lateness_p99_us
+        ));
+    }
+    let shares = [
+        ("not issued", evidence.not_issued, NOT_ISSUED_SHARE_MAX),
+        ("timed out", evidence.timed_out, TIMED_OUT_SHARE_MAX),
+    ];
+    for (what, count, most) in shares {
+        if count as f64 > evidence.called_for as f64 * most {
+            faults.push(format!(
+                "{count} of {} {what}; at most {}% allowed",
+                evidence.called_for,
+                most * 100.0
+            ));
+        }
+    }
+    let (counted, implied) = (evidence.in_flight_mean, evidence.in_flight_implied);
+    let error = (counted - implied).abs() / counted.max(implied).max(f64::MIN_POSITIVE);
+    if evidence.outcomes >= LITTLE_OPERATIONS_MIN && error > LITTLE_ERROR_MAX {
+        faults.push(format!(
+            "Little's law is off by {:.0}%: {counted:.2} in flight, {implied:.2} implied",
+            error * 100.0
+        ));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Evidence {
+        Evidence {
+            called_for: 10_000,
+            accepted_measured: 9_000,
+            lateness_p99_us: 50,
+            response_p99_us: 2_000,
+            outcomes: 9_000,
+            in_flight_mean: 4.0,
+            in_flight_implied: 4.1,
+            ..Evidence::default()
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Evidence), status: Status, reason: &str) {
+        let mut evidence = good();
+        change(&mut evidence);
+        let verdict = judge(&evidence);
+        assert_eq!(verdict.status, status, "{verdict:?}");
+        assert!(verdict.reasons.join("; ").contains(reason), "{verdict:?}");
+        assert_eq!(verdict.reasons.is_empty(), status == Status::Valid);
+    }
+
+    #[test]
+    fn a_run_without_fault_is_valid() {
+        check(|_| {}, Status::Valid, "");
+    }
+
+    #[test]
+    fn a_single_violation_makes_a_run_violated_however_late_it_was() {
+        check(|e| e.violations = vec![("gap".to_owned(), 0)], Status::Valid, "");
+        let worst = |e: &mut Evidence| {
+            e.violations = vec![("gap".to_owned(), 1)];
+            e.lateness_p99_us = 1 << 40;
+        };
+        check(worst, Status::Violated, "1 x gap; the generator was late");
+    }
+
+    #[test]
+    fn a_late_generator_makes_a_run_invalid() {
+        check(|e| e.lateness_p99_us = 10_000, Status::Valid, "");
+        check(|e| e.lateness_p99_us = 10_001, Status::Invalid, "10001 us, 10000 us allowed");
+    }
+
+    #[test]
+    fn lateness_may_be_a_tenth_of_a_slow_response() {
+        let slow = |late: u64| {
+            move |e: &mut Evidence| (e.response_p99_us, e.lateness_p99_us) = (500_000, late)
+        };
+        check(slow(50_000), Status::Valid, "");
+        check(slow(50_001), Status::Invalid, "late");
+    }
+
+    #[test]
+    fn what_was_not_sent_or_not_answered_makes_a_run_invalid_by_its_share() {
+        check(|e| e.not_issued = 10, Status::Valid, "");
+        check(|e| e.not_issued = 11, Status::Invalid, "not issued");
+        check(|e| e.timed_out = 100, Status::Valid, "");
+        check(|e| e.timed_out = 101, Status::Invalid, "timed out");
+    }
+
+    #[test]
+    fn books_that_do_not_balance_make_a_run_invalid_when_there_is_enough_of_it() {
+        check(|e| e.in_flight_implied = 4.2, Status::Valid, "");
+        check(|e| e.in_flight_implied = 4.3, Status::Invalid, "Little");
+        check(|e| e.in_flight_implied = 3.7, Status::Invalid, "Little");
+        check(|e| (e.in_flight_implied, e.outcomes) = (4.3, 999), Status::Valid, "");
+    }
+
+    #[test]
+    fn a_lost_server_or_an_empty_measurement_makes_a_run_invalid() {
+        check(|e| e.server_lost = Some("exit 101".into()), Status::Invalid, "exit 101");
+        check(|e| e.accepted_measured = 0, Status::Invalid, "nothing was measured");
+        assert_eq!(judge(&Evidence::default()).status, Status::Invalid);
+    }
+
+    #[test]
+    fn every_status_has_its_exit_code() {
+        let codes = [Status::Valid, Status::Invalid, Status::Violated].map(Status::exit_code);
+        assert_eq!(codes, [0, 2, 3]);
+    }
+}
