@@ -1,7 +1,8 @@
 //! What the kernel says of this process and machine: the only reader of /proc, the only pinner.
 //!
-//! Also ties this process's life to its parent's. Called at the edges of a measurement, never inside a hot loop. What cannot be read is zero or
-//! absent: a figure that is missing, never a reason to stop.
+//! Also ties this process's life to its parent's. Called at the edges of a measurement, never
+//! inside a hot loop. What cannot be read is zero or absent: a figure that is missing, never a
+//! reason to stop.
 
 use std::fs;
 use std::ops::Range;
