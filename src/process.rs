@@ -1,15 +1,17 @@
 //! What the kernel says of this process and machine: the only reader of /proc, the only pinner.
 //!
-//! Called at the edges of a measurement, never inside a hot loop. What cannot be read is zero or
+//! Also ties this process's life to its parent's. Called at the edges of a measurement, never inside a hot loop. What cannot be read is zero or
 //! absent: a figure that is missing, never a reason to stop.
 
 use std::fs;
 use std::ops::Range;
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeVal;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
 /// Processor time and memory of one process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,16 @@ pub fn pin_to_cores(cores: Range<usize>) -> bool {
 /// microseconds late.
 pub fn wake_precisely() -> bool {
     nix::sys::prctl::set_timerslack(1).is_ok()
+}
+
+/// From now on the death of the process that started this one is a SIGTERM to this one; false if
+/// that parent, which was process `parent`, is dead already. The kernel watches the parent's
+/// *thread*: who starts a process from a thread that ends, ends it.
+pub fn end_with_parent(parent: u32) -> bool {
+    // Asked for first, looked at second: a parent that dies between the two is still noticed.
+    let asked = set_pdeathsig(Signal::SIGTERM).is_ok();
+    let alive = u32::try_from(getppid().as_raw()).is_ok_and(|found| found == parent);
+    asked && alive
 }
 
 /// Model name of the processor, as the kernel gives it.

@@ -3,6 +3,8 @@
 //! The only module that prints. Called by `main`.
 
 mod inspect;
+mod serve;
+mod state;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the delivery service until SIGINT or SIGTERM, which drain it.
+    Serve(serve::Serve),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
 }
@@ -26,6 +30,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
+        Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Err(error) => usage(&error),
     }

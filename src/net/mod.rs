@@ -21,4 +21,4 @@ pub use error::Error;
 pub use event::{Event, Lost};
 pub use quinn_proto::{Dir, StreamId};
 pub use socket::{Bound, SocketCounters};
-pub use tls::{Fingerprint, Identity, KeyExchange, Trust};
+pub use tls::{Fingerprint, Identity, IdentityPem, KeyExchange, Trust};

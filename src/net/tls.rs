@@ -80,10 +80,8 @@ impl Identity {
     /// # Errors
     /// [`Error::Tls`] when no key can be made.
     pub fn self_signed() -> Result<Self, Error> {
-        let made = rcgen::generate_simple_self_signed(["stentor".to_owned()])
-            .map_err(|error| Error::Tls(format!("cannot sign a certificate: {error}")))?;
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        Ok(Self { chain: vec![made.cert.der().clone()], key })
+        let made = IdentityPem::self_signed()?;
+        Self::from_pem(made.certificate.as_bytes(), made.key.as_bytes())
     }
 
     /// From PEM text: the certificate first, then its chain; and its private key.
@@ -128,6 +126,32 @@ impl Identity {
         let crypto = QuicServerConfig::try_from(tls)
             .map_err(|error| Error::Tls(format!("no cipher suite for QUIC: {error}")))?;
         Ok(Arc::new(crypto))
+    }
+}
+
+/// An identity as text, for who keeps it in files.
+pub struct IdentityPem {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key, a secret.
+    pub key: String,
+}
+
+impl std::fmt::Debug for IdentityPem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdentityPem(..)")
+    }
+}
+
+impl IdentityPem {
+    /// A fresh key under a certificate that signs itself.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when no key can be made.
+    pub fn self_signed() -> Result<Self, Error> {
+        let made = rcgen::generate_simple_self_signed(["stentor".to_owned()])
+            .map_err(|error| Error::Tls(format!("cannot sign a certificate: {error}")))?;
+        Ok(Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() })
     }
 }
 
@@ -236,6 +260,15 @@ mod tests {
         let pairs: Vec<&str> = (0..32).map(|i| &plain[2 * i..2 * i + 2]).collect();
         assert_eq!(Fingerprint::parse(&pairs.join(":")), Some(fingerprint));
         assert_eq!(Fingerprint::parse(&plain[2..]), None);
+    }
+
+    #[test]
+    fn an_identity_kept_as_text_is_the_same_identity() {
+        let kept = IdentityPem::self_signed().unwrap();
+        let read = || Identity::from_pem(kept.certificate.as_bytes(), kept.key.as_bytes()).unwrap();
+        read().check().unwrap();
+        assert_eq!(read().fingerprint(), read().fingerprint());
+        assert!(!format!("{kept:?}").contains("PRIVATE"));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Whatever needs more than one module to test; the table of layers is one of them.
+//!
+//! `binary.rs` beside them is a test target of its own: it starts the built `stentor`.
 
 mod layers;
 mod service;

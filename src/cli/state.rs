@@ -1,0 +1,371 @@
+//! The state folder: what a server keeps between starts, and what it tells who is beside it.
+//!
+//! | File | What | Kept |
+//! |---|---|---|
+//! | `certificate.pem`, `certificate.key` | the self-signed identity | always, so the pin stays |
+//! | `token.key` | 64 hexadecimal digits: the key under which devices hold tokens | always |
+//! | `fingerprint` | SHA-256 of the certificate served, in hexadecimal | until the next start |
+//! | `address` | `host:port` of each shard, one a line | while it serves |
+//!
+//! The keys have mode 0600: who reads them can be the service, or any device. One server at a time
+//! holds the folder's lock. Every file appears whole or not at all. `serve` writes through
+//! [`Folder`]; whoever drives a server on this machine reads [`State`].
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use anyhow::anyhow;
+use anyhow::bail;
+
+use crate::net::{Fingerprint, Identity, IdentityPem};
+use crate::wire::{OPERATOR, TokenKey};
+
+const CERTIFICATE: &str = "certificate.pem";
+const CERTIFICATE_KEY: &str = "certificate.key";
+const TOKEN_KEY: &str = "token.key";
+const FINGERPRINT: &str = "fingerprint";
+const ADDRESS: &str = "address";
+
+const PUBLIC: u32 = 0o644;
+const SECRET: u32 = 0o600;
+const FOLDER: u32 = 0o700;
+
+/// Where state is kept if nobody says: `$XDG_STATE_HOME/stentor`, else `~/.local/state/stentor`.
+pub(super) fn default_folder() -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    let base =
+        base.ok_or_else(|| anyhow!("no HOME to keep state under; name a folder: --state"))?;
+    Ok(base.join("stentor"))
+}
+
+/// What it takes to speak to a server, as any device, from beside it.
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "written by one command, read by another"))]
+pub(crate) struct State {
+    /// The certificate to trust.
+    pub(crate) fingerprint: Fingerprint,
+    /// The key under which devices hold tokens.
+    pub(crate) token_key: TokenKey,
+    /// The UDP address of each shard, by index; at least one.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl State {
+    /// Reads what a running server has written.
+    ///
+    /// # Errors
+    /// When a file is absent, most likely because no server runs there, or says something else.
+    #[cfg_attr(not(test), expect(dead_code, reason = "written by one command, read by another"))]
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
+        let addresses = folder.join(ADDRESS);
+        let text = read(&addresses)?.ok_or_else(|| {
+            let folder = folder.display();
+            anyhow!("no server runs on {folder}; start one with `stentor serve --state {folder}`")
+        })?;
+        let addresses = text
+            .lines()
+            .map(str::parse)
+            .collect::<Result<Vec<SocketAddr>, _>>()
+            .with_context(|| format!("{}", addresses.display()))?;
+        if addresses.is_empty() {
+            bail!("{} names no address", folder.join(ADDRESS).display());
+        }
+        let path = folder.join(FINGERPRINT);
+        let fingerprint = read(&path)?
+            .and_then(|text| Fingerprint::parse(&text))
+            .ok_or_else(|| anyhow!("{} is not a fingerprint", path.display()))?;
+        let token_key = read_token_key(&folder.join(TOKEN_KEY))?
+            .ok_or_else(|| anyhow!("{} holds no {TOKEN_KEY}", folder.display()))?;
+        Ok(Self { fingerprint, token_key, addresses })
+    }
+}
+
+/// A state folder in the hands of the one server that runs on it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Held for as long as this is; the kernel releases it whatever becomes of the process.
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there and takes its lock.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened, or another server runs on it.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = || format!("cannot keep state in {}", path.display());
+        DirBuilder::new().recursive(true).mode(FOLDER).create(path).with_context(name)?;
+        let lock = File::open(path).with_context(name)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another server runs on {}; name another folder: --state", path.display());
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(name),
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        // Left by a server that was killed; and the first proof that the folder can be written.
+        folder.retire().with_context(name)?;
+        Ok(folder)
+    }
+
+    /// The identity kept here, made on first use.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or is half there.
+    pub(super) fn identity(&self) -> anyhow::Result<Identity> {
+        let (certificate, key) = (self.path.join(CERTIFICATE), self.path.join(CERTIFICATE_KEY));
+        if !certificate.try_exists().with_context(|| certificate.display().to_string())? {
+            let made = IdentityPem::self_signed()?;
+            // The key first: a certificate that is there has its key.
+            self.write(CERTIFICATE_KEY, &made.key, SECRET)?;
+            self.write(CERTIFICATE, &made.certificate, PUBLIC)?;
+        }
+        read_identity(&certificate, &key)
+    }
+
+    /// The token key kept here: made on first use, or the one in the file `given`.
+    ///
+    /// # Errors
+    /// When it is malformed, cannot be read or written, or the folder keeps another than `given`.
+    pub(super) fn token_key(&self, given: Option<&Path>) -> anyhow::Result<TokenKey> {
+        let path = self.path.join(TOKEN_KEY);
+        let kept = read_token_key(&path)?;
+        let Some(given) = given else {
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            let mut secret = [0; 32];
+            aws_lc_rs::rand::fill(&mut secret)
+                .context("the system gives no random bytes for a token key")?;
+            self.write(TOKEN_KEY, &format!("{}\n", hex::encode(secret)), SECRET)?;
+            return Ok(TokenKey::new(&secret));
+        };
+        let text = std::fs::read_to_string(given)
+            .with_context(|| format!("cannot read the token key {}", given.display()))?;
+        let key = parse_token_key(given, &text)?;
+        match kept {
+            Some(kept) if kept.token(OPERATOR) != key.token(OPERATOR) => bail!(
+                "{} is another key than {}; remove it or name another folder: --state",
+                path.display(),
+                given.display()
+            ),
+            Some(_) => {}
+            None => self.write(TOKEN_KEY, &format!("{}\n", text.trim()), SECRET)?,
+        }
+        Ok(key)
+    }
+
+    /// Tells who reads the folder where the server is and whom to trust.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn announce(
+        &self,
+        fingerprint: Fingerprint,
+        addresses: &[SocketAddr],
+    ) -> anyhow::Result<()> {
+        let lines: String = addresses.iter().map(|one| format!("{}\n", reachable(*one))).collect();
+        self.write(FINGERPRINT, &format!("{fingerprint}\n"), PUBLIC)?;
+        // Last: who finds an address finds everything else.
+        self.write(ADDRESS, &lines, PUBLIC)
+    }
+
+    /// Takes back the addresses: nobody is there any more.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(super) fn retire(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.path.join(ADDRESS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file beside its name, then renames: a reader sees all of it or what was before.
+    fn write(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        let beside = self.path.join(format!(".{name}.new"));
+        let written = || {
+            // One left by a server that was killed may have any mode.
+            std::fs::remove_file(&beside).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &path)
+        };
+        written().with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// An identity from two PEM files.
+///
+/// # Errors
+/// When either cannot be read or holds something else.
+pub(super) fn read_identity(certificate: &Path, key: &Path) -> anyhow::Result<Identity> {
+    let bytes = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    Identity::from_pem(&bytes(certificate)?, &bytes(key)?)
+        .with_context(|| format!("{} with {}", certificate.display(), key.display()))
+}
+
+fn read_token_key(path: &Path) -> anyhow::Result<Option<TokenKey>> {
+    read(path)?.map(|text| parse_token_key(path, &text)).transpose()
+}
+
+fn parse_token_key(path: &Path, text: &str) -> anyhow::Result<TokenKey> {
+    let wrong = || anyhow!("{} is not a token key: 64 hexadecimal digits", path.display());
+    TokenKey::parse(text).ok_or_else(wrong)
+}
+
+/// The text of a file; `None` when there is none.
+fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Where a neighbour reaches a socket that is bound to every address of the machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn place() -> (TempDir, PathBuf) {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/state");
+        (parent, path)
+    }
+
+    fn line<T: std::fmt::Debug>(outcome: anyhow::Result<T>) -> String {
+        let line = format!("{:#}", outcome.unwrap_err());
+        assert_eq!(line.lines().count(), 1, "{line}");
+        line
+    }
+
+    #[test]
+    fn what_a_server_announces_reads_back_until_it_retires() {
+        let (_parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        let (identity, key) = (folder.identity().unwrap(), folder.token_key(None).unwrap());
+        assert!(line(State::read(&path)).contains("no server runs on"));
+        let bound = ["0.0.0.0:4433", "[::]:4434", "192.0.2.1:9"].map(|text| text.parse().unwrap());
+        folder.announce(identity.fingerprint(), &bound).unwrap();
+        let state = State::read(&path).unwrap();
+        assert_eq!(state.fingerprint, identity.fingerprint());
+        assert_eq!(state.token_key.token(OPERATOR), key.token(OPERATOR));
+        let reached = ["127.0.0.1:4433", "[::1]:4434", "192.0.2.1:9"];
+        assert_eq!(state.addresses, reached.map(|text| text.parse().unwrap()));
+        folder.retire().unwrap();
+        assert!(line(State::read(&path)).contains("no server runs on"));
+    }
+
+    #[test]
+    fn both_keys_stay_over_a_restart() {
+        let (_parent, path) = place();
+        let start = || {
+            let folder = Folder::open(&path).unwrap();
+            let key = folder.token_key(None).unwrap();
+            (folder.identity().unwrap().fingerprint(), key.token(OPERATOR))
+        };
+        assert_eq!(start(), start());
+    }
+
+    #[test]
+    fn secrets_are_for_their_owner_alone() {
+        let (_parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        folder.identity().unwrap();
+        folder.token_key(None).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), FOLDER);
+        assert_eq!(mode(&path.join(TOKEN_KEY)), SECRET);
+        assert_eq!(mode(&path.join(CERTIFICATE_KEY)), SECRET);
+    }
+
+    #[test]
+    fn a_malformed_token_key_is_refused_and_not_replaced() {
+        let (_parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        for text in ["", "12", &"g".repeat(64), &"ab".repeat(33)] {
+            std::fs::write(path.join(TOKEN_KEY), text).unwrap();
+            let line = line(folder.token_key(None));
+            assert!(line.ends_with("token.key is not a token key: 64 hexadecimal digits"));
+            assert_eq!(std::fs::read_to_string(path.join(TOKEN_KEY)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_given_token_key_is_told_to_readers_but_never_replaces_another() {
+        let (parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        let given = parent.path().join("given");
+        assert!(line(folder.token_key(Some(&given))).contains("cannot read the token key"));
+        std::fs::write(&given, "07".repeat(32)).unwrap();
+        let expected = TokenKey::new(&[7; 32]).token(OPERATOR);
+        for _ in 0..2 {
+            assert_eq!(folder.token_key(Some(&given)).unwrap().token(OPERATOR), expected);
+        }
+        assert_eq!(folder.token_key(None).unwrap().token(OPERATOR), expected);
+        std::fs::write(&given, "08".repeat(32)).unwrap();
+        assert!(line(folder.token_key(Some(&given))).contains("is another key than"));
+        assert_eq!(folder.token_key(None).unwrap().token(OPERATOR), expected);
+    }
+
+    #[test]
+    fn a_certificate_that_lost_its_key_is_refused_and_not_replaced() {
+        let (_parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        let before = folder.identity().unwrap().fingerprint();
+        let key = std::fs::read(path.join(CERTIFICATE_KEY)).unwrap();
+        std::fs::remove_file(path.join(CERTIFICATE_KEY)).unwrap();
+        assert!(line(folder.identity()).contains("certificate.key"));
+        std::fs::write(path.join(CERTIFICATE_KEY), key).unwrap();
+        assert_eq!(folder.identity().unwrap().fingerprint(), before);
+    }
+
+    #[test]
+    fn a_folder_serves_one_server_at_a_time() {
+        let (_parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        assert!(line(Folder::open(&path)).contains("another server runs on"));
+        drop(folder);
+        Folder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_stale_address_is_gone_before_anything_else_can_fail() {
+        let (_parent, path) = place();
+        let bound = ["127.0.0.1:1".parse().unwrap()];
+        let folder = Folder::open(&path).unwrap();
+        folder.announce(folder.identity().unwrap().fingerprint(), &bound).unwrap();
+        drop(folder);
+        drop(Folder::open(&path).unwrap());
+        assert!(!path.join(ADDRESS).exists());
+    }
+}
