@@ -21,7 +21,7 @@ const LEAVING_MAX: Duration = Duration::from_secs(8);
 pub(super) struct Embedded {
     child: Child,
     /// Kept open: a server that cannot print is a server that fails.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
     state: PathBuf,
 }
 
@@ -33,8 +33,10 @@ impl Embedded {
         let state = std::env::temp_dir().join(name);
         let mut command = Command::new(program);
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--exit-with-parent", "--shards"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--shards"])
             .arg(shards.to_string())
+            .arg("--exit-with-parent")
+            .arg(std::process::id().to_string())
             .arg("--state")
             .arg(&state)
             .stdin(Stdio::null())
@@ -44,11 +46,12 @@ impl Embedded {
         }
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no output")?;
-        let mut embedded = Self { child, _stdout: BufReader::new(stdout), state };
+        let mut embedded = Self { child, stdout: BufReader::new(stdout), state };
         let mut ready = String::new();
-        embedded._stdout.read_line(&mut ready).context("cannot hear the server")?;
+        embedded.stdout.read_line(&mut ready).context("cannot hear the server")?;
         if !ready.starts_with("listening on") {
-            let how = embedded.child.wait().map_or_else(|error| error.to_string(), |how| how.to_string());
+            let how =
+                embedded.child.wait().map_or_else(|error| error.to_string(), |how| how.to_string());
             bail!("the server did not start ({how})");
         }
         let State { fingerprint, token_key, addresses } = State::read(&embedded.state)?;

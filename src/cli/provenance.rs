@@ -22,6 +22,7 @@ pub(super) fn fill_in(provenance: &mut Provenance, started: Duration) {
 /// What git says of the repository that this program was built in; `None` outside of one.
 fn git(arguments: &[&str]) -> Option<String> {
     let program = std::env::current_exe().ok()?;
-    let output = Command::new("git").arg("-C").arg(program.parent()?).args(arguments).output().ok()?;
+    let output =
+        Command::new("git").arg("-C").arg(program.parent()?).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

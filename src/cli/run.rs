@@ -56,7 +56,19 @@ pub(crate) struct Run {
 }
 
 /// Runs the command; the exit code says how it went.
-pub(super) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    measure(arguments).unwrap_or_else(|error| {
+        tell(&error);
+        ExitCode::from(1)
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the command line talks to people here")]
+fn tell(error: &anyhow::Error) {
+    eprintln!("stentor run: {error:#}");
+}
+
+fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let path = &arguments.scenario;
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the scenario {}", path.display()))?;
@@ -146,11 +158,8 @@ fn load(
     };
     let mut nonce = [0; 8];
     aws_lc_rs::rand::fill(&mut nonce).map_err(|_| anyhow!("the system gives no random bytes"))?;
-    let options = Options {
-        replace: arguments.replace,
-        cores: apart.then(|| shards as usize..cores),
-        nonce,
-    };
+    let options =
+        Options { replace: arguments.replace, cores: apart.then(|| shards as usize..cores), nonce };
     let mut show = Show::new(screen, server.as_mut());
     let outcome = crate::load::run(plan, &target, &options, &mut show);
     screen.clear();
@@ -188,7 +197,9 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
         rss_peak_bytes: last.server.get(Counter::RssPeakBytes),
         deliveries: spent(Counter::Deliveries),
         packets_sent: spent(Counter::PacketsSent),
-        syscalls: spent(Counter::SendCalls) + spent(Counter::ReceiveCalls) + spent(Counter::Wakeups),
+        syscalls: spent(Counter::SendCalls)
+            + spent(Counter::ReceiveCalls)
+            + spent(Counter::Wakeups),
         delivery_bytes: spent(Counter::DeliveryBytes),
     }
 }
@@ -215,6 +226,7 @@ fn look_of_terminal() -> Look {
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = columns.filter(|columns| (60..=200).contains(columns)).unwrap_or(Look::default().width);
+    let width =
+        columns.filter(|columns| (60..=200).contains(columns)).unwrap_or(Look::default().width);
     Look { width, colour }
 }

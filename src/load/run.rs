@@ -232,7 +232,7 @@ fn tape_seats(plan: &Plan) -> Vec<Seat> {
 
 /// The local address from which a target is reached: any, of the same family.
 fn local_address(target: &Target) -> IpAddr {
-    match target.addresses.first().map(std::net::SocketAddr::ip) {
+    match target.addresses.first().map(SocketAddr::ip) {
         Some(IpAddr::V6(_)) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
     }
