@@ -2,7 +2,11 @@
 //!
 //! The only module that prints. Called by `main`.
 
+mod embedded;
 mod inspect;
+mod progress;
+mod provenance;
+mod run;
 mod serve;
 mod state;
 
@@ -20,6 +24,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Load a delivery service with a scenario and write what was found.
+    Run(run::Run),
     /// Run the delivery service until SIGINT or SIGTERM, which drain it.
     Serve(serve::Serve),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
@@ -30,6 +36,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
+        Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Err(error) => usage(&error),

@@ -45,7 +45,6 @@ pub(super) fn default_folder() -> anyhow::Result<PathBuf> {
 
 /// What it takes to speak to a server, as any device, from beside it.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "written by one command, read by another"))]
 pub(crate) struct State {
     /// The certificate to trust.
     pub(crate) fingerprint: Fingerprint,
@@ -60,7 +59,6 @@ impl State {
     ///
     /// # Errors
     /// When a file is absent, most likely because no server runs there, or says something else.
-    #[cfg_attr(not(test), expect(dead_code, reason = "written by one command, read by another"))]
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let addresses = folder.join(ADDRESS);
         let text = read(&addresses)?.ok_or_else(|| {

@@ -24,7 +24,7 @@ mod verify;
 mod worker;
 
 pub use client::{Client, Heard, SessionNumber};
-pub use run::{Outcome, RunError, run};
+pub use run::{Outcome, RunError, Watch, run};
 pub use target::Target;
 pub use verify::Verified;
 pub use worker::{Observer, Progress, Sample};

@@ -4,7 +4,7 @@
 //! what real members verify happens afterwards, on all cores. Called by `cli`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};
 use super::recorder::Recorder;
 use super::scenario::Source;
-use super::setup::{Setup, SetupError, Stage};
+use super::setup::{self, Setup, SetupError, Stage};
 use super::target::Target;
 use super::traffic::{Plan, Traffic};
 use super::verify::{Inboxes, Verified};
 use super::worker::{Brought, Observer, Progress, Sample, Worker};
 use crate::clock;
 use crate::limits::CLIENT_SOCKETS;
-use crate::net::{self, Driver, Trust};
+use crate::net::{self, Driver, KeyExchange, Trust};
 use crate::process;
 
 /// How a run goes about it.
@@ -102,6 +102,18 @@ pub fn run(
         worker.join().expect("a worker that fails says why")
     })?;
     Ok(conclude(plan, brought, socket_buffer_bytes, watch))
+}
+
+/// Asks a service that is known by one address where its other shards are.
+///
+/// # Errors
+/// When it does not answer, is not the one that is trusted, or refuses the operator's token.
+pub fn discover(target: &Target, key_exchange: KeyExchange) -> Result<Target, RunError> {
+    let trust = Trust { fingerprint: target.fingerprint, key_exchange };
+    let client = Client::new(Driver::client(local_address(target), 1, trust)?);
+    let ports = setup::ask_for_ports(target, client)?;
+    let at = |port| SocketAddr::new(target.addresses[0].ip(), port);
+    Ok(Target { addresses: ports.into_iter().map(at).collect(), ..target.clone() })
 }
 
 /// Everything between the first handshake and the last close.
@@ -220,7 +232,7 @@ fn tape_seats(plan: &Plan) -> Vec<Seat> {
 
 /// The local address from which a target is reached: any, of the same family.
 fn local_address(target: &Target) -> IpAddr {
-    match target.addresses.first().map(std::net::SocketAddr::ip) {
+    match target.addresses.first().map(SocketAddr::ip) {
         Some(IpAddr::V6(_)) => std::net::Ipv6Addr::UNSPECIFIED.into(),
         _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
     }

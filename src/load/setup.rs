@@ -257,6 +257,32 @@ impl<'a> Setup<'a> {
     }
 }
 
+/// One session as operator, only to hear on which port each shard is.
+pub(super) fn ask_for_ports(target: &Target, mut client: Client) -> Result<Vec<u16>, SetupError> {
+    let stage = "connecting";
+    let connection = client.connect(clock::now(), target.addresses[0])?;
+    client.open(connection, OPERATOR, target.token_key.token(OPERATOR));
+    let wait = Wait::new(stage, target, 1);
+    loop {
+        let now = clock::now();
+        client.turn(now)?;
+        while let Some((session, heard)) = client.poll() {
+            match heard {
+                Heard::Reply(Reply::Ready { ports, .. }) => {
+                    client.close(now, session);
+                    client.transmit(now)?;
+                    return Ok(ports);
+                }
+                Heard::Reply(reply) => refusal(reply, session)?,
+                Heard::Over(reason) => return Err(SetupError::Over { stage, reason }),
+                Heard::Delivery(_) => {}
+            }
+        }
+        wait.check(now)?;
+        client.wait(now, Some(now + Duration::from_millis(20)), None);
+    }
+}
+
 /// Patience with a server that says nothing.
 struct Wait {
     stage: &'static str,

@@ -9,10 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::provenance::{Provenance, source_name};
 use super::record::{
-    ClassRecord, Distribution, EngineUse, Latency, Record, RunCounts, SCHEMA_VERSION, ServerUse,
-    Throughput,
+    ClassRecord, Distribution, EngineUse, Latency, RealMembers, Record, RunCounts, SCHEMA_VERSION,
+    ServerUse, Throughput,
 };
 use super::verdict::{Evidence, judge};
+use crate::limits::REASONS_MAX;
+use crate::load::Verified;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
 use crate::load::recorder::{Recorder, Series};
 use crate::load::scenario::Scenario;
@@ -32,6 +34,12 @@ pub struct Finished<'a> {
     pub in_flight_mean: f64,
     /// Bytes of MLS messages in the measured deliveries.
     pub delivered_bytes: u64,
+    /// Operations that waited until their sender had reached their epoch.
+    pub held: u64,
+    /// What real members found.
+    pub verified: &'a Verified,
+    /// Sessions that ended inside the run, in words.
+    pub sessions_lost: &'a [String],
     /// What the server spent on the measured window.
     pub server: Option<ServerTotals>,
     /// How the server was lost, if it was.
@@ -57,8 +65,8 @@ pub struct ServerTotals {
     pub packets_sent: u64,
     /// Calls to send and receive.
     pub syscalls: u64,
-    /// Bytes of the datagrams it sent.
-    pub bytes_sent: u64,
+    /// Bytes of the frames it handed to recipients.
+    pub delivery_bytes: u64,
 }
 
 /// What the engine spent on the measured window.
@@ -79,9 +87,10 @@ pub fn record(finished: Finished<'_>) -> Record {
     Record {
         schema_version: SCHEMA_VERSION,
         verdict: judge(&evidence(&finished)),
-        counts: run_counts(&judgement.counts, finished.called_for),
+        counts: run_counts(&finished),
         violations: by_name(&judgement.violations).into_iter().collect(),
         violation_examples: examples(&judgement.violations),
+        real_members: real_members(finished.verified),
         latency_us: latency(recorder),
         classes: classes(finished.scenario, recorder),
         throughput: throughput(&finished),
@@ -103,8 +112,15 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
     let recorder = finished.recorder;
     let (outcomes, mean_us) = recorder.outcomes();
     let per_second = outcomes as f64 / finished.scenario.measure.as_secs_f64();
+    let lost = finished.server_lost.is_some();
     Evidence {
-        violations: by_name(&finished.judgement.violations),
+        violations: by_name(&finished.judgement.violations)
+            .into_iter()
+            .filter(|(name, _)| !(lost && left_open(name)))
+            .collect(),
+        member_faults: finished.verified.faults.len() as u64,
+        members_overflowed: finished.verified.overflowed,
+        sessions_lost: finished.sessions_lost.len() as u64,
         called_for: finished.called_for,
         not_issued: finished.judgement.counts.not_issued,
         timed_out: finished.judgement.counts.timed_out,
@@ -115,6 +131,19 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
         in_flight_mean: finished.in_flight_mean,
         in_flight_implied: per_second * mean_us / 1e6,
         server_lost: finished.server_lost.clone(),
+    }
+}
+
+/// What cannot be held against a server that vanished: it had no time to do it.
+fn left_open(name: &str) -> bool {
+    [ViolationKind::Missing, ViolationKind::WinnerNotTold].iter().any(|kind| kind.name() == name)
+}
+
+fn real_members(verified: &Verified) -> RealMembers {
+    RealMembers {
+        members: verified.members,
+        messages: verified.messages,
+        faults: verified.faults.iter().take(REASONS_MAX).cloned().collect(),
     }
 }
 
@@ -147,9 +176,11 @@ fn examples(violations: &Violations) -> Vec<String> {
     violations.examples().iter().map(ToString::to_string).collect()
 }
 
-fn run_counts(counts: &Counts, issued: u64) -> RunCounts {
+fn run_counts(finished: &Finished<'_>) -> RunCounts {
+    let counts: &Counts = &finished.judgement.counts;
     RunCounts {
-        issued,
+        issued: finished.called_for,
+        held: finished.held,
         accepted: counts.accepted,
         rejected: counts.rejected,
         rejected_wrong_epoch: counts.rejected_wrong_epoch,
@@ -210,7 +241,7 @@ fn server_use(totals: ServerTotals) -> ServerUse {
         deliveries: totals.deliveries,
         packets_sent: totals.packets_sent,
         syscalls: totals.syscalls,
-        bytes_sent: totals.bytes_sent,
+        delivery_bytes: totals.delivery_bytes,
         cpu_us_per_delivery: each(totals.cpu.as_secs_f64() * 1e6),
         packets_per_delivery: each(totals.packets_sent as f64),
         syscalls_per_delivery: each(totals.syscalls as f64),

@@ -27,6 +27,8 @@ pub struct Record {
     pub violations: BTreeMap<String, u64>,
     /// The first violations of each kind, in words.
     pub violation_examples: Vec<String>,
+    /// What members that run OpenMLS made of their deliveries.
+    pub real_members: RealMembers,
     /// Latency by what it measures.
     pub latency_us: Latency,
     /// The same for each group class.
@@ -58,10 +60,23 @@ pub struct RunCounts {
     pub late_replies: u64,
     /// Of it, what was never sent.
     pub not_issued: u64,
+    /// Of it, what waited, and was charged for it, until its sender had seen its epoch.
+    pub held: u64,
     /// Ordered messages x members.
     pub deliveries_expected: u64,
     /// What members got of that.
     pub deliveries: u64,
+}
+
+/// What members that run OpenMLS made of their deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealMembers {
+    /// Members that processed everything they were delivered.
+    pub members: u64,
+    /// Deliveries that members of tapes processed.
+    pub messages: u64,
+    /// What a member could not process, and members whose epoch authenticators differ.
+    pub faults: Vec<String>,
 }
 
 /// Latency by what it measures.
@@ -163,8 +178,8 @@ pub struct ServerUse {
     pub packets_sent: u64,
     /// Calls to send and receive.
     pub syscalls: u64,
-    /// Bytes of datagrams sent.
-    pub bytes_sent: u64,
+    /// Bytes of the frames handed to recipients.
+    pub delivery_bytes: u64,
     /// `None` without a delivery.
     pub cpu_us_per_delivery: Option<f64>,
     /// `None` without a delivery.

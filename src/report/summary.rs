@@ -65,7 +65,7 @@ fn verdict(record: &Record, look: Look) -> String {
         text.push_str("\n  - ");
         text.push_str(reason);
     }
-    for example in &record.violation_examples {
+    for example in record.violation_examples.iter().chain(&record.real_members.faults) {
         text.push_str("\n    ");
         text.push_str(example);
     }
@@ -76,7 +76,7 @@ fn counts(record: &Record) -> String {
     let (counts, speed) = (&record.counts, &record.throughput);
     format!(
         "operations  {} issued = {} accepted + {} rejected + {} timed out + {} not issued\n\
-         deliveries  {} of {} expected\n\
+         deliveries  {} of {} expected{}\n\
          measured    {} operations/s, {} deliveries/s over {:.1} s",
         grouped(counts.issued),
         grouped(counts.accepted),
@@ -85,9 +85,23 @@ fn counts(record: &Record) -> String {
         grouped(counts.not_issued),
         grouped(counts.deliveries),
         grouped(counts.deliveries_expected),
+        verified(record),
         decimal(speed.operations_per_s),
         decimal(speed.deliveries_per_s),
         speed.window_s,
+    )
+}
+
+fn verified(record: &Record) -> String {
+    let real = &record.real_members;
+    if real.members == 0 {
+        return String::new();
+    }
+    let agree = if real.faults.is_empty() { ", all agree" } else { "" };
+    format!(
+        "; {} real members processed {} with OpenMLS{agree}",
+        grouped(real.members),
+        grouped(real.messages)
     )
 }
 

@@ -11,6 +11,7 @@ use super::provenance::Provenance;
 use super::record::{Record, RecordError};
 use super::summary::{Look, render};
 use super::verdict::Status;
+use crate::load::Verified;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
 use crate::load::recorder::{Due, Recorder};
 use crate::load::scenario::{Scenario, hash};
@@ -48,6 +49,9 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
         called_for: 2000,
         in_flight_mean: implied,
         delivered_bytes: 1_000_000,
+        held: 3,
+        verified: &Verified::default(),
+        sessions_lost: &[],
         server: Some(ServerTotals {
             cpu: Duration::from_micros(12_000),
             deliveries: 4000,

@@ -36,6 +36,12 @@ pub struct Verdict {
 pub struct Evidence {
     /// Each kind of violation that was seen, by name, with its count.
     pub violations: Vec<(String, u64)>,
+    /// Real members that could not process a delivery, or whose authenticators differ.
+    pub member_faults: u64,
+    /// More was delivered to real members than is kept for them.
+    pub members_overflowed: bool,
+    /// Sessions that ended inside the run.
+    pub sessions_lost: u64,
     /// Everything that the schedule and the retry rule asked for.
     pub called_for: u64,
     /// Of it, what was never sent.
@@ -88,6 +94,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         .iter()
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{count} x {name}"))
+        .chain((evidence.member_faults > 0).then(|| disagreeing(evidence.member_faults)))
         .collect();
     let invalid = faults_of_the_measurement(evidence);
     let status = match (violated.is_empty(), invalid.is_empty()) {
@@ -99,10 +106,20 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     Verdict { status, reasons }
 }
 
+fn disagreeing(faults: u64) -> String {
+    format!("{faults} x real members that cannot process a delivery or do not agree")
+}
+
 fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
     let mut faults = Vec::new();
     if let Some(how) = &evidence.server_lost {
         faults.push(format!("the server was lost: {how}"));
+    }
+    if evidence.sessions_lost > 0 && evidence.server_lost.is_none() {
+        faults.push(format!("{} sessions ended inside the run", evidence.sessions_lost));
+    }
+    if evidence.members_overflowed {
+        faults.push("more was delivered to real members than is kept for them".to_owned());
     }
     if evidence.accepted_measured == 0 {
         faults.push("nothing was measured: no operation was accepted after warm-up".to_owned());

@@ -37,7 +37,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((class.source, class.arrivals), (Source::Tape, Arrivals::Poisson));
     assert_eq!((class.handshake, class.connections), (Handshake::Private, Connections::Own));
     assert_eq!((class.payload.bytes(), class.commits.is_zero()), (200, true));
-    assert_eq!(class.suite.0, "x25519-aes128-ed25519");
+    assert_eq!(class.suite.name(), "x25519-aes128-ed25519");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
         assert!(text.starts_with("# "), "{file} opens with what it is about");
         assert!(scenario.why.len() > 20 && scenario.expect.len() > 20, "{file}");
         for class in &scenario.groups {
-            assert!(Suite::named(&class.suite.0).is_ok(), "{file}: {}", class.suite.0);
+            assert!(Suite::named(class.suite.name()).is_ok(), "{file}");
         }
         let small = scenario.scaled_down();
         assert_eq!(check::first_fault(&small), None, "{file}");

@@ -1,0 +1,92 @@
+//! The server that a run starts for itself: a child process, so that CPU and memory are apart.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::state::State;
+use crate::clock;
+use crate::load::Target;
+
+/// How long the child has to drain and leave before it is killed.
+const LEAVING_MAX: Duration = Duration::from_secs(8);
+
+/// A server of our own. Ends with this value, or with this process.
+#[derive(Debug)]
+pub(super) struct Embedded {
+    child: Child,
+    /// Kept open: a server that cannot print is a server that fails.
+    stdout: BufReader<ChildStdout>,
+    state: PathBuf,
+}
+
+impl Embedded {
+    /// Starts a server on any free ports of the loopback address and waits until it serves.
+    pub(super) fn start(shards: u32, first_core: Option<usize>) -> anyhow::Result<(Self, Target)> {
+        let program = std::env::current_exe().context("cannot find this program to start it")?;
+        let name = format!("stentor-{}-{}", std::process::id(), clock::unix().as_nanos());
+        let state = std::env::temp_dir().join(name);
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--shards"])
+            .arg(shards.to_string())
+            .arg("--exit-with-parent")
+            .arg(std::process::id().to_string())
+            .arg("--state")
+            .arg(&state)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        if let Some(core) = first_core {
+            command.arg("--first-core").arg(core.to_string());
+        }
+        let mut child = command.spawn().context("cannot start the server")?;
+        let stdout = child.stdout.take().context("the server has no output")?;
+        let mut embedded = Self { child, stdout: BufReader::new(stdout), state };
+        let mut ready = String::new();
+        embedded.stdout.read_line(&mut ready).context("cannot hear the server")?;
+        if !ready.starts_with("listening on") {
+            let how =
+                embedded.child.wait().map_or_else(|error| error.to_string(), |how| how.to_string());
+            bail!("the server did not start ({how})");
+        }
+        let State { fingerprint, token_key, addresses } = State::read(&embedded.state)?;
+        Ok((embedded, Target { addresses, fingerprint, token_key }))
+    }
+
+    /// How the child has ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(format!("it ended with {status}")),
+            Err(error) => Some(format!("it cannot be observed: {error}")),
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // Gone already is what is wanted.
+            kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
+        }
+        let deadline: Instant = clock::now() + LEAVING_MAX;
+        while self.ended().is_none() {
+            if clock::now() >= deadline {
+                self.child.kill().ok();
+                self.child.wait().ok();
+                return;
+            }
+            clock::wait_until(clock::now() + Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.leave();
+        std::fs::remove_dir_all(&self.state).ok();
+    }
+}

@@ -1,0 +1,232 @@
+//! `stentor run`: mint, start or find a server, load it, judge, write, print.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::embedded::Embedded;
+use super::progress::{Screen, Show};
+use super::provenance;
+use super::state::{self, State};
+use crate::clock;
+use crate::load::run::Options;
+use crate::load::scenario::{self, Scenario};
+use crate::load::traffic::{self, Plan};
+use crate::load::{Outcome, Sample, Target};
+use crate::mls::cache::Cache;
+use crate::net::Fingerprint;
+use crate::process;
+use crate::report::build::{EngineTotals, Finished, ServerTotals, record};
+use crate::report::folder::RunFolder;
+use crate::report::provenance::Provenance;
+use crate::report::record::Record;
+use crate::report::summary::{Look, render};
+use crate::wire::{Counter, TokenKey};
+
+/// Load a delivery service with a scenario and write what was found.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The scenario, a TOML file; scenarios/README.md explains the format.
+    scenario: PathBuf,
+    /// Where to make the folder of this run's result.
+    #[arg(long, default_value = "results", value_name = "DIR")]
+    out: PathBuf,
+    /// Load a server that is up, at this UDP address, instead of starting one.
+    #[arg(long, value_name = "HOST:PORT")]
+    target: Option<std::net::SocketAddr>,
+    /// The state folder of that server, for its fingerprint and token key.
+    #[arg(long, value_name = "DIR", requires = "target")]
+    state: Option<PathBuf>,
+    /// The SHA-256 of that server's certificate, in hexadecimal, instead of the state folder's.
+    #[arg(long, value_name = "HEX", requires = "target")]
+    fingerprint: Option<String>,
+    /// The file with that server's token key, instead of the state folder's.
+    #[arg(long, value_name = "FILE", requires = "target")]
+    token_key: Option<PathBuf>,
+    /// First delete this scenario's groups from that server, if a run that crashed left them.
+    #[arg(long, requires = "target")]
+    replace: bool,
+    /// Mint anew, and keep nothing for the next run.
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// Runs the command; the exit code says how it went.
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    measure(arguments).unwrap_or_else(|error| {
+        tell(&error);
+        ExitCode::from(1)
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the command line talks to people here")]
+fn tell(error: &anyhow::Error) {
+    eprintln!("stentor run: {error:#}");
+}
+
+fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
+    let path = &arguments.scenario;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the scenario {}", path.display()))?;
+    let scenario = Scenario::parse(&text, &path.display().to_string())?;
+    let name = path.file_stem().map_or_else(|| "scenario".into(), |name| name.to_string_lossy());
+    let started = clock::unix();
+    let hash = scenario::hash(&text);
+    let target = arguments.target.map(|at| find_target(arguments, at)).transpose()?;
+    let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
+    let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
+    provenance::fill_in(&mut provenance, started);
+    let mut screen = Screen::new();
+    let plan = prepare(arguments, scenario, &mut screen)?;
+    let asked = plan.scenario.clone();
+    let outcome = load(arguments, plan, target, &mut screen)?;
+    let buffer = outcome.socket_buffer_bytes as u64;
+    provenance.socket_receive_bytes = Some(buffer);
+    provenance.socket_send_bytes = Some(buffer);
+    let record = record(finished(&asked, &outcome, provenance));
+    conclude(&folder, &record)
+}
+
+/// Where a server that is up is, and how it is recognised.
+fn find_target(arguments: &Run, at: std::net::SocketAddr) -> anyhow::Result<Target> {
+    let flags = (&arguments.fingerprint, &arguments.token_key);
+    let (fingerprint, token_key) = match flags {
+        (Some(fingerprint), Some(key)) => (parse_fingerprint(fingerprint)?, read_key(key)?),
+        (fingerprint, key) => {
+            let folder = arguments.state.clone().map_or_else(state::default_folder, Ok)?;
+            let state = State::read(&folder)?;
+            let fingerprint = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
+            let key = key.as_deref().map(read_key).transpose()?;
+            (fingerprint.unwrap_or(state.fingerprint), key.unwrap_or(state.token_key))
+        }
+    };
+    Ok(Target { addresses: vec![at], fingerprint, token_key })
+}
+
+fn parse_fingerprint(text: &str) -> anyhow::Result<Fingerprint> {
+    Fingerprint::parse(text)
+        .ok_or_else(|| anyhow!("--fingerprint takes 64 hexadecimal digits, not {text:?}"))
+}
+
+fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the token key {}", path.display()))?;
+    TokenKey::parse(&text)
+        .ok_or_else(|| anyhow!("{} does not hold 64 hexadecimal digits", path.display()))
+}
+
+/// Every message of the run, before anything is started.
+fn prepare(arguments: &Run, scenario: Scenario, screen: &mut Screen) -> anyhow::Result<Plan> {
+    let cache = match Cache::user() {
+        Ok(cache) if !arguments.no_cache => Some(cache),
+        Ok(_) => None,
+        Err(error) => {
+            screen.say(&format!("minting without a cache: {error}"));
+            None
+        }
+    };
+    screen.step("minting MLS traffic", traffic::work(&scenario));
+    let plan = traffic::prepare(scenario, cache.as_ref(), &screen.counter())?;
+    if let Some(why) = &plan.uncached {
+        screen.say(&format!("minted traffic is not kept for the next run: {why}"));
+    }
+    Ok(plan)
+}
+
+fn load(
+    arguments: &Run,
+    plan: Plan,
+    target: Option<Target>,
+    screen: &mut Screen,
+) -> anyhow::Result<Outcome> {
+    let shards = plan.scenario.shards;
+    let cores = process::cores();
+    // A core for each shard, the rest for this side: otherwise the kernel shares them out.
+    let apart = target.is_none() && cores > shards as usize;
+    let mut server = None;
+    let target = match target {
+        Some(target) => crate::load::run::discover(&target, plan.scenario.key_exchange)?,
+        None => {
+            let (embedded, target) = Embedded::start(shards, apart.then_some(0))?;
+            server = Some(embedded);
+            target
+        }
+    };
+    let mut nonce = [0; 8];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| anyhow!("the system gives no random bytes"))?;
+    let options =
+        Options { replace: arguments.replace, cores: apart.then(|| shards as usize..cores), nonce };
+    let mut show = Show::new(screen, server.as_mut());
+    let outcome = crate::load::run(plan, &target, &options, &mut show);
+    screen.clear();
+    Ok(outcome?)
+}
+
+fn finished<'a>(
+    scenario: &'a Scenario,
+    outcome: &'a Outcome,
+    provenance: Provenance,
+) -> Finished<'a> {
+    let Outcome { window, .. } = outcome;
+    Finished {
+        scenario,
+        recorder: &outcome.recorder,
+        judgement: &outcome.judgement,
+        called_for: outcome.called_for,
+        in_flight_mean: outcome.in_flight_mean,
+        delivered_bytes: outcome.delivered_bytes,
+        held: outcome.held,
+        verified: &outcome.verified,
+        sessions_lost: &outcome.sessions_lost,
+        server: window.as_ref().map(|(first, last)| server_totals(first, last)),
+        server_lost: outcome.server_lost.clone(),
+        engine: window.as_ref().map(|(first, last)| engine_totals(first, last)).unwrap_or_default(),
+        provenance,
+    }
+}
+
+fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
+    let spent = |counter| last.server.get(counter).saturating_sub(first.server.get(counter));
+    ServerTotals {
+        cpu: Duration::from_micros(spent(Counter::CpuUserUs) + spent(Counter::CpuSystemUs)),
+        rss_bytes: last.server.get(Counter::RssBytes),
+        rss_peak_bytes: last.server.get(Counter::RssPeakBytes),
+        deliveries: spent(Counter::Deliveries),
+        packets_sent: spent(Counter::PacketsSent),
+        syscalls: spent(Counter::SendCalls)
+            + spent(Counter::ReceiveCalls)
+            + spent(Counter::Wakeups),
+        delivery_bytes: spent(Counter::DeliveryBytes),
+    }
+}
+
+fn engine_totals(first: &Sample, last: &Sample) -> EngineTotals {
+    EngineTotals {
+        cpu: Duration::from_micros(last.engine.cpu_us().saturating_sub(first.engine.cpu_us())),
+        rss_bytes: last.engine.rss_bytes,
+        rss_peak_bytes: last.engine.rss_peak_bytes,
+    }
+}
+
+/// Writes the result, then prints it.
+#[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
+fn conclude(folder: &RunFolder, record: &Record) -> anyhow::Result<ExitCode> {
+    let plain = render(record, folder.path(), Look::default());
+    folder.complete(record, &plain)?;
+    print!("{}", render(record, folder.path(), look_of_terminal()));
+    Ok(ExitCode::from(record.verdict.status.exit_code()))
+}
+
+/// Colour for people alone, and as wide as they look.
+fn look_of_terminal() -> Look {
+    let terminal = std::io::stdout().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width =
+        columns.filter(|columns| (60..=200).contains(columns)).unwrap_or(Look::default().width);
+    Look { width, colour }
+}
