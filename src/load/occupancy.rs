@@ -22,8 +22,11 @@ impl Occupancy {
         Self { from, to, last: Duration::ZERO, in_flight: 0, area_ns: 0 }
     }
 
-    /// One more is in flight. `at` may not be before the last call's; if it is, it counts as then.
+    /// One more is in flight, since `at`: before the last call if the generator was late.
     pub fn enter(&mut self, at: Duration) {
+        if at < self.last {
+            self.area_ns += self.overlap(at, self.last).as_nanos();
+        }
         self.advance(at);
         self.in_flight += 1;
     }
@@ -50,9 +53,14 @@ impl Occupancy {
 
     fn advance(&mut self, at: Duration) {
         let at = at.max(self.last);
-        let overlap = at.min(self.to).saturating_sub(self.last.max(self.from));
+        let overlap = self.overlap(self.last, at);
         self.area_ns += overlap.as_nanos() * u128::from(self.in_flight);
         self.last = at;
+    }
+
+    /// How much of `start..end` lies in the window.
+    fn overlap(&self, start: Duration, end: Duration) -> Duration {
+        end.min(self.to).saturating_sub(start.max(self.from))
     }
 }
 
@@ -77,10 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn leaving_when_nobody_is_there_and_going_back_in_time_do_no_harm() {
+    fn one_that_is_noticed_late_counts_from_when_it_was_due() {
         let mut occupancy = Occupancy::over(ms(0), ms(10));
+        occupancy.enter(ms(1));
         occupancy.leave(ms(5));
         occupancy.enter(ms(3));
+        occupancy.leave(ms(10));
+        assert!((occupancy.mean() - 1.1).abs() < 1e-12, "{}", occupancy.mean());
+    }
+
+    #[test]
+    fn leaving_when_nobody_is_there_does_no_harm() {
+        let mut occupancy = Occupancy::over(ms(0), ms(10));
+        occupancy.leave(ms(5));
+        occupancy.enter(ms(5));
         occupancy.leave(ms(10));
         assert!((occupancy.mean() - 0.5).abs() < 1e-12);
         assert_eq!(Occupancy::over(ms(1), ms(1)).mean(), 0.0);
