@@ -169,7 +169,7 @@ pub const HELLO_MAX: Duration = Duration::from_secs(10);
 pub const SWEEP_VISITS_PER_TURN: usize = 256;
 
 /// Bytes handed to recipients before the shard looks at its socket again.
-pub const SWEEP_BYTES_PER_TURN: usize = 4 << 20;
+pub const SWEEP_BYTES_PER_TURN: usize = 1 << 20;
 
 /// How long a stopping server waits for what it has accepted to be taken by its recipients.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);

@@ -70,6 +70,11 @@ pub fn pin_to_cores(cores: Range<usize>) -> bool {
     all && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
+/// Makes the calling thread give way to others that want its core.
+pub fn step_back() -> bool {
+    rustix::process::nice(10).is_ok()
+}
+
 /// Lets the calling thread wake as close to its deadline as the kernel can, instead of up to 50
 /// microseconds late.
 pub fn wake_precisely() -> bool {

@@ -13,11 +13,13 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::delivery::Epoch;
 use crate::limits::RACERS_QUEUE_MAX;
 use crate::mls::{LiveMember, MemberError};
+use crate::process;
 
 /// A live member of a run: the group's index and the member's.
 pub(super) type Seat = (u32, u32);
@@ -54,14 +56,23 @@ pub(super) struct Racers {
 }
 
 impl Racers {
-    /// Starts the members' thread; racers prepare their first commit at once.
+    /// Starts the members' threads, `threads` of them, on the cores of the calling thread and
+    /// behind it in line; racers prepare their first commit at once.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub(super) fn start(
         members: BTreeMap<Seat, LiveMember>,
+        threads: usize,
         racing: impl Fn(Seat) -> bool + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .start_handler(|_| {
+                process::step_back();
+            })
+            .build()
+            .map_err(std::io::Error::other)?;
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let wake = Arc::new(EventFd::from_flags(flags)?);
         let (inward, from_worker) = sync_channel(RACERS_QUEUE_MAX);
@@ -69,7 +80,7 @@ impl Racers {
         let stage = Stage { members, racing, to_worker, wake: Arc::clone(&wake) };
         let thread = std::thread::Builder::new()
             .name("racers".into())
-            .spawn(move || stage.run(&from_worker))?;
+            .spawn(move || pool.install(move || stage.run(&from_worker)))?;
         let backlog = VecDeque::new();
         Ok(Self { inward: Some(inward), backlog, outward, wake, thread: Some(thread) })
     }

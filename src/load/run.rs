@@ -129,6 +129,7 @@ fn on_the_network(
         process::pin_to_cores(cores.clone());
     }
     let trust = Trust { fingerprint: target.fingerprint, key_exchange: plan.scenario.key_exchange };
+    let threads = options.cores.as_ref().map_or_else(process::cores, |cores| cores.len().max(1));
     let local = local_address(target);
     let client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
     let buffer = client.driver().socket_buffer_bytes();
@@ -138,7 +139,7 @@ fn on_the_network(
     let (client, operator, requests) = setup.into_parts();
     // A moment for the last acknowledgements, so that the first operation finds silence.
     let origin = clock::now() + Duration::from_millis(200);
-    let worker = Worker::new(plan, live, (client, operator), options.nonce, origin)?;
+    let worker = Worker::new(plan, (live, threads), (client, operator), options.nonce, origin)?;
     if let Some(cores) = &options.cores {
         process::pin_to_core(cores.start);
     }

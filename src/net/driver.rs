@@ -26,10 +26,12 @@ use super::socket::{Bound, Socket, SocketCounters};
 use super::timers::Timers;
 use super::tls::{Identity, Trust};
 use super::transport;
-use crate::limits::{CONNECTIONS_MAX, HANDSHAKES_PENDING_MAX, TRAIN_PACKETS_MAX};
+use crate::limits::{
+    BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX, HANDSHAKES_PENDING_MAX, TRAIN_PACKETS_MAX,
+};
 
-/// How many receive batches are taken before anything is sent: bounds the delay of a reply.
-const RECEIVE_BATCHES_PER_TURN: usize = 8;
+/// Datagrams taken from one socket before anything is sent: bounds the delay of what is due.
+const RECEIVED_PER_TURN: usize = 4 * BATCH_DATAGRAMS_MAX;
 
 /// What the driver did, beside what its sockets did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -172,13 +174,15 @@ impl Driver {
     pub fn receive(&mut self, now: Instant) -> Result<usize, Error> {
         let mut taken = 0;
         for index in 0..self.sockets.len() {
-            for _ in 0..RECEIVE_BATCHES_PER_TURN {
-                let messages = self.receive_batch(now, index)?;
-                taken += messages;
-                if messages < crate::limits::BATCH_DATAGRAMS_MAX {
+            let mut from_socket = 0;
+            while from_socket < RECEIVED_PER_TURN {
+                let (datagrams, more) = self.receive_batch(now, index)?;
+                from_socket += datagrams;
+                if !more {
                     break;
                 }
             }
+            taken += from_socket;
         }
         while let Some(index) = self.timers.pop_due(now) {
             self.fire(now, index);
@@ -335,7 +339,7 @@ impl Driver {
         ConnectionId { index, generation }
     }
 
-    fn receive_batch(&mut self, now: Instant, socket: usize) -> Result<usize, Error> {
+    fn receive_batch(&mut self, now: Instant, socket: usize) -> Result<(usize, bool), Error> {
         let mut batch = std::mem::take(&mut self.sockets[socket].batch);
         let taken = self.sockets[socket]
             .receive(|remote, bytes| batch.push((remote, BytesMut::from(bytes))))?;

@@ -63,6 +63,8 @@ pub(super) struct Socket {
     socket: UdpSocket,
     buffer_bytes: usize,
     received: Vec<u8>,
+    /// Messages that the next receive takes at most.
+    receive_batch: usize,
     /// Bytes of the send batch, in order of `pending`.
     bytes: Vec<u8>,
     pending: Vec<Pending>,
@@ -128,6 +130,7 @@ impl Socket {
             socket,
             buffer_bytes,
             received: vec![0; RECEIVE_STRIDE * BATCH_DATAGRAMS_MAX],
+            receive_batch: BATCH_DATAGRAMS_MAX,
             bytes: Vec::with_capacity(SEND_BATCH_BYTES_MAX),
             pending: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
             destinations: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
@@ -154,28 +157,29 @@ impl Socket {
         self.socket.as_fd()
     }
 
-    /// Takes one batch from the kernel and hands on each datagram; the number of messages taken.
-    /// A full batch means there may be more.
+    /// Takes one batch from the kernel and hands on each datagram; how many there were, and
+    /// whether there may be more. Batches get smaller as trains get longer, so that one batch is
+    /// never much more than [`BATCH_DATAGRAMS_MAX`] datagrams.
     pub(super) fn receive(
         &mut self,
         mut datagram: impl FnMut(SocketAddr, &[u8]),
-    ) -> Result<usize, Error> {
+    ) -> Result<(usize, bool), Error> {
+        let batch = self.receive_batch;
         self.counters.receive_calls += 1;
         // The kernel shortens a header's control space to what it used: fresh headers each time.
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(
-            BATCH_DATAGRAMS_MAX,
-            Some(nix::cmsg_space!(i32)),
-        );
+        let mut headers =
+            MultiHeaders::<SockaddrStorage>::preallocate(batch, Some(nix::cmsg_space!(i32)));
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
             .received
             .chunks_exact_mut(RECEIVE_STRIDE)
+            .take(batch)
             .map(|chunk| [IoSliceMut::new(&mut chunk[..TRAIN_BYTES_MAX])])
             .collect();
         let fd = self.socket.as_raw_fd();
         let results =
             match recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
                 Ok(results) => results,
-                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
+                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok((0, false)),
                 Err(errno) => return Err(Error::Socket(errno.into())),
             };
         let messages: Vec<(usize, Option<SocketAddr>, usize)> = results
@@ -190,7 +194,9 @@ impl Socket {
                 (message.bytes, address, segment.unwrap_or(message.bytes).max(1))
             })
             .collect();
+        let mut datagrams = 0;
         for (index, (bytes, address, segment)) in messages.iter().enumerate() {
+            datagrams += bytes.div_ceil(*segment);
             let Some(address) = address else { continue };
             let start = index * RECEIVE_STRIDE;
             for packet in self.received[start..start + bytes].chunks(*segment) {
@@ -198,7 +204,9 @@ impl Socket {
                 datagram(*address, packet);
             }
         }
-        Ok(messages.len())
+        let train = datagrams.div_ceil(messages.len().max(1)).max(1);
+        self.receive_batch = (BATCH_DATAGRAMS_MAX / train).max(RECEIVE_BATCH_MIN);
+        Ok((datagrams, messages.len() == batch))
     }
 
     /// Adds a datagram, or a train of `segment`-sized ones, to the batch; sends the batch when it
@@ -289,6 +297,9 @@ impl Socket {
     }
 }
 
+/// Messages taken at once even if each is a long train.
+const RECEIVE_BATCH_MIN: usize = 2;
+
 /// Distance between two receive buffers: not a power of two, so that small datagrams of one batch
 /// do not all fall into the same cache sets.
 const RECEIVE_STRIDE: usize = TRAIN_BYTES_MAX + 320;
@@ -332,7 +343,7 @@ mod tests {
 
     fn receive_all(socket: &mut Socket) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        while socket.receive(|_, bytes| all.push(bytes.to_vec())).unwrap() > 0 {}
+        while socket.receive(|_, bytes| all.push(bytes.to_vec())).unwrap().0 > 0 {}
         all
     }
 

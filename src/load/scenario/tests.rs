@@ -35,7 +35,7 @@ fn what_is_left_out_has_the_documented_default() {
     let class = &scenario.groups[0];
     assert_eq!((class.senders, class.real, class.racers), (6, 2, 0));
     assert_eq!((class.source, class.arrivals), (Source::Tape, Arrivals::Poisson));
-    assert_eq!((class.handshake, class.connections), (Handshake::Private, Connections::Own));
+    assert_eq!((class.handshake, class.connections), (Handshake::Public, Connections::Own));
     assert_eq!((class.payload.bytes(), class.commits.is_zero()), (200, true));
     assert_eq!(class.suite.name(), "x25519-aes128-ed25519");
 }
@@ -73,7 +73,7 @@ fn a_field_out_of_range_is_refused_by_name() {
     check("senders = 0", "groups[0].senders", "from 1 to");
     check("commits = \"101%\"", "groups[0].commits", "to \"100%\"");
     check("connections = \"shared:0\"", "groups[0].connections", "from 1 to");
-    check("suite = \"Not A Suite\"", "groups[0].suite", "lower-case");
+    check("suite = \"Not A Suite\"", "groups[0].suite", "did you mean");
     check("arrivals = \"bursty\"", "groups[0].arrivals", "`poisson` or `even`");
     check("colour = 1", "groups[0].colour", "unknown field `colour`");
 }

@@ -138,13 +138,13 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// A worker whose run begins at `origin`.
+    /// A worker whose run begins at `origin`, with so many threads for live members.
     ///
     /// # Errors
     /// When the system gives no thread for live members.
     pub(super) fn new(
         plan: &'a Plan,
-        live: BTreeMap<Seat, crate::mls::LiveMember>,
+        (live, threads): (BTreeMap<Seat, crate::mls::LiveMember>, usize),
         (client, operator): (Client, SessionNumber),
         nonce: [u8; 8],
         origin: Instant,
@@ -162,7 +162,8 @@ impl<'a> Worker<'a> {
         let racers = if live.is_empty() {
             None
         } else {
-            Some(Racers::start(live, move |(group, member)| member < racing[group as usize])?)
+            let racing = move |(group, member)| member < racing[group as usize];
+            Some(Racers::start(live, threads, racing)?)
         };
         let scenario = &plan.scenario;
         Ok(Self {
