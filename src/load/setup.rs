@@ -237,6 +237,13 @@ impl<'a> Setup<'a> {
             wait.heard = now;
             match heard {
                 Heard::Reply(reply) if wanted(&reply) => came += 1,
+                Heard::Reply(Reply::Rejected {
+                    reason: Reason::Rejected(Reject::GroupExists),
+                    ..
+                }) => {
+                    // Groups are created one at a time, in order.
+                    return Err(SetupError::GroupExists { group: wait.done });
+                }
                 Heard::Reply(reply) => refusal(reply, session)?,
                 Heard::Over(reason) => return Err(SetupError::Over { stage: wait.stage, reason }),
                 Heard::Delivery(_) => {}
@@ -318,9 +325,6 @@ fn devices(population: &Population) -> Vec<(DeviceId, u32)> {
 
 fn refusal(reply: Reply, session: SessionNumber) -> Result<(), SetupError> {
     let (what, reason) = match reply {
-        Reply::Rejected { reason: Reason::Rejected(Reject::GroupExists), .. } => {
-            return Err(SetupError::GroupExists { group: session });
-        }
         Reply::Rejected { reason, .. } => ("a group of this run".to_owned(), reason),
         Reply::AttachRefused { reason, .. } => (format!("to attach member {session}"), reason),
         Reply::Refused { .. } => (format!("a session to member {session}"), Reason::Busy),
