@@ -144,7 +144,7 @@ impl Scenario {
         self.warm_up + self.measure
     }
 
-    /// A small version of the same shape, for tests: at most 4 groups of 20 members and 50
+    /// A small version of the same shape, for tests: at most 4 groups of 20 members and 5 to 50
     /// operations a second in each class, 200 ms of warm-up, 1 s measured, at most 5 s of drain.
     #[must_use]
     pub fn scaled_down(&self) -> Self {
@@ -190,8 +190,9 @@ impl Class {
     fn scale_down(&mut self) {
         self.count = self.count.min(4);
         self.members = self.members.min(20);
-        if let Some(slow) = Rate::per_second(50) {
-            self.rate = self.rate.min(slow);
+        // Slower, and Poisson arrivals could leave the one second without any.
+        if let (Some(least), Some(most)) = (Rate::per_second(5), Rate::per_second(50)) {
+            self.rate = self.rate.clamp(least, most);
         }
         self.racers = self.racers.min(self.members);
         match self.source {

@@ -137,10 +137,16 @@ impl Rate {
         self.millionths as f64 / (MILLION * self.per_seconds) as f64
     }
 
-    /// The slower of the two.
+    /// This rate, or the bound that it is beyond.
     #[must_use]
-    pub fn min(self, other: Self) -> Self {
-        if self.as_per_second() <= other.as_per_second() { self } else { other }
+    pub fn clamp(self, least: Self, most: Self) -> Self {
+        if self.as_per_second() < least.as_per_second() {
+            least
+        } else if self.as_per_second() > most.as_per_second() {
+            most
+        } else {
+            self
+        }
     }
 }
 

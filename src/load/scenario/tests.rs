@@ -143,7 +143,7 @@ fn the_small_version_of_a_large_scenario_agrees_with_itself() {
             let small = scenario.scaled_down();
             assert_eq!(check::first_fault(&small), None, "{line} {members}");
             assert!(small.groups[0].members <= 20 && small.groups[0].count <= 4);
-            assert!(small.groups[0].rate.as_per_second() <= 50.0);
+            assert!((5.0..=50.0).contains(&small.groups[0].rate.as_per_second()));
         }
     }
 }
