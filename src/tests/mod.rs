@@ -1,7 +1,8 @@
 //! Whatever needs more than one module to test; the table of layers is one of them.
 //!
-//! `binary.rs` beside them is a test target of its own: it starts the built `stentor`.
+//! `binary` beside them is a test target of its own: it starts the built `stentor`.
 
 mod layers;
+mod scenarios;
 mod service;
 mod wire_openmls;

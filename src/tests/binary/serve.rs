@@ -1,94 +1,13 @@
-//! The built `stentor` as a user meets it: its lines, its exit codes, what a signal does.
-//!
-//! A test target of its own, for only such a one is told where the binary is.
+//! `stentor serve`: its one line, what it refuses, what a signal does.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use stentor::clock;
 
-/// Far more than a drain without clients takes, far less than a hanging test costs.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A `stentor serve` that does not outlive its test.
-struct Served {
-    child: Child,
-    out: BufReader<ChildStdout>,
-}
-
-impl Served {
-    fn start(state: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stentor"))
-            .arg("serve")
-            .arg("--state")
-            .arg(state)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let out = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, out }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).expect("standard output is text");
-        line
-    }
-
-    fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).expect("a process id is an i32");
-        kill(Pid::from_raw(id), signal).expect("it can be signalled");
-    }
-
-    /// The end of it, with what it still printed and what it complained of.
-    fn end(mut self) -> (ExitStatus, String, String) {
-        let deadline = clock::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
-                break status;
-            }
-            assert!(clock::now() < deadline, "it did not end");
-            clock::wait_until(clock::now() + Duration::from_millis(5));
-        };
-        let (mut out, mut err) = (String::new(), String::new());
-        self.out.read_to_string(&mut out).expect("standard output is text");
-        let mut stderr = self.child.stderr.take().expect("piped");
-        stderr.read_to_string(&mut err).expect("standard error is text");
-        (status, out, err)
-    }
-
-    /// The one line with which it refused to start.
-    fn refusal(self) -> String {
-        let (status, out, err) = self.end();
-        assert_eq!((status.code(), out.as_str()), (Some(1), ""), "{err}");
-        assert_eq!(err.lines().count(), 1, "{err}");
-        assert!(err.starts_with("stentor serve: "), "{err}");
-        err
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Ended already, in most tests.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// Address, shards and fingerprint of a ready line.
-fn parse_ready(line: &str) -> (&str, &str, &str) {
-    let rest = line.strip_prefix("listening on ").expect(line);
-    let (address, rest) = rest.split_once(" (").expect(line);
-    let (shards, fingerprint) = rest.split_once("), fingerprint ").expect(line);
-    (address, shards, fingerprint.strip_suffix('\n').expect(line))
-}
+use super::child::{PATIENCE, Served, parse_ready};
 
 #[test]
 fn a_server_says_where_it_is_and_drains_on_either_signal() {

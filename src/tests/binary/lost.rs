@@ -1,0 +1,87 @@
+//! A server that is lost while it is loaded: the run ends soon, says so, and is never valid.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::child::{Desk, Ended, Running, Served, signal_to};
+
+/// Longer than any test waits: who sees it through to the end has not noticed.
+const LONG: &str = r#"why = "to test"
+expect = "the server does not survive it"
+seed = 7
+durations = { warm_up = "200ms", measure = "120s", drain = "5s" }
+
+[[groups]]
+name = "small"
+count = 2
+members = 6
+source = "synthetic"
+rate = "50/s"
+commits = "10%"
+
+[[groups]]
+name = "live"
+count = 1
+members = 3
+source = "live"
+rate = "5/s"
+racers = 2
+"#;
+
+/// Well inside the measured window.
+const MEANWHILE: Duration = Duration::from_millis(800);
+
+#[test]
+fn a_server_that_is_killed_ends_the_run_as_invalid() {
+    let desk = Desk::new();
+    let (served, address) = Served::ready(&desk.path("state"), 2);
+    let mut running = run_at(&desk, &address);
+    running.loading_for(MEANWHILE);
+    served.signal(Signal::SIGKILL);
+    check(&desk, &running.end(), "no answer from it");
+}
+
+#[test]
+fn a_server_that_drains_ends_the_run_as_invalid() {
+    let desk = Desk::new();
+    let (served, address) = Served::ready(&desk.path("state"), 2);
+    let mut running = run_at(&desk, &address);
+    running.loading_for(MEANWHILE);
+    served.signal(Signal::SIGTERM);
+    check(&desk, &running.end(), "closed by the peer");
+    let (status, _, err) = served.end();
+    assert_eq!(status.code(), Some(0), "{err}");
+}
+
+#[test]
+fn a_server_of_ones_own_that_is_killed_ends_the_run_as_invalid() {
+    let desk = Desk::new();
+    let scenario = desk.write("long.toml", LONG);
+    let mut running = desk.run(&scenario, &[]);
+    running.loading_for(MEANWHILE);
+    signal_to(running.server(), Signal::SIGKILL);
+    check(&desk, &running.end(), "SIGKILL");
+    assert_eq!(desk.temporary(), Vec::<&Path>::new(), "the server's state is gone with it");
+}
+
+fn run_at<'a>(desk: &'a Desk, address: &str) -> Running<'a> {
+    let scenario = desk.write("long.toml", LONG);
+    let state = desk.path("state");
+    desk.run(&scenario, &["--target", address, "--state", state.to_str().unwrap()])
+}
+
+/// The run ended long before it was over, with all that it had seen, and says how it lost whom.
+fn check(desk: &Desk, ended: &Ended, how: &str) {
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.out.contains("the server was lost"), "{}", ended.out);
+    let record = desk.record();
+    let verdict = &record["verdict"];
+    assert_eq!(verdict["status"], "invalid", "{verdict}");
+    let first = verdict["reasons"][0].as_str().unwrap();
+    assert!(first.starts_with("the server was lost: ") && first.contains(how), "{first}");
+    assert!(record["counts"]["deliveries"].as_u64().unwrap() > 0, "{}", ended.out);
+    assert!(record["counts"]["not_issued"].as_u64().unwrap() > 0, "{}", ended.out);
+    assert_eq!(record["real_members"]["faults"].as_array().unwrap().len(), 0, "{record}");
+}

@@ -1,0 +1,10 @@
+//! The built `stentor` as a user meets it: its lines, its exit codes, what a signal does.
+//!
+//! A test target of its own, for only such a one is told where the binary is. Whatever a child
+//! writes goes into a temporary folder, never into the user's.
+
+mod child;
+mod lost;
+mod refused;
+mod run;
+mod serve;

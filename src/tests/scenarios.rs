@@ -1,0 +1,186 @@
+//! Every scenario of the repository, scaled down and run: the whole path in one process.
+//!
+//! A run on a noisy machine may be late, which is no fault of the code; nothing else may be wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::delivery::GroupId;
+use crate::load::run::{Options, Watch};
+use crate::load::scenario::{Class, Scenario, Source};
+use crate::load::setup::{SetupError, Stage};
+use crate::load::{Observer, Outcome, Progress, RunError, Target, run, traffic};
+use crate::report::build::{EngineTotals, Finished, record};
+use crate::report::provenance::Provenance;
+use crate::report::record::Record;
+use crate::report::verdict::Status;
+use crate::tests::service::Service;
+
+#[test]
+fn every_scenario_of_the_repository_runs_without_a_fault() {
+    let files = scenario_files();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let scenario = small(&file);
+        let service = Service::start(u16::try_from(scenario.shards).unwrap());
+        let (outcome, seen) = run_on(&service, &scenario, false);
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        check(&name, &scenario, &outcome.unwrap());
+        assert_eq!(seen.stages, [Stage::Connecting, Stage::Creating, Stage::Attaching], "{name}");
+        assert!(seen.progress > 0 && seen.verifying == Some(()), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_scenario_runs_twice_in_a_row_on_a_server_of_any_number_of_shards() {
+    let scenario = smoke();
+    for shards in [1, 2, 4] {
+        let service = Service::start(shards);
+        for turn in ["first", "second"] {
+            let outcome = run_on(&service, &scenario, false).0.unwrap();
+            check(&format!("{turn} run on {shards} shards"), &scenario, &outcome);
+        }
+    }
+}
+
+#[test]
+fn groups_that_a_crashed_run_left_are_named_and_deleted_on_demand() {
+    let scenario = smoke();
+    let mut service = Service::start(2);
+    let left: GroupId =
+        traffic::prepare(scenario.clone(), None, &|_| {}).unwrap().population.groups()[1].id;
+    let member = service.join(1);
+    service.create(member, left, &[1, 2]);
+    match run_on(&service, &scenario, false).0 {
+        Err(RunError::Setup(SetupError::GroupExists { group })) => assert_eq!(group, 1),
+        other => panic!("{other:?}"),
+    }
+    let outcome = run_on(&service, &scenario, true).0.unwrap();
+    check("after replacing", &scenario, &outcome);
+}
+
+/// What a run said of itself.
+#[derive(Debug, Default)]
+struct Seen {
+    stages: Vec<Stage>,
+    progress: usize,
+    verifying: Option<()>,
+}
+
+impl Observer for Seen {
+    fn progress(&mut self, _: Progress) {
+        self.progress += 1;
+    }
+
+    fn server_ended(&mut self) -> Option<String> {
+        None
+    }
+}
+
+impl Watch for Seen {
+    fn stage(&mut self, stage: Stage, done: u32, total: u32) {
+        assert!(done <= total, "{stage:?}: {done} of {total}");
+        if self.stages.last() != Some(&stage) {
+            self.stages.push(stage);
+        }
+    }
+
+    fn verifying(&mut self, _: u64) {
+        self.verifying = Some(());
+    }
+}
+
+fn run_on(
+    service: &Service,
+    scenario: &Scenario,
+    replace: bool,
+) -> (Result<Outcome, RunError>, Seen) {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let plan = traffic::prepare(scenario.clone(), None, &|_| {}).unwrap();
+    let target = Target {
+        addresses: service.addresses.clone(),
+        fingerprint: service.trust.fingerprint,
+        token_key: service.key.clone(),
+    };
+    let nonce = RUNS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let mut seen = Seen::default();
+    let outcome = run(plan, &target, &Options { replace, cores: None, nonce }, &mut seen);
+    (outcome, seen)
+}
+
+/// Nothing is wrong with a run, but for what a noisy machine does to its timing.
+fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let counts = outcome.judgement.counts;
+    let violations = &outcome.judgement.violations;
+    assert_eq!(violations.total(), 0, "{name}: {:?}", violations.examples());
+    assert!(counts.deliveries_expected > 0, "{name}: {counts:?}");
+    assert_eq!(counts.deliveries, counts.deliveries_expected, "{name}");
+    let accounted = counts.accepted + counts.rejected + counts.timed_out + counts.not_issued;
+    assert_eq!(accounted, outcome.called_for, "{name}: {counts:?}");
+    for (class, series) in scenario.groups.iter().zip(&outcome.recorder.classes) {
+        let class_name = &class.name;
+        assert!(series.response.count() > 0, "{name}: nothing of {class_name} was accepted");
+        assert!(series.fanout_member.count() > 0, "{name}: nothing of {class_name} came");
+        let ordered = series.response.count() * u64::from(class.members);
+        assert_eq!(series.fanout_member.count(), ordered, "{name}: {class_name}");
+    }
+    if scenario.groups.iter().any(|class| class.source == Source::Live) {
+        assert!(counts.rejected_wrong_epoch > 0, "{name}: a race without a loser is none");
+    }
+    check_real_members(name, scenario, outcome);
+    let verdict = record_of(scenario, outcome).verdict;
+    let of_the_machine =
+        |reason: &String| reason.starts_with("the generator was late") || reason.contains("Little");
+    assert!(verdict.reasons.iter().all(of_the_machine), "{name}: {verdict:?}");
+    assert_ne!(verdict.status, Status::Violated, "{name}");
+}
+
+fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let verified = &outcome.verified;
+    assert_eq!(verified.faults, Vec::<String>::new(), "{name}");
+    assert!(!verified.overflowed, "{name}");
+    let real = |class: &Class| u64::from(class.count) * u64::from(class.real);
+    assert_eq!(verified.members, scenario.groups.iter().map(real).sum::<u64>(), "{name}");
+    let by_tape = scenario.groups.iter().any(|class| class.source == Source::Tape);
+    assert_eq!(verified.messages > 0, by_tape, "{name}");
+}
+
+fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
+    record(Finished {
+        scenario,
+        recorder: &outcome.recorder,
+        judgement: &outcome.judgement,
+        called_for: outcome.called_for,
+        in_flight_mean: outcome.in_flight_mean,
+        delivered_bytes: outcome.delivered_bytes,
+        held: outcome.held,
+        verified: &outcome.verified,
+        sessions_lost: &outcome.sessions_lost,
+        server: None,
+        server_lost: outcome.server_lost.clone(),
+        engine: EngineTotals::default(),
+        provenance: Provenance::of_scenario(scenario, "test", ""),
+    })
+}
+
+fn smoke() -> Scenario {
+    small(&folder().join("smoke.toml"))
+}
+
+fn small(file: &Path) -> Scenario {
+    let text = fs::read_to_string(file).unwrap();
+    Scenario::parse(&text, &file.display().to_string()).unwrap().scaled_down()
+}
+
+fn scenario_files() -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect();
+    files.sort();
+    files
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
