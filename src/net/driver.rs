@@ -448,20 +448,20 @@ impl Driver {
     }
 
     fn mark_heard(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut() {
-            if !slot.heard {
-                slot.heard = true;
-                self.heard.push(index);
-            }
+        if let Some(slot) = self.connections[index as usize].as_mut()
+            && !slot.heard
+        {
+            slot.heard = true;
+            self.heard.push(index);
         }
     }
 
     fn mark_dirty(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut() {
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(index);
-            }
+        if let Some(slot) = self.connections[index as usize].as_mut()
+            && !slot.dirty
+        {
+            slot.dirty = true;
+            self.dirty.push(index);
         }
     }
 }

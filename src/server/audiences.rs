@@ -152,10 +152,10 @@ impl Audiences {
     /// The next place with a sweep under way, taken out of the queue.
     pub(super) fn next_sweep(&mut self) -> Option<u32> {
         while let Some(slot) = self.sweeping.pop_front() {
-            if let Some(place) = self.places[slot as usize].as_mut() {
-                if std::mem::take(&mut place.queued) {
-                    return Some(slot);
-                }
+            if let Some(place) = self.places[slot as usize].as_mut()
+                && std::mem::take(&mut place.queued)
+            {
+                return Some(slot);
             }
         }
         None

@@ -84,10 +84,10 @@ impl Worker {
             return;
         };
         let Attached { group, next, head, epoch, resync, .. } = attached;
-        if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut()) {
-            if !peer.audiences.contains(&slot) {
-                peer.audiences.push(slot);
-            }
+        if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut())
+            && !peer.audiences.contains(&slot)
+        {
+            peer.audiences.push(slot);
         }
         self.reply(key, &Reply::Attached { group, next, head, epoch, resync });
     }
