@@ -85,6 +85,40 @@ fn racers_on_different_shards_have_one_winner_and_every_loser_is_told() {
 }
 
 #[test]
+fn two_racers_have_exactly_one_winner_in_each_of_ten_thousand_epochs() {
+    let mut service = Service::start(2);
+    let sessions = [1, 2].map(|number| service.join(number));
+    let group = group(9);
+    service.create(sessions[0], group, &[1, 2]);
+    let small = |epoch| {
+        let mut body = commit(&group, epoch).to_vec();
+        let ciphertext = body.len() - 16_384 - 4;
+        body.truncate(ciphertext);
+        body.extend([4, 1, 2, 3, 4]);
+        Bytes::from(body)
+    };
+    let mut won = [0; 2];
+    for epoch in 0..10_000 {
+        let order = if epoch % 2 == 0 { [0, 1] } else { [1, 0] };
+        for racer in order {
+            let id = message_id(epoch << 8 | racer as u64);
+            let change = RosterChange::default();
+            service.client.submit(sessions[racer], id, &change, small(epoch));
+        }
+        let accepted: Vec<usize> = order
+            .into_iter()
+            .filter(|racer| {
+                let answer = service.reply(sessions[*racer], |_| true);
+                matches!(answer, Reply::Accepted { seq, .. } if seq.0 == epoch + 1)
+            })
+            .collect();
+        assert_eq!(accepted.len(), 1, "epoch {epoch}");
+        won[accepted[0]] += 1;
+    }
+    assert!(won.iter().all(|won| *won > 0), "both sit on another shard: {won:?}");
+}
+
+#[test]
 fn a_removed_member_gets_the_commit_and_nothing_more_and_an_added_one_starts_there() {
     for shards in [1, 2] {
         let mut service = Service::start(shards);
