@@ -114,6 +114,9 @@ pub const SESSIONS_PER_CONNECTION_MAX: u32 = 128;
 /// Stream slots of each direction that a connection starts with.
 pub const STREAMS_INITIAL: u32 = 2;
 
+// Slots are granted by doubling.
+const _: () = assert!(SESSIONS_PER_CONNECTION_MAX.is_power_of_two());
+
 const _: () = assert!(MTU_BYTES as usize * TRAIN_PACKETS_MAX <= TRAIN_BYTES_MAX);
 const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
 /// Largest client frame in bytes, after its length field and once the session is authenticated.

@@ -161,11 +161,13 @@ impl Worker {
     }
 
     /// One more session than there are may always be opened, up to the bound: a stream slot costs
-    /// memory, so only who uses sessions is granted them.
+    /// memory, so only who uses sessions is granted them. Doubled each time, because QUIC's layer
+    /// does not announce less than an eighth more.
     fn grant_more_sessions(&mut self, connection: ConnectionId) {
         let sessions = u32::try_from(self.sessions.of(connection).len()).unwrap_or(u32::MAX);
         if sessions >= STREAMS_INITIAL {
-            let granted = sessions.saturating_mul(2).min(SESSIONS_PER_CONNECTION_MAX);
+            let granted = sessions.saturating_add(1).checked_next_power_of_two();
+            let granted = granted.unwrap_or(u32::MAX).min(SESSIONS_PER_CONNECTION_MAX);
             self.driver.grant_streams(connection, granted);
         }
     }
