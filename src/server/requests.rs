@@ -12,9 +12,7 @@ use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
 use crate::delivery::{DeviceId, GroupId, Input, Link, MessageId, RosterChange, Seq};
-use crate::limits::{
-    FRAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL,
-};
+use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
@@ -152,9 +150,9 @@ impl Worker {
         let mut chunk = [whose.freeze()];
         self.driver.write(connection, deliveries, &mut chunk);
         let [rest] = chunk;
-        session.inbox.set_frame_bytes_max(FRAME_BYTES_MAX);
         let (audiences, waiting) = (Vec::new(), Vec::new());
-        session.peer = Some(Peer { device, deliveries, rest, audiences, waiting });
+        let peer = Peer { device, deliveries, rest, audiences, waiting };
+        self.sessions.authenticate(key, peer);
         self.grant_more_sessions(connection);
         let (shard, ports) = (self.mesh.own(), self.shared.ports.to_vec());
         self.reply(key, &Reply::Ready { version: PROTOCOL_VERSION, shard, ports });

@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::delivery::DeviceId;
-use crate::limits::{FRAME_BYTES_UNAUTHENTICATED_MAX, REPLIES_PENDING_BYTES_MAX};
+use crate::limits::{FRAME_BYTES_MAX, FRAME_BYTES_UNAUTHENTICATED_MAX, REPLIES_PENDING_BYTES_MAX};
 use crate::net::{ConnectionId, Driver, StreamId};
 use crate::wire::{Inbox, Reply};
 
@@ -113,13 +113,22 @@ pub(super) struct Sessions {
     free: Vec<u32>,
     generation: u32,
     by_connection: Vec<Vec<u32>>,
-    open: usize,
+    authenticated: usize,
 }
 
 impl Sessions {
-    /// Sessions that exist.
-    pub(super) fn len(&self) -> usize {
-        self.open
+    /// Sessions whose device has authenticated.
+    pub(super) fn authenticated(&self) -> usize {
+        self.authenticated
+    }
+
+    /// Lets a session speak as a device from now on.
+    pub(super) fn authenticate(&mut self, key: SessionKey, peer: Peer) {
+        let Some(session) = self.get(key) else { return };
+        session.inbox.set_frame_bytes_max(FRAME_BYTES_MAX);
+        if session.peer.replace(peer).is_none() {
+            self.authenticated += 1;
+        }
     }
 
     /// Sessions that share a connection.
@@ -141,7 +150,6 @@ impl Sessions {
             self.by_connection.resize_with(slot + 1, Vec::new);
         }
         self.by_connection[slot].push(index);
-        self.open += 1;
         SessionKey { index, generation }
     }
 
@@ -151,7 +159,7 @@ impl Sessions {
         let session = self.slots[key.index as usize].take()?;
         self.by_connection[session.connection.index as usize].retain(|index| *index != key.index);
         self.free.push(key.index);
-        self.open -= 1;
+        self.authenticated -= usize::from(session.peer.is_some());
         Some(session)
     }
 

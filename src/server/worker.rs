@@ -236,7 +236,7 @@ impl Worker {
         let buffer = self.driver.socket_buffer_bytes() as u64;
         for (counter, value) in [
             (Counter::Connections, self.driver.open_connections() as u64),
-            (Counter::Sessions, self.sessions.len() as u64),
+            (Counter::Sessions, self.sessions.authenticated() as u64),
             (Counter::Groups, self.engine.shard().groups() as u64),
             (Counter::PacketsSent, driver.socket.packets_sent),
             (Counter::PacketsReceived, driver.socket.packets_received),
