@@ -143,6 +143,7 @@ impl Worker {
             if let Some(session) = self.sessions.get(key) {
                 session.replying = false;
                 session.flush_replies(&mut self.driver);
+                self.read_on_if_possible(key);
             }
         }
         self.replying = replying;

@@ -37,7 +37,7 @@ impl Worker {
                     self.read(now, key)?;
                 }
             }
-            Event::Writable(stream) => self.on_writable(now, connection, stream)?,
+            Event::Writable(stream) => self.on_writable(now, connection, stream),
             Event::Available(_) => {}
             Event::Lost(_) => {
                 for key in self.sessions.keys_of(connection) {
@@ -48,24 +48,36 @@ impl Worker {
         Ok(())
     }
 
-    fn on_writable(
-        &mut self,
-        now: Instant,
-        connection: ConnectionId,
-        stream: StreamId,
-    ) -> Result<(), Error> {
-        let Some(key) = self.sessions.find(connection, stream) else { return Ok(()) };
-        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+    fn on_writable(&mut self, now: Instant, connection: ConnectionId, stream: StreamId) {
+        let Some(key) = self.sessions.find(connection, stream) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
         if session.control != stream {
-            self.resume(now, key);
-            return Ok(());
+            return self.resume(now, key);
         }
         session.flush_replies(&mut self.driver);
-        if session.paused && !session.is_full() {
-            session.paused = false;
-            self.read(now, key)?;
+        self.read_on_if_possible(key);
+    }
+
+    /// Notes a session whose requests were left unread, if that has a reason no longer.
+    pub(super) fn read_on_if_possible(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        if session.paused && !session.is_full() && !session.reading_on {
+            session.reading_on = true;
+            self.reading_on.push(key);
         }
-        Ok(())
+    }
+
+    /// Reads the requests that were left unread; how many sessions had some.
+    pub(super) fn read_on(&mut self, now: Instant) -> Result<usize, Error> {
+        let keys = std::mem::take(&mut self.reading_on);
+        for key in &keys {
+            if let Some(session) = self.sessions.get(*key) {
+                session.reading_on = false;
+                session.paused = false;
+                self.read(now, *key)?;
+            }
+        }
+        Ok(keys.len())
     }
 
     /// Reads what a session has sent and handles every whole frame.

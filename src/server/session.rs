@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub(super) replying: bool,
     /// Requests are left unread.
     pub(super) paused: bool,
+    /// Already in the shard's list of sessions to read on.
+    pub(super) reading_on: bool,
 }
 
 /// What an authenticated session has.
@@ -61,6 +63,7 @@ impl Session {
             replies_rest: Bytes::new(),
             replying: false,
             paused: false,
+            reading_on: false,
         }
     }
 
