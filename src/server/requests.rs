@@ -259,6 +259,9 @@ impl Worker {
             self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
             return Ok(());
         }
+        if let Some(session) = self.sessions.get(key) {
+            session.attach_asked(group);
+        }
         self.audiences.attaching(group);
         let from = self.link(key);
         self.route(now, &group, Input::Attach { from, device, group, after })
@@ -266,6 +269,9 @@ impl Worker {
 
     fn on_detach(&mut self, key: SessionKey, group: &GroupId) {
         let Some(slot) = self.audiences.slot(group) else { return };
+        if let Some(session) = self.sessions.get(key) {
+            session.attach_unwanted(group);
+        }
         if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut()) {
             peer.audiences.retain(|other| *other != slot);
             peer.waiting.retain(|other| *other != slot);

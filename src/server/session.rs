@@ -5,8 +5,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::delivery::DeviceId;
-use crate::limits::{FRAME_BYTES_MAX, FRAME_BYTES_UNAUTHENTICATED_MAX, REPLIES_PENDING_BYTES_MAX};
+use crate::delivery::{DeviceId, GroupId};
+use crate::limits::{
+    ATTACHMENTS_PENDING_MAX, FRAME_BYTES_MAX, FRAME_BYTES_UNAUTHENTICATED_MAX,
+    REPLIES_PENDING_BYTES_MAX,
+};
 use crate::net::{ConnectionId, Driver, StreamId};
 use crate::wire::{Inbox, Reply};
 
@@ -32,6 +35,9 @@ pub(super) struct Session {
     replies_rest: Bytes,
     /// Already in the shard's list of sessions with answers to send.
     pub(super) replying: bool,
+    /// Attachments asked of the groups' owners and not answered, in order; false if the session
+    /// has detached since. At [`ATTACHMENTS_PENDING_MAX`], requests are left unread.
+    attaching: Vec<(GroupId, bool)>,
     /// Requests are left unread.
     pub(super) paused: bool,
     /// Already in the shard's list of sessions to read on.
@@ -62,6 +68,7 @@ impl Session {
             replies: BytesMut::new(),
             replies_rest: Bytes::new(),
             replying: false,
+            attaching: Vec::new(),
             paused: false,
             reading_on: false,
         }
@@ -77,9 +84,28 @@ impl Session {
         !self.replies.is_empty() || !self.replies_rest.is_empty()
     }
 
-    /// Whether so many answers wait that requests should not be read.
+    /// Whether so many answers wait, or are waited for, that requests should not be read.
     pub(super) fn is_full(&self) -> bool {
-        self.replies.len() + self.replies_rest.len() > REPLIES_PENDING_BYTES_MAX
+        self.attaching.len() >= ATTACHMENTS_PENDING_MAX
+            || self.replies.len() + self.replies_rest.len() > REPLIES_PENDING_BYTES_MAX
+    }
+
+    /// An attachment is asked of the group's owner.
+    pub(super) fn attach_asked(&mut self, group: GroupId) {
+        self.attaching.push((group, true));
+    }
+
+    /// The session wants nothing of the group, whatever its owner is about to answer.
+    pub(super) fn attach_unwanted(&mut self, group: &GroupId) {
+        for (_, wanted) in self.attaching.iter_mut().filter(|(other, _)| other == group) {
+            *wanted = false;
+        }
+    }
+
+    /// The group's owner has answered the oldest attachment; whether it is still wanted.
+    pub(super) fn attach_answered(&mut self, group: &GroupId) -> bool {
+        let asked = self.attaching.iter().position(|(other, _)| other == group);
+        asked.is_some_and(|index| self.attaching.remove(index).1)
     }
 
     /// Gives waiting answers to the control stream, as many as it takes.
