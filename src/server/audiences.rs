@@ -164,6 +164,13 @@ impl Audiences {
         None
     }
 
+    /// The slot of a group whose recipients have to be visited before the next push.
+    pub(super) fn pressed(&self, group: &GroupId) -> Option<u32> {
+        let slot = self.slot(group)?;
+        let place = self.places[slot as usize].as_ref()?;
+        place.audience.as_ref().is_some_and(Audience::is_pressed).then_some(slot)
+    }
+
     /// Puts a place at the end of the queue if its sweep is not over.
     pub(super) fn queue(&mut self, slot: u32) {
         let Some(place) = self.places[slot as usize].as_mut() else { return };

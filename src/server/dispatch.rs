@@ -63,6 +63,7 @@ impl Worker {
                 self.reply(key, &reply);
             }
             Post::Entry { group, epoch, seq, frame, removed } => {
+                self.make_room(&group);
                 self.audiences.push(&group, (seq, epoch), frame, &removed);
             }
             Post::Attached(attached) => self.on_attached(*attached),
