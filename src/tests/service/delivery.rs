@@ -198,6 +198,34 @@ fn a_detached_session_hears_no_more_and_may_attach_again() {
 }
 
 #[test]
+fn who_detaches_before_it_is_attached_hears_nothing_and_may_attach_again() {
+    let mut service = Service::start(2);
+    let sessions = [1, 2].map(|number| service.join(number));
+    let group = group(2);
+    service.create(sessions[0], group, &[1, 2]);
+    service.submit(sessions[0], 1, app(&group, 0));
+    // One of the two sits on another shard than the group.
+    for session in sessions {
+        let attach = |after| Request::Attach { group, after: Seq(after) };
+        for request in [attach(0), Request::Detach { group }] {
+            service.client.request(session, &request);
+        }
+        service.reply(session, |reply| matches!(reply, Reply::Attached { .. }));
+        assert_eq!(service.idle(session), []);
+        for request in [attach(0), Request::Detach { group }, attach(1)] {
+            service.client.request(session, &request);
+        }
+        for _ in 0..2 {
+            service.reply(session, |reply| matches!(reply, Reply::Attached { .. }));
+        }
+    }
+    service.submit(sessions[0], 2, app(&group, 0));
+    for session in sessions {
+        assert_eq!(service.deliveries(session, 1)[0].0, 2);
+    }
+}
+
+#[test]
 fn sessions_that_share_a_connection_each_get_their_own_deliveries() {
     let mut service = Service::start(2);
     let connection = service.client.connect(clock::now(), service.addresses[1]).unwrap();
