@@ -25,8 +25,8 @@ pub struct Engine<L> {
     shard: Shard,
     log: L,
     appended: Position,
-    /// Decided outputs, oldest first, with the entry each rests on. Bounded by the batch: the
-    /// shard takes the next batch only when this one is released or the watermark is waited for.
+    /// Decided outputs, oldest first, with the entry each rests on. As many as were decided since
+    /// the watermark last moved; none after a batch where the log's follows every append.
     held: VecDeque<(Position, Output)>,
     header: Vec<u8>,
 }

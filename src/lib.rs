@@ -84,7 +84,7 @@
 //! else *invalid* if the numbers describe anything but the service, the generator above all, else
 //! *valid*. How good the numbers are has no part in it.
 //!
-//! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated, 99 a threshold not met.
+//! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
 //!
 //! # Who is trusted with what
 //!

@@ -114,6 +114,9 @@ pub const SESSIONS_PER_CONNECTION_MAX: u32 = 128;
 /// Stream slots of each direction that a connection starts with.
 pub const STREAMS_INITIAL: u32 = 2;
 
+// Slots are granted by doubling.
+const _: () = assert!(SESSIONS_PER_CONNECTION_MAX.is_power_of_two());
+
 const _: () = assert!(MTU_BYTES as usize * TRAIN_PACKETS_MAX <= TRAIN_BYTES_MAX);
 const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
 /// Largest client frame in bytes, after its length field and once the session is authenticated.
@@ -160,6 +163,11 @@ pub const REPLIES_PENDING_BYTES_MAX: usize = 64 << 10;
 
 /// Groups that one session may drain at once. 8 bytes each.
 pub const GROUPS_PER_SESSION_MAX: usize = 10_000;
+
+/// Attachments of one session that the groups' owners have not answered; beyond it, its requests
+/// are left unread until they have. Each answer lists what the group keeps: 150 KiB at most, the
+/// bodies shared. Raising it raises what a few bytes of requests make the service hold.
+pub const ATTACHMENTS_PENDING_MAX: usize = 16;
 
 /// How long a connection may stay without an authenticated session.
 pub const HELLO_MAX: Duration = Duration::from_secs(10);

@@ -66,8 +66,8 @@ pub fn pin_to_core(core: usize) -> bool {
 /// the system does not let it.
 pub fn pin_to_cores(cores: Range<usize>) -> bool {
     let mut set = CpuSet::new();
-    let all = cores.map(|core| set.set(core).is_ok()).fold(true, |all, one| all && one);
-    all && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+    let mut cores = cores;
+    cores.all(|core| set.set(core).is_ok()) && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
 /// Makes the calling thread give way to others that want its core.

@@ -44,7 +44,7 @@ impl Screen {
     }
 
     /// Leaves nothing behind.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 

@@ -157,9 +157,12 @@ fn load(
         }
     };
     let mut nonce = [0; 8];
-    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| anyhow!("the system gives no random bytes"))?;
-    let options =
-        Options { replace: arguments.replace, cores: apart.then(|| shards as usize..cores), nonce };
+    aws_lc_rs::rand::fill(&mut nonce).context("the system gives no random bytes")?;
+    let options = Options {
+        replace: arguments.replace,
+        cores: apart.then_some(shards as usize..cores),
+        nonce,
+    };
     let mut show = Show::new(screen, server.as_mut());
     let outcome = crate::load::run(plan, &target, &options, &mut show);
     screen.clear();
@@ -226,7 +229,8 @@ fn look_of_terminal() -> Look {
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width =
-        columns.filter(|columns| (60..=200).contains(columns)).unwrap_or(Look::default().width);
+    let width = columns
+        .filter(|columns| (60..=200).contains(columns))
+        .unwrap_or_else(|| Look::default().width);
     Look { width, colour }
 }

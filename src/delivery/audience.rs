@@ -69,6 +69,9 @@ pub struct Audience<K, T> {
     /// Where the sweep goes on, and how many recipients it has left to visit.
     sweep_position: usize,
     sweep_left: usize,
+    /// Messages, and their bytes, pushed since a sweep has last visited everybody.
+    unswept: usize,
+    unswept_bytes: usize,
     blocked: usize,
 }
 
@@ -89,6 +92,8 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
             positions: HashMap::new(),
             sweep_position: 0,
             sweep_left: 0,
+            unswept: 0,
+            unswept_bytes: 0,
             blocked: 0,
         }
     }
@@ -122,9 +127,20 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
         self.sweep_left > 0
     }
 
+    /// Whether half of what the ring holds has not been offered to everybody: sweep before the
+    /// next push, or recipients that do keep up miss messages. Never when a sweep is over.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.is_sweeping()
+            && (self.unswept >= self.limits.entries_max.div_ceil(2)
+                || self.unswept_bytes >= self.limits.bytes_max.div_ceil(2))
+    }
+
     /// Appends a message; the running sweep, or a new one, covers everybody again.
     pub fn push(&mut self, item: T, bytes: usize) {
         self.ring.push(item, bytes, self.limits);
+        self.unswept += 1;
+        self.unswept_bytes += bytes;
         self.sweep_left = self.recipients.len();
     }
 
@@ -194,6 +210,8 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
             }
         }
         if self.sweep_left == 0 {
+            self.unswept = 0;
+            self.unswept_bytes = 0;
             self.drop_drained();
         }
         visited

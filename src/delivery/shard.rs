@@ -372,7 +372,14 @@ impl Shard {
         let id = submission.id;
         let number = *self.slots_by_group.get(&group).ok_or(Reject::UnknownGroup)?;
         if let Some(answer) = self.retries.answer(number, id) {
-            return if answer.sender == sender { Ok(answer) } else { Err(Reject::IdTaken) };
+            return match answer.sender == sender {
+                true => Ok(answer),
+                // Which ids a group has used is its members' business.
+                false if !self.slots[&number].group.roster().contains(sender) => {
+                    Err(Reject::NotMember)
+                }
+                false => Err(Reject::IdTaken),
+            };
         }
         let slot = self.slots.get_mut(&number).expect("a named slot is filled");
         let before = slot.group.recent().bytes();

@@ -6,6 +6,7 @@ use super::population::Population;
 use super::scenario::{Class, Scenario, Source};
 use super::schedule::{Operation, OperationKind, Schedule};
 use crate::delivery::Epoch;
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::mls::cache::Cache;
 use crate::mls::{
     LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec,
@@ -53,6 +54,17 @@ pub enum TrafficError {
         class: String,
         /// Why.
         source: MintError,
+    },
+    /// A message is larger than the service takes.
+    #[error(
+        "group class {class:?} makes a message of {bytes} bytes; the service takes \
+         {MESSAGE_BYTES_MAX}: fewer members, another suite or a smaller payload"
+    )]
+    TooLarge {
+        /// Of which class.
+        class: String,
+        /// How large.
+        bytes: usize,
     },
     /// Live members cannot form their group.
     #[error("cannot form a live group of class {class:?}: {source}")]
@@ -119,14 +131,18 @@ impl Plan {
         if class.source == Source::Synthetic {
             let seed = self.scenario.seed.wrapping_add(index as u64);
             progress(units(&spec));
-            return Ok(Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed))));
+            let tape = synthesize(&spec, TreeState::Merged, seed);
+            check_sizes(class.name.clone(), &tape)?;
+            return Ok(Traffic::Tape(Box::new(tape)));
         }
         let name = class.name.clone();
         let made = match cache {
             Some(cache) => cache.load_or_mint(&spec, progress),
             None => crate::mls::mint(&spec, progress).map(|tape| (tape, Origin::Minted)),
         };
-        let (tape, origin) = made.map_err(|source| TrafficError::Mint { class: name, source })?;
+        let (tape, origin) =
+            made.map_err(|source| TrafficError::Mint { class: name.clone(), source })?;
+        check_sizes(name, &tape)?;
         match origin {
             Origin::Cached => self.cached += 1,
             Origin::Minted => {}
@@ -153,6 +169,14 @@ impl Traffic {
         let message = tape.messages.get(index as usize)?;
         Some((message.body.clone(), message.epoch))
     }
+}
+
+fn check_sizes(class: String, tape: &Tape) -> Result<(), TrafficError> {
+    let largest = tape.messages.iter().map(|message| message.body.len()).max().unwrap_or(0);
+    if largest > MESSAGE_BYTES_MAX {
+        return Err(TrafficError::TooLarge { class, bytes: largest });
+    }
+    Ok(())
 }
 
 /// The tape of each group, by index; `None` for a live group.

@@ -30,7 +30,8 @@ use crate::limits::{
     BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX, HANDSHAKES_PENDING_MAX, TRAIN_PACKETS_MAX,
 };
 
-/// Datagrams taken from one socket before anything is sent: bounds the delay of what is due.
+/// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
+/// due.
 const RECEIVED_PER_TURN: usize = 4 * BATCH_DATAGRAMS_MAX;
 
 /// What the driver did, beside what its sockets did.
@@ -173,9 +174,10 @@ impl Driver {
     /// [`Error::Socket`]: the socket is gone.
     pub fn receive(&mut self, now: Instant) -> Result<usize, Error> {
         let mut taken = 0;
+        let share = RECEIVED_PER_TURN / self.sockets.len();
         for index in 0..self.sockets.len() {
             let mut from_socket = 0;
-            while from_socket < RECEIVED_PER_TURN {
+            while from_socket < share {
                 let (datagrams, more) = self.receive_batch(now, index)?;
                 from_socket += datagrams;
                 if !more {
@@ -448,20 +450,20 @@ impl Driver {
     }
 
     fn mark_heard(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut() {
-            if !slot.heard {
-                slot.heard = true;
-                self.heard.push(index);
-            }
+        if let Some(slot) = self.connections[index as usize].as_mut()
+            && !slot.heard
+        {
+            slot.heard = true;
+            self.heard.push(index);
         }
     }
 
     fn mark_dirty(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut() {
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(index);
-            }
+        if let Some(slot) = self.connections[index as usize].as_mut()
+            && !slot.dirty
+        {
+            slot.dirty = true;
+            self.dirty.push(index);
         }
     }
 }

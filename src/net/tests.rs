@@ -161,7 +161,7 @@ fn garbage_datagrams_change_nothing_for_a_connection() {
     let to = pair.server.local_address().unwrap();
     let hostile = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     for length in 0..1_400_usize {
-        let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 256) as u8).collect();
+        let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 256).to_le_bytes()[0]).collect();
         hostile.send_to(&noise, to).unwrap();
         pair.turn();
     }

@@ -8,6 +8,7 @@ use super::mesh::Attached;
 use super::session::SessionKey;
 use crate::delivery::{Audience, DeviceId, Epoch, GroupId, RingLimits, Seq, Start};
 use crate::limits::{AUDIENCE_BYTES_MAX, AUDIENCE_ENTRIES_MAX};
+use crate::wire::deliver;
 
 /// A group that sessions of this shard drain, or are about to.
 #[derive(Debug)]
@@ -76,8 +77,10 @@ impl Audiences {
         let audience = place.audience.get_or_insert_with(|| Audience::new(head.next(), LIMITS));
         assert_eq!(audience.next(), head.next(), "the owner's order is this shard's order");
         let oldest_seq = head.0 + 1 - attached.backlog.len() as u64;
-        for (index, frame) in attached.backlog.drain(..).enumerate().rev() {
-            if Seq(oldest_seq + index as u64) < audience.first() {
+        assert!(attached.backlog.first().is_none_or(|entry| entry.seq.0 == oldest_seq));
+        for entry in attached.backlog.drain(..).rev() {
+            if entry.seq < audience.first() {
+                let frame = deliver(entry.seq, entry.id, &entry.body);
                 let bytes = frame.len();
                 audience.push_older(frame, bytes);
             }
@@ -152,13 +155,20 @@ impl Audiences {
     /// The next place with a sweep under way, taken out of the queue.
     pub(super) fn next_sweep(&mut self) -> Option<u32> {
         while let Some(slot) = self.sweeping.pop_front() {
-            if let Some(place) = self.places[slot as usize].as_mut() {
-                if std::mem::take(&mut place.queued) {
-                    return Some(slot);
-                }
+            if let Some(place) = self.places[slot as usize].as_mut()
+                && std::mem::take(&mut place.queued)
+            {
+                return Some(slot);
             }
         }
         None
+    }
+
+    /// The slot of a group whose recipients have to be visited before the next push.
+    pub(super) fn pressed(&self, group: &GroupId) -> Option<u32> {
+        let slot = self.slot(group)?;
+        let place = self.places[slot as usize].as_ref()?;
+        place.audience.as_ref().is_some_and(Audience::is_pressed).then_some(slot)
     }
 
     /// Puts a place at the end of the queue if its sweep is not over.

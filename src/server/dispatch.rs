@@ -34,7 +34,7 @@ impl Worker {
             }
             Output::Attached(attachment) => {
                 let to = attachment.to;
-                self.send_or_handle(to.shard, Post::Attached(Box::new(encoded(*attachment))));
+                self.send_or_handle(to.shard, Post::Attached(Box::new(attached(*attachment))));
             }
         }
     }
@@ -52,13 +52,18 @@ impl Worker {
         match post {
             Post::Input(_) => unreachable!("inputs are for the engine"),
             Post::Reply { to, reply } => {
+                let key = SessionKey { index: to.session, generation: to.generation };
                 if let Reply::AttachRefused { group, .. } = &reply {
+                    if let Some(session) = self.sessions.get(key) {
+                        session.attach_answered(group);
+                    }
                     self.audiences.attach_refused(group);
                     self.abandoned.extend(self.audiences.release(group));
                 }
-                self.reply(SessionKey { index: to.session, generation: to.generation }, &reply);
+                self.reply(key, &reply);
             }
             Post::Entry { group, epoch, seq, frame, removed } => {
+                self.make_room(&group);
                 self.audiences.push(&group, (seq, epoch), frame, &removed);
             }
             Post::Attached(attached) => self.on_attached(*attached),
@@ -76,19 +81,23 @@ impl Worker {
 
     fn on_attached(&mut self, mut attached: Attached) {
         let key = SessionKey { index: attached.to.session, generation: attached.to.generation };
-        let exists = self.sessions.get(key).is_some_and(|session| session.peer.is_some());
-        let slot = self.audiences.attached(&mut attached, exists.then_some(key));
-        let Some(slot) = slot else {
-            // The session has left while the owner answered: perhaps it was the last one.
-            self.abandoned.extend(self.audiences.release(&attached.group));
-            return;
-        };
-        let Attached { group, next, head, epoch, resync, .. } = attached;
-        if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut()) {
-            if !peer.audiences.contains(&slot) {
-                peer.audiences.push(slot);
+        // The session may have left, or detached, while the owner answered.
+        let wanted =
+            self.sessions.get(key).is_some_and(|session| session.attach_answered(&attached.group));
+        match self.audiences.attached(&mut attached, wanted.then_some(key)) {
+            // Perhaps it was the last one.
+            None => self.abandoned.extend(self.audiences.release(&attached.group)),
+            Some(slot) => {
+                let peer = self.sessions.get(key).and_then(|session| session.peer.as_mut());
+                let peer = peer.expect("who attaches has authenticated");
+                if !peer.audiences.contains(&slot) {
+                    peer.audiences.push(slot);
+                }
+                // Its place in the order is a new one: it waits for nothing there yet.
+                peer.waiting.retain(|other| *other != slot);
             }
         }
+        let Attached { group, next, head, epoch, resync, .. } = attached;
         self.reply(key, &Reply::Attached { group, next, head, epoch, resync });
     }
 
@@ -143,14 +152,14 @@ impl Worker {
             if let Some(session) = self.sessions.get(key) {
                 session.replying = false;
                 session.flush_replies(&mut self.driver);
+                self.read_on_if_possible(key);
             }
         }
         self.replying = replying;
     }
 }
 
-fn encoded(attachment: Attachment) -> Attached {
+fn attached(attachment: Attachment) -> Attached {
     let Attachment { to, device, group, epoch, head, next, last, resync, backlog } = attachment;
-    let backlog = backlog.iter().map(|entry| deliver(entry.seq, entry.id, &entry.body)).collect();
     Attached { to, device, group, epoch, head, next, last, resync, backlog }
 }

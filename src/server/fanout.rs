@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::session::{SessionKey, Sessions};
 use super::worker::Worker;
+use crate::clock;
 use crate::delivery::{Due, Epoch, GroupId, Taken};
 use crate::limits::{SWEEP_BYTES_PER_TURN, SWEEP_VISITS_PER_TURN};
 use crate::net::{ConnectionId, Driver};
@@ -89,6 +90,22 @@ impl Worker {
         }
         self.close_too_slow();
         visits
+    }
+
+    /// Offers recipients what a further message of the group might push out of the ring: a burst
+    /// may be longer than the ring, and comes within one turn.
+    pub(super) fn make_room(&mut self, group: &GroupId) {
+        let Some(slot) = self.audiences.pressed(group) else { return };
+        let now = clock::now();
+        let mut visits = 0;
+        while visits < SWEEP_VISITS_PER_TURN {
+            let (visited, _) = self.sweep_chunk(now, slot);
+            visits += visited;
+            if visited < VISITS_PER_CHUNK {
+                break;
+            }
+        }
+        self.release_if_drained(slot);
     }
 
     fn sweep_chunk(&mut self, now: Instant, slot: u32) -> (usize, usize) {

@@ -15,7 +15,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use rtrb::{Consumer, Producer, RingBuffer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::delivery::{DeviceId, Epoch, GroupId, Input, Link, Seq};
+use crate::delivery::{DeviceId, Entry, Epoch, GroupId, Input, Link, Seq};
 use crate::limits::MESH_BATCHES_MAX;
 use crate::wire::Reply;
 
@@ -34,7 +34,7 @@ pub(super) enum Post {
     Deleted { group: GroupId },
 }
 
-/// A session's start, with the frames it missed.
+/// A session's start, with the messages it missed.
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) to: Link,
@@ -45,8 +45,8 @@ pub(super) struct Attached {
     pub(super) next: Seq,
     pub(super) last: Option<Seq>,
     pub(super) resync: bool,
-    /// Frames `next..=head`, oldest first.
-    pub(super) backlog: Vec<Bytes>,
+    /// Messages `next..=head`, oldest first. Not yet encoded: the audience may have their frames.
+    pub(super) backlog: Vec<Entry>,
 }
 
 /// The shard that owns a group, by hash.

@@ -12,9 +12,7 @@ use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
 use crate::delivery::{DeviceId, GroupId, Input, Link, MessageId, RosterChange, Seq};
-use crate::limits::{
-    FRAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL,
-};
+use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
@@ -39,7 +37,7 @@ impl Worker {
                     self.read(now, key)?;
                 }
             }
-            Event::Writable(stream) => self.on_writable(now, connection, stream)?,
+            Event::Writable(stream) => self.on_writable(now, connection, stream),
             Event::Available(_) => {}
             Event::Lost(_) => {
                 for key in self.sessions.keys_of(connection) {
@@ -50,24 +48,36 @@ impl Worker {
         Ok(())
     }
 
-    fn on_writable(
-        &mut self,
-        now: Instant,
-        connection: ConnectionId,
-        stream: StreamId,
-    ) -> Result<(), Error> {
-        let Some(key) = self.sessions.find(connection, stream) else { return Ok(()) };
-        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+    fn on_writable(&mut self, now: Instant, connection: ConnectionId, stream: StreamId) {
+        let Some(key) = self.sessions.find(connection, stream) else { return };
+        let Some(session) = self.sessions.get(key) else { return };
         if session.control != stream {
-            self.resume(now, key);
-            return Ok(());
+            return self.resume(now, key);
         }
         session.flush_replies(&mut self.driver);
-        if session.paused && !session.is_full() {
-            session.paused = false;
-            self.read(now, key)?;
+        self.read_on_if_possible(key);
+    }
+
+    /// Notes a session whose requests were left unread, if that has a reason no longer.
+    pub(super) fn read_on_if_possible(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        if session.paused && !session.is_full() && !session.reading_on {
+            session.reading_on = true;
+            self.reading_on.push(key);
         }
-        Ok(())
+    }
+
+    /// Reads the requests that were left unread; how many sessions had some.
+    pub(super) fn read_on(&mut self, now: Instant) -> Result<usize, Error> {
+        let keys = std::mem::take(&mut self.reading_on);
+        for key in &keys {
+            if let Some(session) = self.sessions.get(*key) {
+                session.reading_on = false;
+                session.paused = false;
+                self.read(now, *key)?;
+            }
+        }
+        Ok(keys.len())
     }
 
     /// Reads what a session has sent and handles every whole frame.
@@ -152,20 +162,22 @@ impl Worker {
         let mut chunk = [whose.freeze()];
         self.driver.write(connection, deliveries, &mut chunk);
         let [rest] = chunk;
-        session.inbox.set_frame_bytes_max(FRAME_BYTES_MAX);
         let (audiences, waiting) = (Vec::new(), Vec::new());
-        session.peer = Some(Peer { device, deliveries, rest, audiences, waiting });
+        let peer = Peer { device, deliveries, rest, audiences, waiting };
+        self.sessions.authenticate(key, peer);
         self.grant_more_sessions(connection);
         let (shard, ports) = (self.mesh.own(), self.shared.ports.to_vec());
         self.reply(key, &Reply::Ready { version: PROTOCOL_VERSION, shard, ports });
     }
 
     /// One more session than there are may always be opened, up to the bound: a stream slot costs
-    /// memory, so only who uses sessions is granted them.
+    /// memory, so only who uses sessions is granted them. Doubled each time, because QUIC's layer
+    /// does not announce less than an eighth more.
     fn grant_more_sessions(&mut self, connection: ConnectionId) {
         let sessions = u32::try_from(self.sessions.of(connection).len()).unwrap_or(u32::MAX);
         if sessions >= STREAMS_INITIAL {
-            let granted = sessions.saturating_mul(2).min(SESSIONS_PER_CONNECTION_MAX);
+            let granted = sessions.saturating_add(1).checked_next_power_of_two();
+            let granted = granted.unwrap_or(u32::MAX).min(SESSIONS_PER_CONNECTION_MAX);
             self.driver.grant_streams(connection, granted);
         }
     }
@@ -247,6 +259,9 @@ impl Worker {
             self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
             return Ok(());
         }
+        if let Some(session) = self.sessions.get(key) {
+            session.attach_asked(group);
+        }
         self.audiences.attaching(group);
         let from = self.link(key);
         self.route(now, &group, Input::Attach { from, device, group, after })
@@ -254,6 +269,9 @@ impl Worker {
 
     fn on_detach(&mut self, key: SessionKey, group: &GroupId) {
         let Some(slot) = self.audiences.slot(group) else { return };
+        if let Some(session) = self.sessions.get(key) {
+            session.attach_unwanted(group);
+        }
         if let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_mut()) {
             peer.audiences.retain(|other| *other != slot);
             peer.waiting.retain(|other| *other != slot);

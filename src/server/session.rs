@@ -5,8 +5,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::delivery::DeviceId;
-use crate::limits::{FRAME_BYTES_UNAUTHENTICATED_MAX, REPLIES_PENDING_BYTES_MAX};
+use crate::delivery::{DeviceId, GroupId};
+use crate::limits::{
+    ATTACHMENTS_PENDING_MAX, FRAME_BYTES_MAX, FRAME_BYTES_UNAUTHENTICATED_MAX,
+    REPLIES_PENDING_BYTES_MAX,
+};
 use crate::net::{ConnectionId, Driver, StreamId};
 use crate::wire::{Inbox, Reply};
 
@@ -32,8 +35,13 @@ pub(super) struct Session {
     replies_rest: Bytes,
     /// Already in the shard's list of sessions with answers to send.
     pub(super) replying: bool,
+    /// Attachments asked of the groups' owners and not answered, in order; false if the session
+    /// has detached since. At [`ATTACHMENTS_PENDING_MAX`], requests are left unread.
+    attaching: Vec<(GroupId, bool)>,
     /// Requests are left unread.
     pub(super) paused: bool,
+    /// Already in the shard's list of sessions to read on.
+    pub(super) reading_on: bool,
 }
 
 /// What an authenticated session has.
@@ -60,7 +68,9 @@ impl Session {
             replies: BytesMut::new(),
             replies_rest: Bytes::new(),
             replying: false,
+            attaching: Vec::new(),
             paused: false,
+            reading_on: false,
         }
     }
 
@@ -74,9 +84,28 @@ impl Session {
         !self.replies.is_empty() || !self.replies_rest.is_empty()
     }
 
-    /// Whether so many answers wait that requests should not be read.
+    /// Whether so many answers wait, or are waited for, that requests should not be read.
     pub(super) fn is_full(&self) -> bool {
-        self.replies.len() + self.replies_rest.len() > REPLIES_PENDING_BYTES_MAX
+        self.attaching.len() >= ATTACHMENTS_PENDING_MAX
+            || self.replies.len() + self.replies_rest.len() > REPLIES_PENDING_BYTES_MAX
+    }
+
+    /// An attachment is asked of the group's owner.
+    pub(super) fn attach_asked(&mut self, group: GroupId) {
+        self.attaching.push((group, true));
+    }
+
+    /// The session wants nothing of the group, whatever its owner is about to answer.
+    pub(super) fn attach_unwanted(&mut self, group: &GroupId) {
+        for (_, wanted) in self.attaching.iter_mut().filter(|(other, _)| other == group) {
+            *wanted = false;
+        }
+    }
+
+    /// The group's owner has answered the oldest attachment; whether it is still wanted.
+    pub(super) fn attach_answered(&mut self, group: &GroupId) -> bool {
+        let asked = self.attaching.iter().position(|(other, _)| other == group);
+        asked.is_some_and(|index| self.attaching.remove(index).1)
     }
 
     /// Gives waiting answers to the control stream, as many as it takes.
@@ -113,13 +142,22 @@ pub(super) struct Sessions {
     free: Vec<u32>,
     generation: u32,
     by_connection: Vec<Vec<u32>>,
-    open: usize,
+    authenticated: usize,
 }
 
 impl Sessions {
-    /// Sessions that exist.
-    pub(super) fn len(&self) -> usize {
-        self.open
+    /// Sessions whose device has authenticated.
+    pub(super) fn authenticated(&self) -> usize {
+        self.authenticated
+    }
+
+    /// Lets a session speak as a device from now on.
+    pub(super) fn authenticate(&mut self, key: SessionKey, peer: Peer) {
+        let Some(session) = self.get(key) else { return };
+        session.inbox.set_frame_bytes_max(FRAME_BYTES_MAX);
+        if session.peer.replace(peer).is_none() {
+            self.authenticated += 1;
+        }
     }
 
     /// Sessions that share a connection.
@@ -141,7 +179,6 @@ impl Sessions {
             self.by_connection.resize_with(slot + 1, Vec::new);
         }
         self.by_connection[slot].push(index);
-        self.open += 1;
         SessionKey { index, generation }
     }
 
@@ -151,7 +188,7 @@ impl Sessions {
         let session = self.slots[key.index as usize].take()?;
         self.by_connection[session.connection.index as usize].retain(|index| *index != key.index);
         self.free.push(key.index);
-        self.open -= 1;
+        self.authenticated -= usize::from(session.peer.is_some());
         Some(session)
     }
 

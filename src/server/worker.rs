@@ -53,6 +53,8 @@ pub(super) struct Worker {
     pub(super) started: Instant,
     /// Sessions with answers to send; each once.
     pub(super) replying: Vec<SessionKey>,
+    /// Sessions whose requests were left unread and may be read again; each once.
+    pub(super) reading_on: Vec<SessionKey>,
     /// Connections to close at the end of the turn, with the reason they are told.
     pub(super) condemned: Vec<(ConnectionId, Refusal)>,
     /// Connections of recipients that do not keep up, found during a sweep.
@@ -80,6 +82,7 @@ impl Worker {
             shared,
             started,
             replying: Vec::new(),
+            reading_on: Vec::new(),
             condemned: Vec::new(),
             too_slow: Vec::new(),
             abandoned: Vec::new(),
@@ -117,6 +120,7 @@ impl Worker {
         let mut work = 0;
         // A full ring holds something back: what is already inside goes first.
         if self.mesh.flush() {
+            work += self.read_on(now)?;
             work += self.driver.receive(now)?;
             while let Some((connection, event)) = self.driver.poll() {
                 self.on_event(now, connection, event)?;
@@ -141,7 +145,8 @@ impl Worker {
         self.driver.transmit(clock::now())?;
         self.mesh.flush();
         self.keep_house(now);
-        Ok(work > 0 || self.driver.is_busy() || self.audiences.is_sweeping())
+        let more = self.audiences.is_sweeping() || !self.reading_on.is_empty();
+        Ok(work > 0 || self.driver.is_busy() || more)
     }
 
     /// Hands an input to the shard that owns its group.
@@ -236,7 +241,7 @@ impl Worker {
         let buffer = self.driver.socket_buffer_bytes() as u64;
         for (counter, value) in [
             (Counter::Connections, self.driver.open_connections() as u64),
-            (Counter::Sessions, self.sessions.len() as u64),
+            (Counter::Sessions, self.sessions.authenticated() as u64),
             (Counter::Groups, self.engine.shard().groups() as u64),
             (Counter::PacketsSent, driver.socket.packets_sent),
             (Counter::PacketsReceived, driver.socket.packets_received),

@@ -61,6 +61,36 @@ fn every_recipient_gets_every_message_in_order_across_partial_sweeps() {
 }
 
 #[test]
+fn who_sweeps_when_pressed_costs_nobody_a_message_however_long_the_burst() {
+    for limits in [
+        RingLimits { entries_max: 4, bytes_max: 1_000 },
+        RingLimits { entries_max: 1_000, bytes_max: 40 },
+    ] {
+        let mut audience = Audience::new(Seq(1), limits);
+        let mut inboxes = Inboxes::default();
+        for number in 0..3 {
+            audience.join(number, start(number, 1));
+        }
+        // The last one takes nothing: the ring is full for its sake all the time.
+        inboxes.full.push(2);
+        let mut sweeps = 0;
+        for item in 1..=20 {
+            if audience.is_pressed() {
+                inboxes.sweep(&mut audience, 3);
+                sweeps += 1;
+            }
+            audience.push(item, 10);
+        }
+        assert_eq!(sweeps, 9, "as seldom as half the ring allows");
+        inboxes.sweep(&mut audience, 3);
+        for number in 0..2 {
+            assert_eq!(inboxes.taken[&number], (1..=20).collect::<Vec<_>>());
+        }
+        assert!(inboxes.resyncs.is_empty() && inboxes.closed.is_empty());
+    }
+}
+
+#[test]
 fn a_message_pushed_during_a_sweep_leaves_with_it() {
     let mut audience = Audience::new(Seq(1), ROOMY);
     let mut inboxes = Inboxes::default();

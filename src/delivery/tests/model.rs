@@ -26,7 +26,11 @@ impl Model {
         if let Some(index) = known {
             let (_, first, _, epoch_after) = self.accepted[index];
             let seq = index as u64 + 1;
-            return if first == sender { Ok((seq, epoch_after)) } else { Err(Reject::IdTaken) };
+            return match (first == sender, self.members.contains(&sender)) {
+                (true, _) => Ok((seq, epoch_after)),
+                (false, true) => Err(Reject::IdTaken),
+                (false, false) => Err(Reject::NotMember),
+            };
         }
         if !self.members.contains(&sender) {
             return Err(Reject::NotMember);

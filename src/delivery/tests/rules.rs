@@ -153,6 +153,14 @@ fn a_message_id_of_another_device_is_taken() {
 }
 
 #[test]
+fn who_is_no_member_does_not_learn_which_message_ids_are_taken() {
+    let mut shard = shard_with(2, Policy::default());
+    submit(&mut shard, 1, submission(1, Kind::Application, 0));
+    let outputs = submit(&mut shard, 9, submission(1, Kind::Application, 0));
+    assert_eq!(refusal(&outputs), Reject::NotMember);
+}
+
+#[test]
 fn a_retry_is_forgotten_with_its_age_and_the_deadline_says_when() {
     let mut shard = shard_with(2, Policy::default());
     submit(&mut shard, 1, submission(1, Kind::Application, 0));

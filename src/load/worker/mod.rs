@@ -211,6 +211,10 @@ impl<'a> Worker<'a> {
             let now = clock::now();
             let elapsed = now.saturating_duration_since(self.origin);
             let issued = self.issue_due(elapsed);
+            if issued > 0 {
+                // What is due leaves before what has come is looked at.
+                self.client.transmit(clock::now())?;
+            }
             let taken = self.client.turn(clock::now())?;
             let heard = self.hear_all();
             self.hear_racers();

@@ -85,6 +85,40 @@ fn racers_on_different_shards_have_one_winner_and_every_loser_is_told() {
 }
 
 #[test]
+fn two_racers_have_exactly_one_winner_in_each_of_ten_thousand_epochs() {
+    let mut service = Service::start(2);
+    let sessions = [1, 2].map(|number| service.join(number));
+    let group = group(9);
+    service.create(sessions[0], group, &[1, 2]);
+    let small = |epoch| {
+        let mut body = commit(&group, epoch).to_vec();
+        let ciphertext = body.len() - 16_384 - 4;
+        body.truncate(ciphertext);
+        body.extend([4, 1, 2, 3, 4]);
+        Bytes::from(body)
+    };
+    let mut won = [0; 2];
+    for epoch in 0..10_000 {
+        let order = if epoch % 2 == 0 { [0, 1] } else { [1, 0] };
+        for racer in order {
+            let id = message_id(epoch << 8 | racer as u64);
+            let change = RosterChange::default();
+            service.client.submit(sessions[racer], id, &change, small(epoch));
+        }
+        let accepted: Vec<usize> = order
+            .into_iter()
+            .filter(|racer| {
+                let answer = service.reply(sessions[*racer], |_| true);
+                matches!(answer, Reply::Accepted { seq, .. } if seq.0 == epoch + 1)
+            })
+            .collect();
+        assert_eq!(accepted.len(), 1, "epoch {epoch}");
+        won[accepted[0]] += 1;
+    }
+    assert!(won.iter().all(|won| *won > 0), "both sit on another shard: {won:?}");
+}
+
+#[test]
 fn a_removed_member_gets_the_commit_and_nothing_more_and_an_added_one_starts_there() {
     for shards in [1, 2] {
         let mut service = Service::start(shards);
@@ -161,6 +195,34 @@ fn a_detached_session_hears_no_more_and_may_attach_again() {
     assert_eq!(service.idle(b), []);
     service.attach(b, group, 1);
     assert_eq!(service.deliveries(b, 1)[0].0, 2);
+}
+
+#[test]
+fn who_detaches_before_it_is_attached_hears_nothing_and_may_attach_again() {
+    let mut service = Service::start(2);
+    let sessions = [1, 2].map(|number| service.join(number));
+    let group = group(2);
+    service.create(sessions[0], group, &[1, 2]);
+    service.submit(sessions[0], 1, app(&group, 0));
+    // One of the two sits on another shard than the group.
+    for session in sessions {
+        let attach = |after| Request::Attach { group, after: Seq(after) };
+        for request in [attach(0), Request::Detach { group }] {
+            service.client.request(session, &request);
+        }
+        service.reply(session, |reply| matches!(reply, Reply::Attached { .. }));
+        assert_eq!(service.idle(session), []);
+        for request in [attach(0), Request::Detach { group }, attach(1)] {
+            service.client.request(session, &request);
+        }
+        for _ in 0..2 {
+            service.reply(session, |reply| matches!(reply, Reply::Attached { .. }));
+        }
+    }
+    service.submit(sessions[0], 2, app(&group, 0));
+    for session in sessions {
+        assert_eq!(service.deliveries(session, 1)[0].0, 2);
+    }
 }
 
 #[test]

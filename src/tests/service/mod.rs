@@ -1,12 +1,14 @@
 //! A real server on real sockets, driven by our client: what members can rely on.
 
 mod delivery;
+mod hostile;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
 
 use crate::clock;
 use crate::delivery::{DeviceId, Epoch, GroupId, Kind, MessageId, Policy, RosterChange, Seq};
@@ -20,6 +22,7 @@ pub(super) struct Service {
     pub(super) server: Option<Server>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) trust: Trust,
+    pub(super) certificate: CertificateDer<'static>,
     pub(super) key: TokenKey,
     pub(super) client: Client,
     heard: Vec<(SessionNumber, Heard)>,
@@ -31,12 +34,14 @@ impl Service {
     }
 
     pub(super) fn with_policy(shards: u16, policy: Policy) -> Self {
-        let identity = Arc::new(Identity::self_signed().unwrap());
+        let made = rcgen::generate_simple_self_signed(["stentor".to_owned()]).unwrap();
+        let (pem, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).unwrap();
         let key = TokenKey::new(&[9; 32]);
         let server = Server::start(&Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             shards,
-            identity,
+            identity: Arc::new(identity),
             token_key: key.clone(),
             policy,
             first_core: None,
@@ -44,8 +49,19 @@ impl Service {
         .unwrap();
         let trust = Trust { fingerprint: server.fingerprint(), key_exchange: KeyExchange::X25519 };
         let addresses = server.addresses().to_vec();
-        let client = new_client(trust);
-        Self { server: Some(server), addresses, trust, key, client, heard: Vec::new() }
+        let (client, certificate) = (new_client(trust), made.cert.der().clone());
+        let (server, heard) = (Some(server), Vec::new());
+        Self { server, addresses, trust, certificate, key, client, heard }
+    }
+
+    /// Makes another client of the same server, in the thread that will drive it.
+    pub(super) fn another(&self) -> impl FnOnce() -> Self + Send + 'static {
+        let (addresses, certificate) = (self.addresses.clone(), self.certificate.clone());
+        let (trust, key) = (self.trust, self.key.clone());
+        move || {
+            let (client, heard) = (new_client(trust), Vec::new());
+            Self { server: None, addresses, trust, certificate, key, client, heard }
+        }
     }
 
     /// A session for device `number` on shard `number % shards`, on a connection of its own.
