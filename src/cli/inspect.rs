@@ -15,6 +15,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::with_causes;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
 use crate::delivery::Kind;
@@ -69,7 +70,7 @@ fn inspect(
 
 /// One line; if even that cannot be written, the exit code has to say it alone.
 fn fail(err: &mut impl Write, name: &str, error: &anyhow::Error) -> ExitCode {
-    drop(writeln!(err, "stentor inspect: {name}: {error:#}"));
+    drop(writeln!(err, "stentor inspect: {name}: {}", with_causes(error)));
     ExitCode::from(1)
 }
 

@@ -43,6 +43,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// An error with its causes, none of them twice: some messages quote theirs.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        if said.is_empty() {
+            cause
+        } else if said.contains(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
+}
+
 /// Help and the version are answers; anything else is a usage error, which is 1 here, not clap's 2.
 fn usage(error: &clap::Error) -> ExitCode {
     let printed = error.print();

@@ -12,6 +12,7 @@ use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
 use super::state::{self, State};
+use super::with_causes;
 use crate::clock;
 use crate::load::run::Options;
 use crate::load::scenario::{self, Scenario};
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the command line talks to people here")]
 fn tell(error: &anyhow::Error) {
-    eprintln!("stentor run: {error:#}");
+    eprintln!("stentor run: {}", with_causes(error));
 }
 
 fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {

@@ -18,6 +18,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Folder, default_folder, read_identity};
+use super::with_causes;
 use crate::delivery::Policy;
 use crate::limits::{SHARDS_MAX, SOCKET_BUFFER_BYTES};
 use crate::process;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &Serve) -> ExitCode {
     match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("{error:#}"));
+            tell(&with_causes(&error));
             ExitCode::from(1)
         }
     }

@@ -65,6 +65,7 @@ fn a_results_folder_that_cannot_be_made_is_one_line_before_anything_starts() {
     let ended = desk.run_into(&below_a_file, &scenario, &[]).end();
     let refusal = alone(&ended);
     assert!(refusal.contains("cannot write results to"), "{refusal}");
+    assert_eq!(refusal.matches("Not a directory").count(), 1, "{refusal}");
     assert!(refusal.contains(below_a_file.to_str().unwrap()), "{refusal}");
     nothing_started(&desk);
 }

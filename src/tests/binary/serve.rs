@@ -41,6 +41,7 @@ fn a_taken_port_is_one_line() {
     assert_eq!(shards, "1 shard");
     let refusal = Served::start(other.path(), &["--listen", address]).refusal();
     assert!(refusal.contains("cannot listen on UDP") && refusal.contains(address), "{refusal}");
+    assert_eq!(refusal.matches("in use").count(), 1, "{refusal}");
     assert!(!other.path().join("address").exists());
 }
 
