@@ -40,15 +40,6 @@ impl Served {
         Self { child, out }
     }
 
-    /// One that is up, on any port of the loopback address, and that address.
-    pub(super) fn ready(state: &Path, shards: u16) -> (Self, String) {
-        let shards = shards.to_string();
-        let mut served = Self::start(state, &["--listen", "127.0.0.1:0", "--shards", &shards]);
-        let line = served.line();
-        let address = parse_ready(&line).0.to_owned();
-        (served, address)
-    }
-
     pub(super) fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).expect("standard output is text");
@@ -117,10 +108,25 @@ impl Desk {
         path
     }
 
+    /// A server of so many shards whose state folder is on this desk, and its address.
+    pub(super) fn served(&self, shards: u16) -> (Served, String) {
+        let shards = shards.to_string();
+        let listen = ["--listen", "127.0.0.1:0", "--shards", &shards];
+        let mut served = Served::start(&self.path("state"), &listen);
+        let line = served.line();
+        let address = parse_ready(&line).0.to_owned();
+        (served, address)
+    }
+
     /// Starts `stentor run` with the results folder of this desk.
     pub(super) fn run(&self, scenario: &Path, arguments: &[&str]) -> Running<'_> {
-        let results = self.path("results");
-        self.run_into(&results, scenario, arguments)
+        self.run_into(&self.path("results"), scenario, arguments)
+    }
+
+    /// Starts it against a server whose state folder is on this desk.
+    pub(super) fn run_at(&self, address: &str, scenario: &Path, arguments: &[&str]) -> Running<'_> {
+        let all = [&["--target", address, "--state", "state"], arguments].concat();
+        self.run(scenario, &all)
     }
 
     pub(super) fn run_into(

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::path::Path;
 
-use super::child::{Desk, Ended, Served};
+use super::child::{Desk, Ended};
 
 /// Seconds of a small group: enough to run, if anything let it.
 const GOOD: &str = r#"why = "to test"
@@ -86,7 +86,7 @@ fn a_target_without_a_state_folder_is_one_line_that_says_how_to_start_a_server()
 #[test]
 fn a_server_that_is_not_the_pinned_one_is_one_line() {
     let desk = Desk::new();
-    let (_served, address) = Served::ready(&desk.path("state"), 1);
+    let (_served, address) = desk.served(1);
     let refusal = refused_at(&desk, &address, &["--fingerprint", &"0f".repeat(32)]);
     assert!(refusal.contains("does not have the pinned fingerprint"), "{refusal}");
 }
@@ -94,7 +94,7 @@ fn a_server_that_is_not_the_pinned_one_is_one_line() {
 #[test]
 fn a_token_key_that_is_not_the_servers_is_one_line() {
     let desk = Desk::new();
-    let (_served, address) = Served::ready(&desk.path("state"), 1);
+    let (_served, address) = desk.served(1);
     let key = desk.write("other.key", &"0f".repeat(32));
     let refusal = refused_at(&desk, &address, &["--token-key", key.to_str().unwrap()]);
     assert!(refusal.contains("token"), "{refusal}");
@@ -103,7 +103,7 @@ fn a_token_key_that_is_not_the_servers_is_one_line() {
 #[test]
 fn a_target_where_nobody_listens_is_one_line() {
     let desk = Desk::new();
-    let (_served, _) = Served::ready(&desk.path("state"), 1);
+    let (_served, _) = desk.served(1);
     // Nothing else of these tests is ever at this address.
     let free = UdpSocket::bind("127.0.0.2:0").unwrap().local_addr().unwrap().to_string();
     let refusal = refused_at(&desk, &free, &[]);
@@ -113,10 +113,7 @@ fn a_target_where_nobody_listens_is_one_line() {
 /// The line with which a run against `address` ends, with the state folder of the desk.
 fn refused_at(desk: &Desk, address: &str, arguments: &[&str]) -> String {
     let scenario = desk.write("good.toml", GOOD);
-    let state = desk.path("state");
-    let mut all = vec!["--target", address, "--state", state.to_str().unwrap()];
-    all.extend(arguments);
-    let ended = desk.run(&scenario, &all).end();
+    let ended = desk.run_at(address, &scenario, arguments).end();
     let refusal = ended.refusal().to_owned();
     for result in desk.results() {
         assert!(!result.join("run.json").exists(), "a run that never was has no record");

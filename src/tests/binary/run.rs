@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::child::{Desk, Ended, Served};
+use super::child::{Desk, Ended};
 
 /// A tape, a race and synthetic bytes, in little more than a second.
 const MIXED: &str = r#"why = "to test"
@@ -61,8 +61,8 @@ commits = "20%"
 #[test]
 fn a_run_against_a_server_that_is_up_leaves_a_complete_record() {
     let desk = Desk::new();
-    let (served, address) = Served::ready(&desk.path("state"), 2);
-    let ended = run_at(&desk, &address, MIXED);
+    let (served, address) = desk.served(2);
+    let ended = desk.run_at(&address, &desk.write("mixed.toml", MIXED), &[]).end();
     believable(&desk, &ended);
     complete(&desk.record());
     let results = desk.results();
@@ -88,11 +88,9 @@ fn a_run_with_a_server_of_its_own_leaves_a_complete_record_and_nothing_else() {
 #[test]
 fn a_pause_of_the_server_is_charged_to_everything_that_was_due_in_it() {
     let desk = Desk::new();
-    let (served, address) = Served::ready(&desk.path("state"), 1);
+    let (served, address) = desk.served(1);
     let scenario = desk.write("steady.toml", STEADY);
-    let state = desk.path("state");
-    let arguments = ["--target", &address, "--state", state.to_str().unwrap()];
-    let mut running = desk.run(&scenario, &arguments);
+    let mut running = desk.run_at(&address, &scenario, &[]);
     running.loading_for(Duration::from_millis(1_500));
     served.signal(Signal::SIGSTOP);
     running.loading_for(Duration::from_secs(1));
@@ -111,12 +109,6 @@ fn a_pause_of_the_server_is_charged_to_everything_that_was_due_in_it() {
     assert_eq!(number(&record["counts"]["timed_out"]), 0.0, "{}", ended.out);
 }
 
-fn run_at(desk: &Desk, address: &str, scenario: &str) -> Ended {
-    let scenario = desk.write("mixed.toml", scenario);
-    let state = desk.path("state");
-    desk.run(&scenario, &["--target", address, "--state", state.to_str().unwrap()]).end()
-}
-
 /// Valid; on a noisy machine perhaps not, but then for its timing alone. Never violated.
 fn believable(desk: &Desk, ended: &Ended) {
     assert!(matches!(ended.code, Some(0 | 2)), "{ended:?}");
@@ -124,12 +116,12 @@ fn believable(desk: &Desk, ended: &Ended) {
     let verdict = &record["verdict"];
     let status = if ended.code == Some(0) { "valid" } else { "invalid" };
     assert_eq!(verdict["status"], status, "{verdict}");
-    for reason in verdict["reasons"].as_array().unwrap() {
-        let reason = reason.as_str().unwrap();
+    for reason in verdict["reasons"].as_array().expect("reasons are a list") {
+        let reason = reason.as_str().expect("a reason is text");
         let of_the_machine = ["the generator was late", "Little's law"];
         assert!(of_the_machine.iter().any(|start| reason.starts_with(start)), "{verdict}");
     }
-    let violations = record["violations"].as_object().unwrap();
+    let violations = record["violations"].as_object().expect("violations have names");
     assert_eq!(violations.len(), 10, "{violations:?}");
     assert!(violations.values().all(|count| count == 0), "{violations:?}");
     let count = |name: &str| number(&record["counts"][name]);
@@ -158,8 +150,8 @@ fn complete(record: &Value) {
     let members = &record["real_members"];
     // Two of each tape, and all of the live group.
     assert_eq!(members["members"], 8, "{members}");
-    assert_eq!(members["faults"].as_array().unwrap().len(), 0, "{members}");
-    let provenance = record["provenance"].as_object().unwrap();
+    assert_eq!(members["faults"], json!([]), "{members}");
+    let provenance = record["provenance"].as_object().expect("provenance has names");
     for absent_outside_a_repository in ["git_commit", "git_dirty"] {
         assert!(provenance.contains_key(absent_outside_a_repository), "{provenance:?}");
     }
@@ -174,7 +166,7 @@ fn complete(record: &Value) {
         assert!(filled(name), "{name}: {provenance:?}");
     }
     assert_eq!(record["provenance"]["scenario"], "mixed");
-    assert_eq!(record["classes"].as_array().unwrap().len(), 3);
+    assert_eq!(record["classes"].as_array().map(Vec::len), Some(3));
 }
 
 fn distribution(name: &str, series: &Value) {
