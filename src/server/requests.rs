@@ -31,6 +31,8 @@ impl Worker {
             Event::Connected => self.expect_hello(now, connection),
             Event::Opened(stream) => {
                 self.sessions.open(connection, stream);
+                // An answer does not queue behind what is being delivered.
+                self.driver.prefer(connection, stream);
             }
             Event::Readable(stream) => {
                 if let Some(key) = self.sessions.find(connection, stream) {
