@@ -294,7 +294,9 @@ impl Worker {
     /// Forgets a session and everything that was due to it.
     pub(super) fn end_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.close(key) else { return };
+        self.driver.finish(session.connection, session.control);
         let Some(peer) = session.peer else { return };
+        self.driver.finish(session.connection, peer.deliveries);
         for slot in peer.audiences {
             self.abandoned.extend(self.audiences.leave(slot, key));
         }
