@@ -237,6 +237,25 @@ impl Driver {
         self.connection(id)?.proto.streams().open(dir)
     }
 
+    /// Lets a stream's data leave before that of the connection's other streams.
+    pub fn prefer(&mut self, id: ConnectionId, stream: StreamId) {
+        if let Some(connection) = self.connection(id) {
+            // A stream that is gone already prefers nothing.
+            connection.proto.send_stream(stream).set_priority(1).ok();
+        }
+    }
+
+    /// Ends a stream of which neither side has more to say: its slot is free for another.
+    pub fn finish(&mut self, id: ConnectionId, stream: StreamId) {
+        let Some(connection) = self.connection(id) else { return };
+        // Ended already by either side is what is wanted.
+        connection.proto.send_stream(stream).finish().ok();
+        if stream.dir() == Dir::Bi {
+            connection.proto.recv_stream(stream).stop(VarInt::from_u32(0)).ok();
+        }
+        self.mark_dirty(id.index);
+    }
+
     /// Writes as much as the connection takes now; [`Event::Writable`] follows when it took less.
     /// Chunks are consumed from the front of `chunks`: whole ones become empty, a partly written
     /// one keeps its rest. `None` when the connection or stream is gone.

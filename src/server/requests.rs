@@ -31,6 +31,8 @@ impl Worker {
             Event::Connected => self.expect_hello(now, connection),
             Event::Opened(stream) => {
                 self.sessions.open(connection, stream);
+                // An answer does not queue behind what is being delivered.
+                self.driver.prefer(connection, stream);
             }
             Event::Readable(stream) => {
                 if let Some(key) = self.sessions.find(connection, stream) {
@@ -292,7 +294,9 @@ impl Worker {
     /// Forgets a session and everything that was due to it.
     pub(super) fn end_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.close(key) else { return };
+        self.driver.finish(session.connection, session.control);
         let Some(peer) = session.peer else { return };
+        self.driver.finish(session.connection, peer.deliveries);
         for slot in peer.audiences {
             self.abandoned.extend(self.audiences.leave(slot, key));
         }

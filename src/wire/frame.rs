@@ -33,7 +33,7 @@
 //!
 //! ```text
 //!  65 Ready         version u8 | shard u16 | count u16 | count * port u16
-//!  66 Refused       code u8                        see wire::Refusal; the session ends after it
+//!  66 Refused       code u8                        see wire::Refusal; no session came of the hello
 //!  67 Done          request 16
 //!  68 Accepted      id 16 | seq u64 | epoch u64
 //!  69 Rejected      id 16 | reason
@@ -184,7 +184,8 @@ pub enum Reply {
         /// The UDP port of each shard, by index.
         ports: Vec<u16>,
     },
-    /// The session ends after this.
+    /// No session came of the hello. The connection and its other sessions go on, and the same
+    /// stream may say hello again.
     Refused {
         /// Why.
         code: Refusal,

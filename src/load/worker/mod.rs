@@ -2,7 +2,7 @@
 //!
 //! One thread, one loop. It sends what is due, late or not, and never waits for an answer before
 //! the next send; when nothing is due it sleeps until something is. It knows what is true only
-//! through the oracle and what was fast only through the recorder. Called by [`super::run`].
+//! through the oracle and what was fast only through the recorder. Called by [`mod@super::run`].
 
 mod flights;
 mod hear;

@@ -154,3 +154,21 @@ fn a_client_that_grants_too_few_streams_is_told_how_many_sessions_it_has() {
         siege.counted(Counter::RefusedSessions, 1);
     });
 }
+
+#[test]
+fn a_session_that_ends_makes_room_for_another_on_its_connection() {
+    under_load(|siege| {
+        let foreign = Foreign::polite(&siege.service);
+        let connection = foreign.connect(siege.service.addresses[0]).unwrap();
+        let before = siege.counters().get(Counter::Sessions);
+        for _ in 0..3 * SESSIONS_PER_CONNECTION_MAX {
+            let (mut send, mut replies) = foreign.open(&connection, &hello(&siege.service, 7));
+            assert!(matches!(foreign.reply(&mut replies), Reply::Ready { .. }));
+            let mut frames = foreign.deliveries(&connection, device(7));
+            send.finish().unwrap();
+            assert_eq!(foreign.within(replies.next()), None, "the service ends its side too");
+            assert_eq!(foreign.within(frames.next()), None);
+        }
+        siege.counted(Counter::Sessions, before);
+    });
+}
