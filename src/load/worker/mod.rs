@@ -278,7 +278,16 @@ impl<'a> Worker<'a> {
             let seconds = SERVER_SILENCE_MAX.as_secs();
             self.server_lost = Some(format!("no answer from it for {seconds} s"));
         }
-        self.quiet = elapsed >= offered && self.oracle.is_quiet();
+        self.quiet = elapsed >= offered && !self.owes() && self.oracle.is_quiet();
+    }
+
+    /// Whether anything is due, wanted or on its way: all of it may still come to be delivered,
+    /// so only without it can the oracle know that everything was.
+    fn owes(&self) -> bool {
+        self.next < self.plan.schedule.operations().len()
+            || self.flights.len() > 0
+            || self.groups.iter().any(GroupState::waits)
+            || self.racers.as_ref().is_some_and(|racers| !racers.is_caught_up())
     }
 
     fn is_over(&self, elapsed: Duration) -> bool {
@@ -286,9 +295,7 @@ impl<'a> Worker<'a> {
         if elapsed >= offered + self.plan.scenario.drain {
             return true;
         }
-        let owed = self.groups.iter().any(GroupState::waits) || self.flights.len() > 0;
-        let caught_up = self.racers.as_ref().is_none_or(Racers::is_caught_up);
-        self.quiet && !owed && caught_up && self.last.is_some()
+        self.quiet && self.last.is_some()
     }
 
     fn sleep(&mut self) {

@@ -58,6 +58,21 @@ arrivals = "even"
 commits = "20%"
 "#;
 
+/// Many members, so that what is delivered comes well after what is answered.
+const CROWD: &str = r#"why = "to test"
+expect = "a run ends when everything has been delivered"
+seed = 3
+durations = { warm_up = "200ms", measure = "1s", drain = "10s" }
+
+[[groups]]
+name = "crowd"
+count = 1
+members = 200
+source = "synthetic"
+rate = "100/s"
+arrivals = "even"
+"#;
+
 #[test]
 fn a_run_against_a_server_that_is_up_leaves_a_complete_record() {
     let desk = Desk::new();
@@ -107,6 +122,22 @@ fn a_pause_of_the_server_is_charged_to_everything_that_was_due_in_it() {
     assert!(latency("service", "p90") < latency("response", "p90"), "{}", ended.out);
     assert!(latency("service", "mean") < latency("response", "mean") / 2.0, "{}", ended.out);
     assert_eq!(number(&record["counts"]["timed_out"]), 0.0, "{}", ended.out);
+}
+
+#[test]
+fn a_pause_over_the_end_of_the_load_costs_no_delivery() {
+    let desk = Desk::new();
+    let (served, address) = desk.served(1);
+    let scenario = desk.write("crowd.toml", CROWD);
+    let mut running = desk.run_at(&address, &scenario, &[]);
+    // The last operations are on their way when the load ends, and for a while after it.
+    running.loading_for(Duration::from_millis(600));
+    served.signal(Signal::SIGSTOP);
+    running.loading_for(Duration::from_millis(1_500));
+    served.signal(Signal::SIGCONT);
+    let ended = running.end();
+    believable(&desk, &ended);
+    assert!(number(&desk.record()["latency_us"]["response"]["max"]) >= 900_000.0, "{}", ended.out);
 }
 
 /// Valid; on a noisy machine perhaps not, but then for its timing alone. Never violated.
