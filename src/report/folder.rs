@@ -11,6 +11,9 @@ use std::time::Duration;
 use super::record::Record;
 use super::utc::Utc;
 
+/// Runs of one scenario that may start within one second.
+const SECOND_MAX: u32 = 99;
+
 const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
 
@@ -32,10 +35,11 @@ pub struct FolderError {
 }
 
 impl RunFolder {
-    /// Makes `results/<utc>-<scenario>-<hash8>`, and `results` if need be.
+    /// Makes `results/<utc>-<scenario>-<hash8>`, and `results` if need be. Runs that start within
+    /// one second get `-2` and so on.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to, or is there already.
+    /// When the folder cannot be made or written to.
     pub fn create(
         results: &Path,
         scenario: &str,
@@ -46,10 +50,18 @@ impl RunFolder {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let scenario: String = scenario.chars().take(40).map(plain).collect();
         let hash: String = hash.chars().take(8).map(plain).collect();
-        let path = results.join(format!("{moment}-{scenario}-{hash}"));
-        let failed = |source| FolderError { path: path.display().to_string(), source };
-        fs::create_dir_all(results).map_err(failed)?;
-        fs::create_dir(&path).map_err(failed)?;
+        let name = format!("{moment}-{scenario}-{hash}");
+        let failed = |path: &Path, source| FolderError { path: path.display().to_string(), source };
+        fs::create_dir_all(results).map_err(|source| failed(results, source))?;
+        let mut path = results.join(&name);
+        let mut within_the_second = 1;
+        while let Err(source) = fs::create_dir(&path) {
+            within_the_second += 1;
+            if source.kind() != io::ErrorKind::AlreadyExists || within_the_second > SECOND_MAX {
+                return Err(failed(&path, source));
+            }
+            path = results.join(format!("{name}-{within_the_second}"));
+        }
         let folder = Self { path };
         folder.put(SUMMARY, "The run has not finished.\n")?;
         Ok(folder)

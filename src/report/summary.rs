@@ -173,7 +173,8 @@ fn cost(record: &Record) -> String {
         mebibytes(engine.rss_peak_bytes)
     );
     let Some(server) = &record.server else {
-        return format!("server      not observed\n{engine}");
+        // Both are sampled at the ends of the measured window, from one reply of the server.
+        return "server      not observed over the whole measured window, and so neither is the engine".to_owned();
     };
     let each = |what: Option<f64>| what.map_or_else(|| "-".to_owned(), decimal);
     format!(
