@@ -166,7 +166,10 @@ impl Worker {
 
     fn unwatch_abandoned(&mut self, now: Instant) -> Result<(), Error> {
         for group in std::mem::take(&mut self.abandoned) {
-            self.unwatch(now, group)?;
+            // Somebody else may have asked to attach since, and the owner has heard that first.
+            if self.audiences.slot(&group).is_none() {
+                self.unwatch(now, group)?;
+            }
         }
         Ok(())
     }

@@ -226,6 +226,45 @@ fn who_detaches_before_it_is_attached_hears_nothing_and_may_attach_again() {
 }
 
 #[test]
+fn who_detaches_and_attaches_in_one_breath_misses_nothing() {
+    for shards in [1, 2, 4] {
+        let mut service = Service::start(shards);
+        let [a, b] = [1, 2].map(|number| service.join(number));
+        let group = group(2);
+        service.create(a, group, &[1, 2]);
+        service.attach(b, group, 0);
+        for round in 0..20 {
+            service.client.request(b, &Request::Detach { group });
+            service.client.request(b, &Request::Attach { group, after: Seq(round) });
+            service.reply(b, |reply| matches!(reply, Reply::Attached { .. }));
+            service.submit(a, round, app(&group, 0));
+            assert_eq!(service.deliveries(b, 1)[0].0, round + 1, "{shards} shards");
+        }
+    }
+}
+
+#[test]
+fn who_attaches_as_the_last_other_member_leaves_misses_nothing() {
+    for shards in [1, 2] {
+        let mut service = Service::start(shards);
+        let a = service.join(1);
+        let group = group(3);
+        service.create(a, group, &[1, 2, 3]);
+        let mut last = service.join(2);
+        service.attach(last, group, 0);
+        for round in 0..20 {
+            let next = service.join(2);
+            service.client.request(next, &Request::Attach { group, after: Seq(round) });
+            service.client.close(clock::now(), last);
+            service.reply(next, |reply| matches!(reply, Reply::Attached { .. }));
+            service.submit(a, round, app(&group, 0));
+            assert_eq!(service.deliveries(next, 1)[0].0, round + 1, "{shards} shards");
+            last = next;
+        }
+    }
+}
+
+#[test]
 fn sessions_that_share_a_connection_each_get_their_own_deliveries() {
     let mut service = Service::start(2);
     let connection = service.client.connect(clock::now(), service.addresses[1]).unwrap();
