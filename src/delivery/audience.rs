@@ -232,6 +232,13 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
         }
     }
 
+    /// A blocked recipient is taking part of what it was handed: it is slow, not stalled.
+    pub fn still_taking(&mut self, now: Duration, key: K) {
+        let Some(position) = self.positions.get(&key).copied() else { return };
+        let blocked_since = &mut self.recipients[position].blocked_since;
+        *blocked_since = blocked_since.map(|_| now);
+    }
+
     /// Closes recipients that have taken nothing for [`STALL_MAX`]. O(recipients) when any is
     /// blocked, nothing otherwise; to be called about once a second.
     pub fn close_stalled(&mut self, now: Duration, sink: &mut impl FnMut(K, Due<'_, T>) -> Taken) {

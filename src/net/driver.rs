@@ -26,9 +26,7 @@ use super::socket::{Bound, Socket, SocketCounters};
 use super::timers::Timers;
 use super::tls::{Identity, Trust};
 use super::transport;
-use crate::limits::{
-    BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX, HANDSHAKES_PENDING_MAX, TRAIN_PACKETS_MAX,
-};
+use crate::limits::{BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX};
 
 /// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
 /// due.
@@ -82,7 +80,6 @@ impl Driver {
     pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
         let mut config = ServerConfig::with_crypto(identity.crypto()?);
         config.transport_config(transport::server());
-        config.max_incoming(HANDSHAKES_PENDING_MAX);
         config.migration(false);
         Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None))
     }
@@ -440,13 +437,12 @@ impl Driver {
         slot.dirty = false;
         loop {
             self.scratch.clear();
-            let Some(transmit) =
-                slot.proto.poll_transmit(now, TRAIN_PACKETS_MAX, &mut self.scratch)
-            else {
+            let socket = &mut self.sockets[slot.socket];
+            let train = socket.train_max();
+            let Some(transmit) = slot.proto.poll_transmit(now, train, &mut self.scratch) else {
                 break;
             };
             let bytes = &self.scratch[..transmit.size];
-            let socket = &mut self.sockets[slot.socket];
             socket.send(transmit.destination, bytes, transmit.segment_size)?;
         }
         let handle = ConnectionHandle(index as usize);

@@ -20,6 +20,7 @@ use nix::sys::socket::{
 use super::error::Error;
 use crate::limits::{
     BATCH_DATAGRAMS_MAX, SEND_BATCH_BYTES_MAX, SOCKET_BUFFER_BYTES, TRAIN_BYTES_MAX,
+    TRAIN_PACKETS_MAX,
 };
 
 /// What the socket did, for packets and system calls per delivery.
@@ -72,6 +73,7 @@ pub(super) struct Socket {
     /// The segment size that every train of the batch has.
     segment: Option<u16>,
     size_max: usize,
+    takes_trains: bool,
     plain: MultiHeaders<SockaddrStorage>,
     trains: MultiHeaders<SockaddrStorage>,
     pub(super) counters: SocketCounters,
@@ -136,11 +138,17 @@ impl Socket {
             destinations: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
             segment: None,
             size_max: 0,
+            takes_trains: true,
             plain: MultiHeaders::preallocate(BATCH_DATAGRAMS_MAX, None),
             trains: MultiHeaders::preallocate(BATCH_DATAGRAMS_MAX, Some(nix::cmsg_space!(u16))),
             counters: SocketCounters::default(),
             batch: Vec::new(),
         }
+    }
+
+    /// Packets that one message to this socket may hold.
+    pub(super) fn train_max(&self) -> usize {
+        if self.takes_trains { TRAIN_PACKETS_MAX } else { 1 }
     }
 
     /// The address it is bound to.
@@ -253,6 +261,8 @@ impl Socket {
                 Err(Errno::EINTR) => {}
                 Err(errno) if is_fatal(errno) => return Err(Error::Socket(errno.into())),
                 Err(_) => {
+                    // A path that cannot take trains refuses each of them: no more are made.
+                    self.takes_trains &= self.segment.is_none();
                     self.counters.send_errors += 1;
                     done += 1;
                 }

@@ -12,6 +12,8 @@ struct Pair {
     server: Driver,
     client: Driver,
     events: Vec<(char, ConnectionId, Event)>,
+    /// How far both sides are ahead of the clock.
+    ahead: Duration,
 }
 
 impl Pair {
@@ -21,13 +23,13 @@ impl Pair {
         let server = Driver::server(bound, &identity).unwrap();
         let trust = Trust { fingerprint: identity.fingerprint(), key_exchange };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 2, trust).unwrap();
-        Self { server, client, events: Vec::new() }
+        Self { server, client, events: Vec::new(), ahead: Duration::ZERO }
     }
 
     /// One turn of both sides.
     fn turn(&mut self) {
         for (side, driver) in [('s', &mut self.server), ('c', &mut self.client)] {
-            let now = clock::now();
+            let now = clock::now() + self.ahead;
             driver.receive(now).unwrap();
             while let Some((id, event)) = driver.poll() {
                 self.events.push((side, id, event));
@@ -152,6 +154,19 @@ fn a_peer_cannot_open_more_streams_than_it_is_granted() {
     pair.server.grant_streams(server, 5);
     pair.until('c', |event| *event == Event::Available(Dir::Bi));
     assert_eq!(std::iter::from_fn(|| pair.client.open(client, Dir::Bi)).count(), 3);
+}
+
+#[test]
+fn a_connection_on_which_nothing_happens_for_minutes_stays() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, client) = pair.connect();
+    for _ in 0..30 {
+        pair.ahead += Duration::from_secs(10);
+        for _ in 0..20 {
+            pair.turn();
+        }
+    }
+    assert!(pair.server.is_open(server) && pair.client.is_open(client), "{:?}", pair.events);
 }
 
 #[test]

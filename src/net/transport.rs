@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quinn_proto::{IdleTimeout, TransportConfig, VarInt};
 
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, IDLE_MAX, MTU_BYTES, SEND_WINDOW_BYTES, SESSIONS_PER_CONNECTION_MAX,
-    STREAM_WINDOW_BYTES, STREAMS_INITIAL,
+    CONNECTION_WINDOW_BYTES, IDLE_MAX, KEEP_ALIVE, MTU_BYTES, SEND_WINDOW_BYTES,
+    SESSIONS_PER_CONNECTION_MAX, STREAM_WINDOW_BYTES, STREAMS_INITIAL,
 };
 
 /// The service: many connections, each small.
@@ -22,6 +22,8 @@ pub(super) fn client() -> Arc<TransportConfig> {
     let mut config = common();
     config.max_concurrent_bidi_streams(VarInt::from_u32(0));
     config.max_concurrent_uni_streams(VarInt::from_u32(SESSIONS_PER_CONNECTION_MAX));
+    // A member of a quiet group stays. The side that wants to stay says so, and pays for it.
+    config.keep_alive_interval(Some(KEEP_ALIVE));
     Arc::new(config)
 }
 

@@ -124,9 +124,17 @@ impl Worker {
         let Some(peer) = session.peer.as_mut() else { return };
         if !peer.rest.is_empty() {
             let mut chunk = [std::mem::take(&mut peer.rest)];
-            self.driver.write(connection, peer.deliveries, &mut chunk);
+            let written = self.driver.write(connection, peer.deliveries, &mut chunk);
             [peer.rest] = chunk;
             if !peer.rest.is_empty() {
+                if written.is_some_and(|written| written > 0) {
+                    for slot in &peer.waiting {
+                        let place = self.audiences.place(*slot);
+                        if let Some(audience) = place.and_then(|place| place.audience.as_mut()) {
+                            audience.still_taking(since, key);
+                        }
+                    }
+                }
                 return;
             }
         }

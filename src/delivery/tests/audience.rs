@@ -178,6 +178,20 @@ fn a_recipient_that_takes_nothing_for_too_long_is_closed() {
 }
 
 #[test]
+fn a_recipient_that_takes_slowly_is_not_closed_as_stalled() {
+    let mut audience = Audience::new(Seq(1), ROOMY);
+    let mut inboxes = Inboxes { full: vec![1], ..Inboxes::default() };
+    audience.join(1, start(1, 1));
+    audience.push(1, 1);
+    inboxes.sweep(&mut audience, 100);
+    audience.still_taking(STALL_MAX / 2, 1);
+    audience.close_stalled(STALL_MAX, &mut |key, due| inboxes.take(key, &due));
+    assert!(inboxes.closed.is_empty());
+    audience.close_stalled(STALL_MAX * 3 / 2, &mut |key, due| inboxes.take(key, &due));
+    assert_eq!(inboxes.closed, [1]);
+}
+
+#[test]
 fn a_late_joiner_is_handed_what_it_missed_first() {
     let mut audience = Audience::new(Seq(4), ROOMY);
     let mut inboxes = Inboxes::default();
