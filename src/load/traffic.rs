@@ -10,7 +10,7 @@ use crate::limits::MESSAGE_BYTES_MAX;
 use crate::mls::cache::Cache;
 use crate::mls::{
     LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec,
-    TreeState, synthesize, units,
+    TreeState, mint_all, synthesize, units,
 };
 
 /// One group's messages.
@@ -48,13 +48,8 @@ pub struct Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum TrafficError {
     /// A tape cannot be minted.
-    #[error("cannot mint the tape of group class {class:?}: {source}")]
-    Mint {
-        /// Of which class.
-        class: String,
-        /// Why.
-        source: MintError,
-    },
+    #[error("cannot mint MLS traffic: {0}")]
+    Mint(MintError),
     /// A message is larger than the service takes.
     #[error(
         "group class {class:?} makes a message of {bytes} bytes; the service takes \
@@ -96,10 +91,37 @@ pub fn prepare(
     let population = Population::of(&scenario);
     let schedule = Schedule::plan(&scenario);
     let specs = specs(&scenario, &population, &schedule);
+    let minted = |group: usize| {
+        let class = population.groups()[group].class as usize;
+        scenario.groups[class].source == Source::Tape
+    };
+    let wanted: Vec<TapeSpec> = (0..specs.len())
+        .filter(|group| minted(*group))
+        .filter_map(|group| specs[group].clone())
+        .collect();
+    let made = match cache {
+        Some(cache) => cache.load_or_mint_all(&wanted, progress),
+        None => mint_all(&wanted, progress)
+            .map(|tapes| tapes.into_iter().map(|tape| (tape, Origin::Minted)).collect()),
+    };
+    let mut tapes = made.map_err(TrafficError::Mint)?.into_iter();
     let mut plan =
         Plan { scenario, population, schedule, traffic: Vec::new(), cached: 0, uncached: None };
     for (index, spec) in specs.into_iter().enumerate() {
-        let traffic = plan.make(index, spec, cache, progress)?;
+        let traffic = match spec {
+            None => plan.form(index)?,
+            Some(spec) if plan.class(index).source == Source::Synthetic => {
+                let seed = plan.scenario.seed.wrapping_add(index as u64);
+                progress(units(&spec));
+                Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed)))
+            }
+            Some(_) => {
+                let (tape, origin) = tapes.next().expect("every tape asked for is made");
+                plan.came(origin);
+                Traffic::Tape(Box::new(tape))
+            }
+        };
+        plan.check_sizes(index, &traffic)?;
         plan.traffic.push(traffic);
     }
     Ok(plan)
@@ -112,43 +134,35 @@ impl Plan {
         &self.scenario.groups[self.population.groups()[group].class as usize]
     }
 
-    fn make(
-        &mut self,
-        index: usize,
-        spec: Option<TapeSpec>,
-        cache: Option<&Cache>,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Traffic, TrafficError> {
-        let group = &self.population.groups()[index];
-        let class = self.class(index);
-        let Some(spec) = spec else {
-            let formed = LiveGroup::form(class.suite, group.id, class.members, class.handshake);
-            let name = class.name.clone();
-            let members = formed.map_err(|source| TrafficError::Live { class: name, source })?;
-            let epoch = members.first().map_or(Epoch(0), LiveMember::epoch);
-            return Ok(Traffic::Live { epoch, members });
-        };
-        if class.source == Source::Synthetic {
-            let seed = self.scenario.seed.wrapping_add(index as u64);
-            progress(units(&spec));
-            let tape = synthesize(&spec, TreeState::Merged, seed);
-            check_sizes(class.name.clone(), &tape)?;
-            return Ok(Traffic::Tape(Box::new(tape)));
-        }
-        let name = class.name.clone();
-        let made = match cache {
-            Some(cache) => cache.load_or_mint(&spec, progress),
-            None => crate::mls::mint(&spec, progress).map(|tape| (tape, Origin::Minted)),
-        };
-        let (tape, origin) =
-            made.map_err(|source| TrafficError::Mint { class: name.clone(), source })?;
-        check_sizes(name, &tape)?;
+    /// Where a tape came from.
+    fn came(&mut self, origin: Origin) {
         match origin {
             Origin::Cached => self.cached += 1,
             Origin::Minted => {}
             Origin::Uncached(why) => self.uncached = Some(why),
         }
-        Ok(Traffic::Tape(Box::new(tape)))
+    }
+
+    /// A live group's members.
+    fn form(&self, index: usize) -> Result<Traffic, TrafficError> {
+        let group = &self.population.groups()[index];
+        let class = self.class(index);
+        let formed = LiveGroup::form(class.suite, group.id, class.members, class.handshake);
+        let name = class.name.clone();
+        let members = formed.map_err(|source| TrafficError::Live { class: name, source })?;
+        let epoch = members.first().map_or(Epoch(0), LiveMember::epoch);
+        Ok(Traffic::Live { epoch, members })
+    }
+
+    /// A message that the service would not take is found before anything is started.
+    fn check_sizes(&self, index: usize, traffic: &Traffic) -> Result<(), TrafficError> {
+        let Traffic::Tape(tape) = traffic else { return Ok(()) };
+        let largest = tape.messages.iter().map(|message| message.body.len()).max().unwrap_or(0);
+        if largest > MESSAGE_BYTES_MAX {
+            let class = self.class(index).name.clone();
+            return Err(TrafficError::TooLarge { class, bytes: largest });
+        }
+        Ok(())
     }
 }
 
@@ -169,14 +183,6 @@ impl Traffic {
         let message = tape.messages.get(index as usize)?;
         Some((message.body.clone(), message.epoch))
     }
-}
-
-fn check_sizes(class: String, tape: &Tape) -> Result<(), TrafficError> {
-    let largest = tape.messages.iter().map(|message| message.body.len()).max().unwrap_or(0);
-    if largest > MESSAGE_BYTES_MAX {
-        return Err(TrafficError::TooLarge { class, bytes: largest });
-    }
-    Ok(())
 }
 
 /// The tape of each group, by index; `None` for a live group.

@@ -42,8 +42,9 @@ pub enum MintError {
 }
 
 /// Mints one tape on every core. `progress` hears of work just done; what it hears adds up to
-/// [`units`]. Cost on two cores: 2.4 s for 1,000 members, 8 senders, 20 commits and 2,000
-/// application messages, 4 s with X-Wing; 16 s for 10,000 members, nearly all of it the bulk add.
+/// [`units`]. Cost: a KeyPackage for each member, a bulk add that is quadratic in its adds, and
+/// for every commit one process by each other sender, which grows with the group: seconds for
+/// 1,000 members.
 pub fn mint(spec: &TapeSpec, progress: &(dyn Fn(u64) + Sync)) -> Result<Tape, MintError> {
     mint_on(spec, true, progress)
 }
