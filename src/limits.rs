@@ -185,8 +185,8 @@ pub const SWEEP_BYTES_PER_TURN: usize = 1 << 20;
 /// How long a stopping server waits for what it has accepted to be taken by its recipients.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
-/// Most members that one minted commit adds. A bulk add is quadratic in its adds and every commit
-/// costs the whole tree: 10,000 members take 24 s in one commit, 9 s by 1,000, 18 s by 200.
+/// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
+/// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
 pub const BULK_ADD_MAX: usize = 1_000;
 
 /// How many application messages of one sender may overtake another before a real member can no
@@ -289,8 +289,9 @@ pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// After how long a submission without an answer is given up.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Deliveries that may wait for live members, and messages of theirs that may wait for the
-/// worker. When full, the worker keeps what it is delivered until there is room.
+/// Deliveries that may be on their way to live members' threads, and what they say on its way
+/// back. When full, deliveries wait in the worker, which never waits itself: at most everything
+/// that the run delivers to live members.
 pub const RACERS_QUEUE_MAX: usize = 4_096;
 
 /// Times that a racer tries to bring one commit through.
@@ -303,3 +304,7 @@ pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
 /// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
 /// there is between a burst and its loss.
 pub const CLIENT_SOCKETS: usize = 4;
+
+/// Share of a run's submissions that may be refused for another reason than their epoch, as a
+/// bound that was reached is; beyond it the latencies are those of the lucky rest.
+pub const REFUSED_SHARE_MAX: f64 = 0.001;

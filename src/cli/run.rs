@@ -86,8 +86,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let asked = plan.scenario.clone();
     let outcome = load(arguments, plan, target, &mut screen)?;
     let buffer = outcome.socket_buffer_bytes as u64;
-    provenance.socket_receive_bytes = Some(buffer);
-    provenance.socket_send_bytes = Some(buffer);
+    provenance.socket_buffer_bytes = Some(buffer);
     let record = record(finished(&asked, &outcome, provenance));
     conclude(&folder, &record)
 }
@@ -182,7 +181,7 @@ fn finished<'a>(
         judgement: &outcome.judgement,
         called_for: outcome.called_for,
         in_flight_mean: outcome.in_flight_mean,
-        delivered_bytes: outcome.delivered_bytes,
+        refusals: &outcome.refusals,
         held: outcome.held,
         verified: &outcome.verified,
         sessions_lost: &outcome.sessions_lost,
@@ -205,6 +204,7 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
             + spent(Counter::ReceiveCalls)
             + spent(Counter::Wakeups),
         delivery_bytes: spent(Counter::DeliveryBytes),
+        socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
     }
 }
 

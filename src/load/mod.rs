@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod check;
 pub mod client;
+pub mod noted;
 pub mod occupancy;
 pub mod oracle;
 pub mod place;

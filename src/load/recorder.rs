@@ -6,6 +6,7 @@
 //! what is too long counts as the longest and as saturated. Takes instants as arguments and reads
 //! no clock. Called by the worker; read by the report.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -45,6 +46,17 @@ pub struct Due {
     pub measured: bool,
 }
 
+/// What came about inside the measured window, whenever it was due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Achieved {
+    /// Submissions that were accepted.
+    pub accepted: u64,
+    /// Deliveries that came.
+    pub deliveries: u64,
+    /// Their bytes of MLS messages.
+    pub bytes: u64,
+}
+
 /// Everything that one worker records. Only what is measured enters; warm-up passes through.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -54,6 +66,9 @@ pub struct Recorder {
     pub service: Series,
     /// From the intended instant to when the generator reached it.
     pub lateness: Series,
+    /// Live racers: from when a commit was due, or had lost, to its submission. The members of a
+    /// run share the engine's cores, so part of it is the generator's.
+    pub preparation: Series,
     /// From the intended instant to the first member that has the message.
     pub fanout_first: Series,
     /// From the intended instant to each member that has it: one value for every delivery.
@@ -68,6 +83,9 @@ pub struct Recorder {
     pub timed_out: Series,
     /// By class index.
     pub classes: Vec<ClassSeries>,
+    /// What came about inside the measured window.
+    pub achieved: Achieved,
+    window: Range<Duration>,
 }
 
 impl Series {
@@ -145,13 +163,14 @@ impl Default for Series {
 }
 
 impl Recorder {
-    /// An empty recorder for a scenario of `classes` classes.
+    /// An empty recorder for a scenario of `classes` classes that is measured during `window`.
     #[must_use]
-    pub fn new(classes: usize) -> Self {
+    pub fn new(classes: usize, window: Range<Duration>) -> Self {
         Self {
             response: Series::default(),
             service: Series::default(),
             lateness: Series::default(),
+            preparation: Series::default(),
             fanout_first: Series::default(),
             fanout_member: Series::default(),
             fanout_p99: Series::default(),
@@ -159,6 +178,8 @@ impl Recorder {
             rejected: Series::default(),
             timed_out: Series::default(),
             classes: vec![ClassSeries::default(); classes],
+            achieved: Achieved::default(),
+            window,
         }
     }
 
@@ -171,12 +192,20 @@ impl Recorder {
 
     /// What was due, and sent at `sent`, was accepted at `at`.
     pub fn accepted(&mut self, due: Due, sent: Duration, at: Duration) {
+        self.achieved.accepted += u64::from(self.window.contains(&at));
         if due.measured {
             self.response.record(due.intended, at);
             self.service.record(sent, at);
             if let Some(class) = class_mut(&mut self.classes, due.class) {
                 class.response.record(due.intended, at);
             }
+        }
+    }
+
+    /// What was due or had lost at `since` was ready, and sent, at `sent`.
+    pub fn prepared(&mut self, due: Due, since: Duration, sent: Duration) {
+        if due.measured {
+            self.preparation.record(since, sent);
         }
     }
 
@@ -194,8 +223,12 @@ impl Recorder {
         }
     }
 
-    /// The oracle let a delivery pass that came at `at`, in a group of class `class`.
-    pub fn delivered(&mut self, class: u32, delivered: &Delivered, at: Duration) {
+    /// The oracle let a delivery of `bytes` pass that came at `at`, in a group of class `class`.
+    pub fn delivered(&mut self, class: u32, delivered: &Delivered, bytes: usize, at: Duration) {
+        if self.window.contains(&at) {
+            self.achieved.deliveries += 1;
+            self.achieved.bytes += bytes as u64;
+        }
         if !delivered.measured {
             return;
         }
@@ -234,6 +267,10 @@ impl Recorder {
         self.response.merge(response);
         self.service.merge(service);
         self.lateness.merge(lateness);
+        self.preparation.merge(&other.preparation);
+        self.achieved.accepted += other.achieved.accepted;
+        self.achieved.deliveries += other.achieved.deliveries;
+        self.achieved.bytes += other.achieved.bytes;
         self.fanout_first.merge(&other.fanout_first);
         self.fanout_member.merge(&other.fanout_member);
         self.fanout_p99.merge(&other.fanout_p99);
@@ -290,7 +327,7 @@ mod tests {
 
     #[test]
     fn warm_up_leaves_no_trace() {
-        let mut recorder = Recorder::new(1);
+        let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
         let due = Due { class: 0, intended: Duration::ZERO, measured: false };
         let at = Duration::from_millis(3);
         recorder.reached(due, at);
@@ -303,7 +340,7 @@ mod tests {
 
     #[test]
     fn response_runs_from_the_intended_instant_and_service_from_the_send() {
-        let mut recorder = Recorder::new(2);
+        let mut recorder = Recorder::new(2, Duration::ZERO..Duration::from_secs(1));
         let ms = Duration::from_millis;
         let due = Due { class: 1, intended: ms(100), measured: true };
         recorder.reached(due, ms(103));
@@ -317,7 +354,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_kept_apart_and_averaged_together() {
-        let mut recorder = Recorder::new(1);
+        let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
         let due = Due { class: 0, intended: Duration::ZERO, measured: true };
         recorder.accepted(due, Duration::ZERO, Duration::from_micros(100));
         recorder.rejected(due, Duration::from_micros(200));
@@ -330,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_delivery_is_recorded_by_what_it_completes() {
-        let mut recorder = Recorder::new(1);
+        let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
         let each = Delivered {
             attempt: 0,
             intended: Duration::ZERO,
@@ -339,9 +376,9 @@ mod tests {
             reached_p99: false,
             last: false,
         };
-        recorder.delivered(0, &each, Duration::from_micros(10));
+        recorder.delivered(0, &each, 100, Duration::from_micros(10));
         let last = Delivered { first: false, reached_p99: true, last: true, ..each };
-        recorder.delivered(0, &last, Duration::from_micros(20));
+        recorder.delivered(0, &last, 100, Duration::from_micros(20));
         let counts = [&recorder.fanout_first, &recorder.fanout_p99, &recorder.fanout_last];
         assert_eq!(counts.map(Series::count), [1, 1, 1]);
         assert_eq!(counts.map(Series::max_us), [10, 20, 20]);
@@ -378,5 +415,17 @@ mod tests {
             prop_assert!(merged.histogram == both.histogram);
             prop_assert_eq!(merged.count(), both.count());
         }
+    }
+
+    #[test]
+    fn what_comes_about_after_the_window_is_not_achieved_in_it() {
+        let ms = Duration::from_millis;
+        let mut recorder = Recorder::new(1, ms(100)..ms(200));
+        let due = Due { class: 0, intended: ms(150), measured: true };
+        for at in [99, 100, 199, 200, 5_000] {
+            recorder.accepted(due, ms(150), ms(at));
+        }
+        assert_eq!(recorder.achieved.accepted, 2);
+        assert_eq!(recorder.response.count(), 5);
     }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::client::Client;
+use super::noted::Noted;
 use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};
 use super::recorder::Recorder;
@@ -67,8 +68,8 @@ pub struct Outcome {
     pub called_for: u64,
     /// Measured operations in flight, on average.
     pub in_flight_mean: f64,
-    /// Bytes of MLS messages in measured deliveries.
-    pub delivered_bytes: u64,
+    /// Refusals by reason.
+    pub refusals: BTreeMap<&'static str, u64>,
     /// Operations that waited for their sender to reach their epoch.
     pub held: u64,
     /// Use of both sides at the start and the end of the measured window.
@@ -76,7 +77,7 @@ pub struct Outcome {
     /// How the server was lost, if it was.
     pub server_lost: Option<String>,
     /// Sessions of members that ended inside the run.
-    pub sessions_lost: Vec<String>,
+    pub sessions_lost: Noted,
     /// What real members found.
     pub verified: Verified,
     /// Bytes of kernel buffer that this side's sockets were granted, at least.
@@ -139,12 +140,12 @@ fn on_the_network(
     let (client, operator, requests) = setup.into_parts();
     // A moment for the last acknowledgements, so that the first operation finds silence.
     let origin = clock::now() + Duration::from_millis(200);
-    let worker = Worker::new(plan, (live, threads), (client, operator), options.nonce, origin)?;
+    let mut worker = Worker::new(plan, (live, threads), (client, operator), options.nonce, origin)?;
     if let Some(cores) = &options.cores {
         process::pin_to_core(cores.start);
     }
     process::wake_precisely();
-    clock::wait_until(origin);
+    worker.settle()?;
     let (client, brought) = worker.run(watch)?;
     if brought.server_lost.is_none() {
         let client = Setup::resume(plan, target, client, operator, requests).delete_groups();
@@ -164,11 +165,14 @@ fn conclude(
     socket_buffer_bytes: usize,
     watch: &mut dyn Watch,
 ) -> Outcome {
-    watch.verifying(brought.inboxes.messages());
+    if brought.inboxes.messages() > 0 {
+        watch.verifying(brought.inboxes.messages());
+    }
     let lost = brought.server_lost.is_some();
     let seats = if lost { Vec::new() } else { tape_seats(plan) };
     let mut verified = Inboxes::verify(brought.inboxes, &seats, &plan.traffic);
-    verified.faults.extend(brought.live_faults);
+    verified.faults.extend(brought.live_faults.examples);
+    verified.messages += brought.live_messages;
     if !lost {
         agree(brought.authenticators, &mut verified);
     }
@@ -177,7 +181,7 @@ fn conclude(
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,
-        delivered_bytes: brought.delivered_bytes,
+        refusals: brought.refusals,
         held: brought.held,
         window: brought.first.zip(brought.last),
         server_lost: brought.server_lost,

@@ -2,6 +2,7 @@
 //!
 //! Pure: the caller brings every number. Called by `cli` when a run is over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
@@ -15,9 +16,13 @@ use super::record::{
 use super::verdict::{Evidence, judge};
 use crate::limits::REASONS_MAX;
 use crate::load::Verified;
+use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
 use crate::load::recorder::{Recorder, Series};
 use crate::load::scenario::Scenario;
+
+/// The one reason for which a good service refuses good submissions.
+const WRONG_EPOCH: &str = "wrong_epoch";
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -32,14 +37,14 @@ pub struct Finished<'a> {
     pub called_for: u64,
     /// Mean number of measured operations in flight, over all workers, from `Occupancy`.
     pub in_flight_mean: f64,
-    /// Bytes of MLS messages in the measured deliveries.
-    pub delivered_bytes: u64,
+    /// Refusals by reason.
+    pub refusals: &'a BTreeMap<&'static str, u64>,
     /// Operations that waited until their sender had reached their epoch.
     pub held: u64,
     /// What real members found.
     pub verified: &'a Verified,
-    /// Sessions that ended inside the run, in words.
-    pub sessions_lost: &'a [String],
+    /// Sessions that ended inside the run.
+    pub sessions_lost: &'a Noted,
     /// What the server spent on the measured window.
     pub server: Option<ServerTotals>,
     /// How the server was lost, if it was.
@@ -67,6 +72,8 @@ pub struct ServerTotals {
     pub syscalls: u64,
     /// Bytes of the frames it handed to recipients.
     pub delivery_bytes: u64,
+    /// What the kernel granted each of its sockets, in or out: the least.
+    pub socket_buffer_bytes: u64,
 }
 
 /// What the engine spent on the measured window.
@@ -90,6 +97,11 @@ pub fn record(finished: Finished<'_>) -> Record {
         counts: run_counts(&finished),
         violations: by_name(&judgement.violations).into_iter().collect(),
         violation_examples: examples(&judgement.violations),
+        refusals: finished
+            .refusals
+            .iter()
+            .map(|(reason, count)| ((*reason).to_owned(), *count))
+            .collect(),
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
         classes: classes(finished.scenario, recorder),
@@ -120,7 +132,13 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
             .collect(),
         member_faults: finished.verified.faults.len() as u64,
         members_overflowed: finished.verified.overflowed,
-        sessions_lost: finished.sessions_lost.len() as u64,
+        sessions_lost: finished.sessions_lost.clone(),
+        refused: finished
+            .refusals
+            .iter()
+            .filter(|(reason, _)| **reason != WRONG_EPOCH)
+            .map(|(reason, count)| ((*reason).to_owned(), *count))
+            .collect(),
         called_for: finished.called_for,
         not_issued: finished.judgement.counts.not_issued,
         timed_out: finished.judgement.counts.timed_out,
@@ -197,6 +215,7 @@ fn latency(recorder: &Recorder) -> Latency {
         response: distribution(&recorder.response),
         service: distribution(&recorder.service),
         lateness: distribution(&recorder.lateness),
+        preparation: distribution(&recorder.preparation),
         rejected: distribution(&recorder.rejected),
         timed_out: distribution(&recorder.timed_out),
         fanout_first: distribution(&recorder.fanout_first),
@@ -223,11 +242,12 @@ fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
 
 fn throughput(finished: &Finished<'_>) -> Throughput {
     let window_s = finished.scenario.measure.as_secs_f64();
+    let achieved = finished.recorder.achieved;
     Throughput {
         window_s,
-        operations_per_s: finished.recorder.response.count() as f64 / window_s,
-        deliveries_per_s: finished.recorder.fanout_member.count() as f64 / window_s,
-        delivered_bytes_per_s: finished.delivered_bytes as f64 / window_s,
+        operations_per_s: achieved.accepted as f64 / window_s,
+        deliveries_per_s: achieved.deliveries as f64 / window_s,
+        delivered_bytes_per_s: achieved.bytes as f64 / window_s,
     }
 }
 
@@ -242,6 +262,7 @@ fn server_use(totals: ServerTotals) -> ServerUse {
         packets_sent: totals.packets_sent,
         syscalls: totals.syscalls,
         delivery_bytes: totals.delivery_bytes,
+        socket_buffer_bytes: totals.socket_buffer_bytes,
         cpu_us_per_delivery: each(totals.cpu.as_secs_f64() * 1e6),
         packets_per_delivery: each(totals.packets_sent as f64),
         syscalls_per_delivery: each(totals.syscalls as f64),

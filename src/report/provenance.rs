@@ -38,10 +38,8 @@ pub struct Provenance {
     pub sources: Vec<String>,
     /// When the run started, in UTC.
     pub started_utc: String,
-    /// What the kernel granted for receiving, in bytes.
-    pub socket_receive_bytes: Option<u64>,
-    /// What the kernel granted for sending, in bytes.
-    pub socket_send_bytes: Option<u64>,
+    /// What the kernel granted each of the engine's sockets, in or out, in bytes: the least.
+    pub socket_buffer_bytes: Option<u64>,
     /// The command line, secrets redacted.
     pub command: Vec<String>,
 }

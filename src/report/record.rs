@@ -27,6 +27,8 @@ pub struct Record {
     pub violations: BTreeMap<String, u64>,
     /// The first violations of each kind, in words.
     pub violation_examples: Vec<String>,
+    /// Refusals by reason; `wrong_epoch` is what a good service answers to losers.
+    pub refusals: BTreeMap<String, u64>,
     /// What members that run OpenMLS made of their deliveries.
     pub real_members: RealMembers,
     /// Latency by what it measures.
@@ -88,6 +90,8 @@ pub struct Latency {
     pub service: Distribution,
     /// From the intended instant to when the generator reached it.
     pub lateness: Distribution,
+    /// Live racers: from when a commit was due, or had lost, to its submission.
+    pub preparation: Distribution,
     /// From the intended instant to a refusal.
     pub rejected: Distribution,
     /// From the intended instant to giving up.
@@ -155,9 +159,9 @@ pub struct ClassRecord {
 pub struct Throughput {
     /// Length of the window in seconds.
     pub window_s: f64,
-    /// Accepted operations that were due in it, per second of it.
+    /// Submissions that were accepted within it, per second of it.
     pub operations_per_s: f64,
-    /// Deliveries of those, per second of it.
+    /// Deliveries that came within it, per second of it.
     pub deliveries_per_s: f64,
     /// Bytes of MLS messages in those deliveries, per second of it.
     pub delivered_bytes_per_s: f64,
@@ -180,6 +184,8 @@ pub struct ServerUse {
     pub syscalls: u64,
     /// Bytes of the frames handed to recipients.
     pub delivery_bytes: u64,
+    /// What the kernel granted each of its sockets, in or out: the least.
+    pub socket_buffer_bytes: u64,
     /// `None` without a delivery.
     pub cpu_us_per_delivery: Option<f64>,
     /// `None` without a delivery.

@@ -111,6 +111,7 @@ fn latency_rows(record: &Record) -> Vec<Vec<String>> {
         ("response (from intended)", &of.response),
         ("service (from send)", &of.service),
         ("lateness (generator)", &of.lateness),
+        ("preparation (racers)", &of.preparation),
         ("fan-out, first member", &of.fanout_first),
         ("fan-out, each member", &of.fanout_member),
         ("fan-out, 99% of members", &of.fanout_p99),
@@ -168,7 +169,7 @@ fn cost(record: &Record) -> String {
     let seconds = |micros: u64| micros as f64 / 1e6;
     let engine = &record.engine;
     let engine = format!(
-        "engine      {:.2} s CPU, {} MiB resident",
+        "engine      {:.2} s CPU, {} MiB at most",
         seconds(engine.cpu_us),
         mebibytes(engine.rss_peak_bytes)
     );
@@ -178,7 +179,7 @@ fn cost(record: &Record) -> String {
     };
     let each = |what: Option<f64>| what.map_or_else(|| "-".to_owned(), decimal);
     format!(
-        "server      {:.2} s CPU, {} MiB resident; each delivery: {} us CPU, {} packets, \
+        "server      {:.2} s CPU, {} MiB at most; each delivery: {} us CPU, {} packets, \
          {} system calls\n{engine}",
         seconds(server.cpu_us),
         mebibytes(server.rss_peak_bytes),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::record::{Record, RecordError};
 use super::summary::{Look, render};
 use super::verdict::Status;
 use crate::load::Verified;
+use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
 use crate::load::recorder::{Due, Recorder};
 use crate::load::scenario::{Scenario, hash};
@@ -21,7 +23,7 @@ const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
 /// A run of 2,000 operations of 2 ms each, with two deliveries each, at 200 a second.
 fn finished(judgement: &Judgement, gone: bool) -> Record {
     let scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
-    let mut recorder = Recorder::new(scenario.groups.len());
+    let mut recorder = Recorder::new(scenario.groups.len(), Duration::ZERO..scenario.measure);
     for operation in 0..2000 {
         let intended = Duration::from_millis(operation * 5);
         let due = Due { class: 0, intended, measured: true };
@@ -38,7 +40,7 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
                 reached_p99: last,
                 last,
             };
-            recorder.delivered(0, &delivered, at);
+            recorder.delivered(0, &delivered, 250, at);
         }
     }
     let implied = 2000.0 / scenario.measure.as_secs_f64() * 0.002;
@@ -48,10 +50,10 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
         judgement,
         called_for: 2000,
         in_flight_mean: implied,
-        delivered_bytes: 1_000_000,
+        refusals: &BTreeMap::new(),
         held: 3,
         verified: &Verified::default(),
-        sessions_lost: &[],
+        sessions_lost: &Noted::default(),
         server: Some(ServerTotals {
             cpu: Duration::from_micros(12_000),
             deliveries: 4000,

@@ -3,12 +3,15 @@
 //! A pure function of what was counted, so that every rule is a test. Never looks at how good
 //! the numbers are; thresholds are another matter. Called by `build`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     LATENESS_P99_US_MAX, LATENESS_RESPONSE_SHARE_MAX, LITTLE_ERROR_MAX, LITTLE_OPERATIONS_MIN,
-    NOT_ISSUED_SHARE_MAX, REASONS_MAX, TIMED_OUT_SHARE_MAX,
+    NOT_ISSUED_SHARE_MAX, REASONS_MAX, REFUSED_SHARE_MAX, TIMED_OUT_SHARE_MAX,
 };
+use crate::load::noted::Noted;
 
 /// The verdict's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +44,9 @@ pub struct Evidence {
     /// More was delivered to real members than is kept for them.
     pub members_overflowed: bool,
     /// Sessions that ended inside the run.
-    pub sessions_lost: u64,
+    pub sessions_lost: Noted,
+    /// Refusals for another reason than their epoch, by reason.
+    pub refused: BTreeMap<String, u64>,
     /// Everything that the schedule and the retry rule asked for.
     pub called_for: u64,
     /// Of it, what was never sent.
@@ -115,8 +120,16 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
     if let Some(how) = &evidence.server_lost {
         faults.push(format!("the server was lost: {how}"));
     }
-    if evidence.sessions_lost > 0 && evidence.server_lost.is_none() {
-        faults.push(format!("{} sessions ended inside the run", evidence.sessions_lost));
+    if evidence.sessions_lost.count > 0 && evidence.server_lost.is_none() {
+        let first = evidence.sessions_lost.examples.first().map_or("", String::as_str);
+        let count = evidence.sessions_lost.count;
+        faults.push(format!("{count} sessions ended inside the run; the first: {first}"));
+    }
+    let refused: u64 = evidence.refused.values().sum();
+    if refused as f64 > evidence.called_for as f64 * REFUSED_SHARE_MAX {
+        let reasons: Vec<&str> = evidence.refused.keys().map(String::as_str).collect();
+        let (asked, reasons) = (evidence.called_for, reasons.join(", "));
+        faults.push(format!("{refused} of {asked} refused, and not for their epoch: {reasons}"));
     }
     if evidence.members_overflowed {
         faults.push("more was delivered to real members than is kept for them".to_owned());
@@ -239,5 +252,26 @@ mod tests {
     fn every_status_has_its_exit_code() {
         let codes = [Status::Valid, Status::Invalid, Status::Violated].map(Status::exit_code);
         assert_eq!(codes, [0, 2, 3]);
+    }
+
+    #[test]
+    fn refusals_of_good_submissions_make_a_run_invalid_and_lost_races_do_not() {
+        let refused = BTreeMap::from([("busy".to_owned(), 500), ("not_member".to_owned(), 1)]);
+        let verdict = judge(&Evidence { refused, ..good() });
+        assert_eq!(verdict.status, Status::Invalid);
+        assert!(verdict.reasons[0].contains("501 of 10000 refused"), "{verdict:?}");
+        assert!(verdict.reasons[0].contains("busy, not_member"), "{verdict:?}");
+    }
+
+    #[test]
+    fn every_lost_session_is_counted_and_the_first_is_named() {
+        let mut sessions_lost = Noted::default();
+        for session in 0..400 {
+            sessions_lost.note(|| format!("session {session}: too slow"));
+        }
+        let verdict = judge(&Evidence { sessions_lost, ..good() });
+        assert_eq!(verdict.status, Status::Invalid);
+        assert!(verdict.reasons[0].starts_with("400 sessions"), "{verdict:?}");
+        assert!(verdict.reasons[0].ends_with("session 0: too slow"), "{verdict:?}");
     }
 }

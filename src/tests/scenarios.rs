@@ -154,7 +154,7 @@ fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
         judgement: &outcome.judgement,
         called_for: outcome.called_for,
         in_flight_mean: outcome.in_flight_mean,
-        delivered_bytes: outcome.delivered_bytes,
+        refusals: &outcome.refusals,
         held: outcome.held,
         verified: &outcome.verified,
         sessions_lost: &outcome.sessions_lost,

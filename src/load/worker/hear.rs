@@ -20,8 +20,7 @@ impl Worker<'_> {
             Reply::Rejected { id, reason } => self.on_rejected(id, reason),
             Reply::Stats { request, counters } => self.on_counters(request, counters),
             Reply::Refused { code } => {
-                let lost = format!("session {session}: refused: {code}");
-                self.sessions_lost.push(lost);
+                self.sessions_lost.note(|| format!("session {session}: refused: {code}"));
             }
             _ => {}
         }
@@ -47,6 +46,7 @@ impl Worker<'_> {
     fn on_rejected(&mut self, id: MessageId, reason: Reason) {
         let Some(attempt) = index_of(self.nonce, id) else { return };
         let at = self.since_origin();
+        *self.refusals.entry(name(reason)).or_default() += 1;
         let reject = match reason {
             Reason::Rejected(reject) => reject,
             // To the oracle a refusal is a refusal; only those for an epoch say more.
@@ -56,7 +56,7 @@ impl Worker<'_> {
         let Some(flight) = self.flights.land(attempt) else { return };
         let lost_race = matches!(reject, Reject::WrongEpoch { .. })
             && self.groups[flight.group as usize].race.is_some();
-        if lost_race && self.race_again(flight.group, flight.sender) {
+        if lost_race && self.race_again(flight.group, flight.sender, at) {
             return self.race_on(flight.group);
         }
         if let Some(race) = self.groups[flight.group as usize].race.as_mut()
@@ -95,10 +95,7 @@ impl Worker<'_> {
                 let found = self.oracle.delivered(group, member, seq, known, digest);
                 let Some(found) = found else { return };
                 let class = self.groups[group as usize].class;
-                self.recorder.delivered(class, &found, at);
-                if found.measured {
-                    self.delivered_bytes += body.len() as u64;
-                }
+                self.recorder.delivered(class, &found, body.len(), at);
                 self.pass_on((group, member), found.attempt, body);
             }
             Delivery::Resync { next, .. } => self.oracle.resynced(group, member, next),
@@ -115,6 +112,7 @@ impl Worker<'_> {
         if state.race.is_some() {
             let own = self.racer_of(attempt) == Some(member);
             if is_real && let Some(racers) = &mut self.racers {
+                self.live_messages += 1;
                 racers.deliver(racers::Delivered { seat, own, body });
             }
             return;
@@ -141,5 +139,25 @@ impl Worker<'_> {
         let operations = self.plan.schedule.operations();
         let index = usize::try_from(attempt).unwrap_or(usize::MAX);
         operations.get(index).is_some_and(|operation| operation.kind == OperationKind::Commit)
+    }
+}
+
+/// A refusal's reason, as a record names it.
+fn name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Rejected(reject) => match reject {
+            Reject::WrongEpoch { .. } => "wrong_epoch",
+            Reject::UnknownGroup => "unknown_group",
+            Reject::GroupExists => "group_exists",
+            Reject::NotMember => "not_member",
+            Reject::IdTaken => "id_taken",
+            Reject::BadRosterChange => "bad_roster_change",
+            Reject::RosterFull => "roster_full",
+            Reject::TooManyProposals => "too_many_proposals",
+            Reject::TooManyGroups => "too_many_groups",
+            Reject::NotSubmittable => "not_submittable",
+        },
+        Reason::Malformed { .. } => "malformed",
+        Reason::Busy => "busy",
     }
 }

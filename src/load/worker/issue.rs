@@ -57,7 +57,6 @@ impl Worker<'_> {
     fn reach(&mut self, index: usize, operation: &Operation) {
         let due = self.due(operation);
         let reached = self.since_origin();
-        self.recorder.reached(due, reached);
         let group = &mut self.groups[operation.group as usize];
         if let Some(race) = &mut group.race {
             for racer in 0..race.racers() {
@@ -65,6 +64,7 @@ impl Worker<'_> {
                 race.want(racer, due, attempt as u64);
                 self.race_attempts.push((operation.group, racer));
                 self.called_for += 1;
+                self.recorder.reached(due, reached);
                 if due.measured {
                     self.occupancy.enter(due.intended);
                 }
@@ -72,6 +72,7 @@ impl Worker<'_> {
             return self.race_on(operation.group);
         }
         self.called_for += 1;
+        self.recorder.reached(due, reached);
         if due.measured {
             self.occupancy.enter(due.intended);
         }
@@ -152,15 +153,17 @@ impl Worker<'_> {
                 continue;
             };
             let (attempt, due, sender) = (want.attempt, want.due, racer);
+            let sent = self.since_origin();
+            self.recorder.prepared(due, want.since, sent);
             self.send(Ready { attempt, due, group, sender, kind: Kind::Commit, epoch, body });
         }
     }
 
     /// A racer's commit has lost: it wants the next epoch instead. False if it gives up.
-    pub(super) fn race_again(&mut self, group: u32, racer: u32) -> bool {
+    pub(super) fn race_again(&mut self, group: u32, racer: u32, at: Duration) -> bool {
         let attempt = (self.plan.schedule.operations().len() + self.race_attempts.len()) as u64;
         let race = self.groups[group as usize].race.as_mut();
-        let again = race.is_some_and(|race| race.retry(racer, attempt));
+        let again = race.is_some_and(|race| race.retry(racer, attempt, at));
         if again {
             self.race_attempts.push((group, racer));
             self.called_for += 1;
@@ -180,8 +183,8 @@ impl Worker<'_> {
                     self.race_on(group);
                 }
                 Said::Failed { seat: (group, member), error } => {
-                    let fault = format!("live member {member} of group {group}: {error}");
-                    self.live_faults.push(fault);
+                    self.live_faults
+                        .note(|| format!("live member {member} of group {group}: {error}"));
                 }
             }
         }
@@ -205,17 +208,15 @@ impl Worker<'_> {
     /// Asks for the server's counters: at both ends of the measured window, and as a sign of life.
     pub(super) fn ask_for_counters(&mut self, elapsed: Duration) {
         let (warm_up, offered) = (self.plan.scenario.warm_up, self.plan.scenario.offered());
-        let edge = |at: Duration| elapsed >= at && self.asked_until <= at;
-        let request = if edge(warm_up) {
+        let request = if elapsed >= warm_up && !std::mem::replace(&mut self.asked.start, true) {
             AT_START
-        } else if edge(offered) {
+        } else if elapsed >= offered && !std::mem::replace(&mut self.asked.end, true) {
             AT_END
         } else if elapsed >= self.heartbeat_next {
             IN_BETWEEN
         } else {
             return;
         };
-        self.asked_until = elapsed + Duration::from_nanos(1);
         self.heartbeat_next = elapsed + HEARTBEAT;
         self.client.request(self.operator, &Request::Stats { request });
     }

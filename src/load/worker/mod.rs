@@ -16,6 +16,7 @@ use flights::Flights;
 use races::Race;
 
 use super::client::{Client, Heard, SessionNumber};
+use super::noted::Noted;
 use super::occupancy::Occupancy;
 use super::oracle::{Judgement, Oracle};
 use super::racers::{Authenticators, Racers, Seat};
@@ -80,15 +81,23 @@ pub(super) struct Brought {
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
-    pub(super) delivered_bytes: u64,
+    pub(super) live_messages: u64,
+    pub(super) refusals: BTreeMap<&'static str, u64>,
     pub(super) held: u64,
     pub(super) first: Option<Sample>,
     pub(super) last: Option<Sample>,
     pub(super) server_lost: Option<String>,
-    pub(super) sessions_lost: Vec<String>,
-    pub(super) live_faults: Vec<String>,
+    pub(super) sessions_lost: Noted,
+    pub(super) live_faults: Noted,
     pub(super) authenticators: Authenticators,
     pub(super) inboxes: Inboxes,
+}
+
+/// Which ends of the measured window the server's counters have been asked for at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edges {
+    start: bool,
+    end: bool,
 }
 
 /// What a group's senders know and wait for.
@@ -124,17 +133,19 @@ pub(super) struct Worker<'a> {
     /// The group and racer of each attempt beyond the schedule.
     race_attempts: Vec<(u32, u32)>,
     called_for: u64,
-    delivered_bytes: u64,
+    live_messages: u64,
+    /// Refusals by reason.
+    refusals: BTreeMap<&'static str, u64>,
     first: Option<Sample>,
     last: Option<Sample>,
     heartbeat_next: Duration,
     answered: Duration,
-    asked_until: Duration,
+    asked: Edges,
     look_next: Duration,
     quiet: bool,
     server_lost: Option<String>,
-    sessions_lost: Vec<String>,
-    live_faults: Vec<String>,
+    sessions_lost: Noted,
+    live_faults: Noted,
 }
 
 impl<'a> Worker<'a> {
@@ -173,7 +184,7 @@ impl<'a> Worker<'a> {
             seats,
             groups,
             oracle,
-            recorder: Recorder::new(scenario.groups.len()),
+            recorder: Recorder::new(scenario.groups.len(), scenario.warm_up..scenario.offered()),
             occupancy: Occupancy::over(scenario.warm_up, scenario.offered()),
             flights: Flights::new(OPERATION_TIMEOUT),
             racers,
@@ -184,18 +195,36 @@ impl<'a> Worker<'a> {
             held: 0,
             race_attempts: Vec::new(),
             called_for: 0,
-            delivered_bytes: 0,
+            live_messages: 0,
+            refusals: BTreeMap::new(),
             first: None,
             last: None,
             heartbeat_next: Duration::ZERO,
             answered: Duration::ZERO,
-            asked_until: Duration::ZERO,
+            asked: Edges::default(),
             look_next: Duration::ZERO,
             quiet: false,
             server_lost: None,
-            sessions_lost: Vec::new(),
-            live_faults: Vec::new(),
+            sessions_lost: Noted::default(),
+            live_faults: Noted::default(),
         })
+    }
+
+    /// Serves the connections until the run begins, so that its first operation finds silence.
+    ///
+    /// # Errors
+    /// When this side's own socket fails.
+    pub(super) fn settle(&mut self) -> Result<(), net::Error> {
+        loop {
+            let now = clock::now();
+            if now >= self.origin {
+                return Ok(());
+            }
+            self.client.turn(now)?;
+            self.hear_all();
+            self.hear_racers();
+            self.client.wait(now, Some(self.origin), None);
+        }
     }
 
     /// Runs until everything due has been answered and delivered, the drain is over, or the
@@ -250,8 +279,8 @@ impl<'a> Worker<'a> {
     fn on_over(&mut self, session: SessionNumber, lost: &net::Lost) {
         if session == self.operator {
             self.server_lost = Some(lost.to_string());
-        } else if self.sessions_lost.len() < crate::limits::REASONS_MAX {
-            self.sessions_lost.push(format!("session {session}: {lost}"));
+        } else {
+            self.sessions_lost.note(|| format!("session {session}: {lost}"));
         }
     }
 
@@ -317,7 +346,8 @@ impl<'a> Worker<'a> {
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,
-            delivered_bytes: self.delivered_bytes,
+            live_messages: self.live_messages,
+            refusals: self.refusals,
             held: self.held,
             first: self.first,
             last: self.last,

@@ -4,6 +4,7 @@
 //! and has one prepared for the epoch it is in; when it loses, it rebases and retries at once. Pure.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,6 +18,8 @@ pub(super) struct Want {
     pub(super) due: Due,
     /// The attempt it will be, or is.
     pub(super) attempt: u64,
+    /// When it was due, or last lost.
+    pub(super) since: Duration,
     tries: u32,
 }
 
@@ -44,7 +47,12 @@ impl Race {
 
     /// A racer wants one more commit.
     pub(super) fn want(&mut self, racer: u32, due: Due, attempt: u64) {
-        self.racers[racer as usize].wants.push_back(Want { due, attempt, tries: 1 });
+        self.racers[racer as usize].wants.push_back(Want {
+            due,
+            attempt,
+            since: due.intended,
+            tries: 1,
+        });
     }
 
     /// A racer has prepared a commit; an earlier one is of an epoch that is over.
@@ -73,8 +81,8 @@ impl Race {
         racer.wants.pop_front();
     }
 
-    /// A racer's commit has lost; it will try again as `attempt`, or has tried often enough.
-    pub(super) fn retry(&mut self, racer: u32, attempt: u64) -> bool {
+    /// A racer's commit has lost at `at`; it will try again as `attempt`, or has tried often enough.
+    pub(super) fn retry(&mut self, racer: u32, attempt: u64, at: Duration) -> bool {
         let racer = &mut self.racers[racer as usize];
         racer.in_flight = false;
         let Some(want) = racer.wants.front_mut() else { return false };
@@ -84,6 +92,7 @@ impl Race {
         }
         want.tries += 1;
         want.attempt = attempt;
+        want.since = at;
         true
     }
 
@@ -105,7 +114,6 @@ impl Race {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const DUE: Due = Due { class: 0, intended: Duration::ZERO, measured: true };
 
@@ -134,10 +142,11 @@ mod tests {
         race.want(0, DUE, 7);
         race.prepared(0, Epoch(1), commit());
         race.start(0).unwrap();
-        assert!(race.retry(0, 9));
+        assert!(race.retry(0, 9, Duration::from_secs(4)));
         race.prepared(0, Epoch(2), commit());
         let (want, epoch, _) = race.start(0).unwrap();
         assert_eq!((want.attempt, want.due, epoch), (9, DUE, Epoch(2)));
+        assert_eq!(want.since, Duration::from_secs(4));
     }
 
     #[test]
@@ -145,9 +154,9 @@ mod tests {
         let mut race = Race::new(1);
         race.want(0, DUE, 0);
         for attempt in 1..u64::from(RACE_ATTEMPTS_MAX) {
-            assert!(race.retry(0, attempt));
+            assert!(race.retry(0, attempt, Duration::ZERO));
         }
-        assert!(!race.retry(0, 99));
+        assert!(!race.retry(0, 99, Duration::ZERO));
         assert!(!race.wants_anything());
     }
 
