@@ -87,6 +87,8 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.leave();
+        // The child removes it as it stops, even if this process is killed; what a child leaves that
+        // was killed itself is removed here.
         std::fs::remove_dir_all(&self.state).ok();
     }
 }

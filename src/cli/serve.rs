@@ -59,8 +59,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "CORE")]
     first_core: Option<usize>,
 
-    /// Stop when the process of this number, the one that started this, ends.
-    #[arg(long, value_name = "PID", hide = true)]
+    /// Stop when the process of this number, the one that started this, ends; and remove the state
+    /// folder whenever this stops.
+    #[arg(long, value_name = "PID", hide = true, requires = "state")]
     exit_with_parent: Option<u32>,
 }
 
@@ -105,11 +106,23 @@ async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let server = Server::start(&config(arguments, &folder)?)?;
+    let served = serve_from(&folder, arguments, &mut interrupt, &mut terminate).await;
+    // Whoever started this one may have died: nobody else is left to remove the keys.
+    let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
+    served.and(removed)
+}
+
+async fn serve_from(
+    folder: &Folder,
+    arguments: &Serve,
+    interrupt: &mut Signal,
+    terminate: &mut Signal,
+) -> anyhow::Result<()> {
+    let server = Server::start(&config(arguments, folder)?)?;
     folder.announce(server.fingerprint(), server.addresses())?;
     warn_of_small_buffers(server.socket_buffer_bytes());
     say_ready(&server).context("cannot write to standard output")?;
-    let failed = wait(&server, &mut interrupt, &mut terminate).await;
+    let failed = wait(&server, interrupt, terminate).await;
     folder.retire().context("cannot take back the address")?;
     // A shard that failed says why when it is joined.
     let stopped = server.stop();

@@ -186,6 +186,19 @@ impl Folder {
         }
     }
 
+    /// Removes the folder with the keys in it: nobody is to be this server again.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub(super) fn remove(self) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a file beside its name, then renames: a reader sees all of it or what was before.
     fn write(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
         let path = self.path.join(name);
