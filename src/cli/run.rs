@@ -13,7 +13,7 @@ use clap::Args;
 use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
-use super::state::{self, State};
+use super::state;
 use super::with_causes;
 use crate::clock;
 use crate::limits::SCENARIO_BYTES_MAX;
@@ -125,10 +125,10 @@ fn find_target(arguments: &Run, at: &str) -> anyhow::Result<Target> {
         (Some(fingerprint), Some(key)) => (parse_fingerprint(fingerprint)?, read_key(key)?),
         (fingerprint, key) => {
             let folder = arguments.state.clone().map_or_else(state::default_folder, Ok)?;
-            let state = State::read(&folder)?;
+            let beside = state::read_target(&folder)?;
             let fingerprint = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
             let key = key.as_deref().map(read_key).transpose()?;
-            (fingerprint.unwrap_or(state.fingerprint), key.unwrap_or(state.token_key))
+            (fingerprint.unwrap_or(beside.fingerprint), key.unwrap_or(beside.token_key))
         }
     };
     Ok(Target { addresses: vec![at], fingerprint, token_key })
