@@ -14,7 +14,7 @@ use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
 use super::state;
-use super::with_causes;
+use super::{warning_of_small_buffers, with_causes};
 use crate::clock;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::load::run::Options;
@@ -63,14 +63,14 @@ pub(crate) struct Run {
 /// Runs the command; the exit code says how it went.
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     measure(arguments).unwrap_or_else(|error| {
-        tell(&error);
+        tell(&with_causes(&error));
         ExitCode::from(1)
     })
 }
 
 #[expect(clippy::print_stderr, reason = "the command line talks to people here")]
-fn tell(error: &anyhow::Error) {
-    eprintln!("stentor run: {}", with_causes(error));
+fn tell(line: &str) {
+    eprintln!("stentor run: {line}");
 }
 
 fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
@@ -88,6 +88,9 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let plan = prepare(arguments, scenario, &mut screen)?;
     let asked = plan.scenario.clone();
     let outcome = load(arguments, plan, target, &mut screen)?;
+    if let Some(warning) = warning_of_small_buffers(outcome.socket_buffer_bytes) {
+        tell(&warning);
+    }
     let buffer = outcome.socket_buffer_bytes as u64;
     provenance.socket_receive_bytes = Some(buffer);
     provenance.socket_send_bytes = Some(buffer);

@@ -18,9 +18,9 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Folder, default_folder, read_identity};
-use super::with_causes;
+use super::{warning_of_small_buffers, with_causes};
 use crate::delivery::Policy;
-use crate::limits::{SHARDS_MAX, SOCKET_BUFFER_BYTES};
+use crate::limits::SHARDS_MAX;
 use crate::process;
 use crate::server::{Config, Server};
 
@@ -120,7 +120,9 @@ async fn serve_from(
 ) -> anyhow::Result<()> {
     let server = Server::start(&config(arguments, folder)?)?;
     folder.announce(server.fingerprint(), server.addresses())?;
-    warn_of_small_buffers(server.socket_buffer_bytes());
+    if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
+        tell(&warning);
+    }
     say_ready(&server).context("cannot write to standard output")?;
     let failed = wait(&server, interrupt, terminate).await;
     folder.retire().context("cannot take back the address")?;
@@ -146,16 +148,6 @@ fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
         policy: Policy::default(),
         first_core: arguments.first_core,
     })
-}
-
-fn warn_of_small_buffers(granted: usize) {
-    if granted < SOCKET_BUFFER_BYTES {
-        tell(&format!(
-            "the kernel granted socket buffers of {granted} bytes, bursts beyond them are lost; \
-             `sysctl -w net.core.rmem_max={SOCKET_BUFFER_BYTES} \
-             net.core.wmem_max={SOCKET_BUFFER_BYTES}` allows {SOCKET_BUFFER_BYTES}"
-        ));
-    }
 }
 
 /// The one line on standard output: whoever waits for it may connect now.
