@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::state::State;
+use super::state::read_target;
 use crate::clock;
 use crate::load::Target;
 
@@ -54,8 +54,8 @@ impl Embedded {
                 embedded.child.wait().map_or_else(|error| error.to_string(), |how| how.to_string());
             bail!("the server did not start ({how})");
         }
-        let State { fingerprint, token_key, addresses } = State::read(&embedded.state)?;
-        Ok((embedded, Target { addresses, fingerprint, token_key }))
+        let target = read_target(&embedded.state)?;
+        Ok((embedded, target))
     }
 
     /// How the child has ended, if it has.
@@ -87,6 +87,8 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.leave();
+        // The child removes it as it stops, even if this process is killed; what a child leaves that
+        // was killed itself is removed here.
         std::fs::remove_dir_all(&self.state).ok();
     }
 }

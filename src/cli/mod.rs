@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::limits::SOCKET_BUFFER_BYTES;
+
 /// A delivery service for Messaging Layer Security, and a load engine that tells the truth about it.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -56,8 +58,32 @@ fn with_causes(error: &anyhow::Error) -> String {
     })
 }
 
+/// What there is to say of sockets that were `granted` so many bytes, if that is too few.
+fn warning_of_small_buffers(granted: usize) -> Option<String> {
+    (granted < SOCKET_BUFFER_BYTES).then(|| {
+        format!(
+            "the kernel granted socket buffers of {granted} bytes, bursts beyond them are lost; \
+             `sysctl -w net.core.rmem_max={SOCKET_BUFFER_BYTES} \
+             net.core.wmem_max={SOCKET_BUFFER_BYTES}` allows {SOCKET_BUFFER_BYTES}"
+        )
+    })
+}
+
 /// Help and the version are answers; anything else is a usage error, which is 1 here, not clap's 2.
 fn usage(error: &clap::Error) -> ExitCode {
     let printed = error.print();
     if error.use_stderr() || printed.is_err() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_buffers_are_one_line_that_says_how_to_get_larger_ones() {
+        let warning = warning_of_small_buffers(SOCKET_BUFFER_BYTES - 1).unwrap();
+        assert!(warning.contains(&format!("rmem_max={SOCKET_BUFFER_BYTES} net.core.wmem_max=")));
+        assert_eq!(warning.lines().count(), 1, "{warning}");
+        assert_eq!(warning_of_small_buffers(SOCKET_BUFFER_BYTES), None);
+    }
 }

@@ -1,17 +1,15 @@
 //! What a record says of the build and the machine, gathered without failing.
 
-use std::process::Command;
 use std::time::Duration;
 
 use crate::process;
 use crate::report::provenance::{Provenance, redact};
 use crate::report::utc::Utc;
 
-/// Fills in what only the running process can find out.
+/// Fills in what neither the scenario nor its author knows.
 pub(super) fn fill_in(provenance: &mut Provenance, started: Duration) {
-    provenance.git_commit = git(&["rev-parse", "HEAD"]);
-    provenance.git_dirty =
-        git(&["status", "--porcelain", "--untracked-files=no"]).map(|changes| !changes.is_empty());
+    provenance.git_commit = known(env!("STENTOR_GIT_COMMIT"));
+    provenance.git_dirty = known(env!("STENTOR_GIT_DIRTY")).map(|dirty| dirty == "true");
     provenance.cpu_model = Some(process::cpu_model());
     provenance.cores = u32::try_from(process::cores()).ok();
     provenance.kernel = Some(format!("Linux {}", process::kernel()));
@@ -19,10 +17,22 @@ pub(super) fn fill_in(provenance: &mut Provenance, started: Duration) {
     provenance.command = redact(std::env::args());
 }
 
-/// What git says of the repository that this program was built in; `None` outside of one.
-fn git(arguments: &[&str]) -> Option<String> {
-    let program = std::env::current_exe().ok()?;
-    let output =
-        Command::new("git").arg("-C").arg(program.parent()?).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// What `build.rs` found out; it leaves empty what it could not.
+fn known(baked: &str) -> Option<String> {
+    (!baked.is_empty()).then(|| baked.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_knows_its_commit_and_whether_that_is_all_of_it_or_neither() {
+        let mut provenance = Provenance::default();
+        fill_in(&mut provenance, Duration::ZERO);
+        let Provenance { git_commit, git_dirty, .. } = provenance;
+        assert_eq!(git_commit.is_some(), git_dirty.is_some());
+        let digits = |commit: &str| commit.chars().all(|digit| digit.is_ascii_hexdigit());
+        assert!(git_commit.is_none_or(|commit| commit.len() >= 40 && digits(&commit)));
+    }
 }

@@ -1,19 +1,22 @@
 //! `stentor run`: mint, start or find a server, load it, judge, write, print.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 
 use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
-use super::state::{self, State};
-use super::with_causes;
+use super::state;
+use super::{warning_of_small_buffers, with_causes};
 use crate::clock;
+use crate::limits::SCENARIO_BYTES_MAX;
 use crate::load::run::Options;
 use crate::load::scenario::{self, Scenario};
 use crate::load::traffic::{self, Plan};
@@ -36,9 +39,10 @@ pub(crate) struct Run {
     /// Where to make the folder of this run's result.
     #[arg(long, default_value = "results", value_name = "DIR")]
     out: PathBuf,
-    /// Load a server that is up, at this UDP address, instead of starting one.
+    /// Load a server that is up, at this UDP address, instead of starting one. Of the addresses
+    /// of a name the first counts, an IPv4 one before any other.
     #[arg(long, value_name = "HOST:PORT")]
-    target: Option<std::net::SocketAddr>,
+    target: Option<String>,
     /// The state folder of that server, for its fingerprint and token key.
     #[arg(long, value_name = "DIR", requires = "target")]
     state: Option<PathBuf>,
@@ -59,25 +63,24 @@ pub(crate) struct Run {
 /// Runs the command; the exit code says how it went.
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     measure(arguments).unwrap_or_else(|error| {
-        tell(&error);
+        tell(&with_causes(&error));
         ExitCode::from(1)
     })
 }
 
 #[expect(clippy::print_stderr, reason = "the command line talks to people here")]
-fn tell(error: &anyhow::Error) {
-    eprintln!("stentor run: {}", with_causes(error));
+fn tell(line: &str) {
+    eprintln!("stentor run: {line}");
 }
 
 fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let path = &arguments.scenario;
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the scenario {}", path.display()))?;
+    let text = read_scenario(path)?;
     let scenario = Scenario::parse(&text, &path.display().to_string())?;
     let name = path.file_stem().map_or_else(|| "scenario".into(), |name| name.to_string_lossy());
     let started = clock::unix();
     let hash = scenario::hash(&text);
-    let target = arguments.target.map(|at| find_target(arguments, at)).transpose()?;
+    let target = arguments.target.as_ref().map(|at| find_target(arguments, at)).transpose()?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);
@@ -85,23 +88,49 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let plan = prepare(arguments, scenario, &mut screen)?;
     let asked = plan.scenario.clone();
     let outcome = load(arguments, plan, target, &mut screen)?;
+    if let Some(warning) = warning_of_small_buffers(outcome.socket_buffer_bytes) {
+        tell(&warning);
+    }
     let buffer = outcome.socket_buffer_bytes as u64;
     provenance.socket_buffer_bytes = Some(buffer);
     let record = record(finished(&asked, &outcome, provenance));
     conclude(&folder, &record)
 }
 
+/// Never more of a file than a scenario may be long.
+fn read_scenario(path: &Path) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(SCENARIO_BYTES_MAX as u64 + 1).read_to_end(&mut text))
+        .map_err(anyhow::Error::from)
+        .and_then(|_| {
+            ensure!(text.len() <= SCENARIO_BYTES_MAX, "longer than {SCENARIO_BYTES_MAX} bytes");
+            Ok(String::from_utf8(text)?)
+        })
+        .with_context(|| format!("cannot read the scenario {}", path.display()))
+}
+
+/// The address of a server, or the one that its name stands for.
+fn resolve(at: &str) -> anyhow::Result<SocketAddr> {
+    let found = at.to_socket_addrs().with_context(|| format!("cannot find the server {at}"))?;
+    // Many systems name ::1 first for localhost, where no `serve` listens unless told to.
+    found
+        .min_by_key(SocketAddr::is_ipv6)
+        .ok_or_else(|| anyhow!("cannot find the server {at}: it has no address"))
+}
+
 /// Where a server that is up is, and how it is recognised.
-fn find_target(arguments: &Run, at: std::net::SocketAddr) -> anyhow::Result<Target> {
+fn find_target(arguments: &Run, at: &str) -> anyhow::Result<Target> {
+    let at = resolve(at)?;
     let flags = (&arguments.fingerprint, &arguments.token_key);
     let (fingerprint, token_key) = match flags {
         (Some(fingerprint), Some(key)) => (parse_fingerprint(fingerprint)?, read_key(key)?),
         (fingerprint, key) => {
             let folder = arguments.state.clone().map_or_else(state::default_folder, Ok)?;
-            let state = State::read(&folder)?;
+            let beside = state::read_target(&folder)?;
             let fingerprint = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
             let key = key.as_deref().map(read_key).transpose()?;
-            (fingerprint.unwrap_or(state.fingerprint), key.unwrap_or(state.token_key))
+            (fingerprint.unwrap_or(beside.fingerprint), key.unwrap_or(beside.token_key))
         }
     };
     Ok(Target { addresses: vec![at], fingerprint, token_key })
@@ -225,13 +254,47 @@ fn conclude(folder: &RunFolder, record: &Record) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(record.verdict.status.exit_code()))
 }
 
-/// Colour for people alone, and as wide as they look.
+/// Colour, and a width of their own, for people alone: a file or a pipe gets what anybody gets.
 fn look_of_terminal() -> Look {
-    let terminal = std::io::stdout().is_terminal();
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = columns
-        .filter(|columns| (60..=200).contains(columns))
-        .unwrap_or_else(|| Look::default().width);
+    if !std::io::stdout().is_terminal() {
+        return Look::default();
+    }
+    let set = |name| std::env::var(name).ok();
+    look_of(set("COLUMNS").as_deref(), set("NO_COLOR").is_none())
+}
+
+/// Narrower than 80 columns no table can be read, wider than 200 no line can.
+fn look_of(columns: Option<&str>, colour: bool) -> Look {
+    let columns: Option<u16> = columns.and_then(|columns| columns.parse().ok());
+    let width = columns.map_or_else(|| Look::default().width, |columns| columns.clamp(80, 200));
     Look { width, colour }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_as_wide_as_a_terminal_within_reason() {
+        let check = |columns, width| assert_eq!(look_of(columns, true).width, width, "{columns:?}");
+        let default = Look::default().width;
+        check(None, default);
+        check(Some(""), default);
+        check(Some("wide"), default);
+        check(Some("20"), 80);
+        check(Some("132"), 132);
+        check(Some("9999"), 200);
+    }
+
+    #[test]
+    fn a_server_is_found_by_address_or_name_or_refused_in_one_line() {
+        assert_eq!(resolve("[::1]:9").unwrap(), "[::1]:9".parse().unwrap());
+        let named = resolve("localhost:4433").unwrap();
+        assert!(named.ip().is_loopback() && named.port() == 4433, "{named}");
+        for wrong in ["", "localhost", "127.0.0.1", "127.0.0.1:70000"] {
+            let line = with_causes(&resolve(wrong).unwrap_err());
+            assert!(line.starts_with(&format!("cannot find the server {wrong}: ")), "{line}");
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+    }
 }

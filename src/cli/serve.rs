@@ -18,9 +18,9 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Folder, default_folder, read_identity};
-use super::with_causes;
+use super::{warning_of_small_buffers, with_causes};
 use crate::delivery::Policy;
-use crate::limits::{SHARDS_MAX, SOCKET_BUFFER_BYTES};
+use crate::limits::SHARDS_MAX;
 use crate::process;
 use crate::server::{Config, Server};
 
@@ -59,8 +59,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "CORE")]
     first_core: Option<usize>,
 
-    /// Stop when the process of this number, the one that started this, ends.
-    #[arg(long, value_name = "PID", hide = true)]
+    /// Stop when the process of this number, the one that started this, ends; and remove the state
+    /// folder whenever this stops.
+    #[arg(long, value_name = "PID", hide = true, requires = "state")]
     exit_with_parent: Option<u32>,
 }
 
@@ -105,11 +106,25 @@ async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let server = Server::start(&config(arguments, &folder)?)?;
+    let served = serve_from(&folder, arguments, &mut interrupt, &mut terminate).await;
+    // Whoever started this one may have died: nobody else is left to remove the keys.
+    let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
+    served.and(removed)
+}
+
+async fn serve_from(
+    folder: &Folder,
+    arguments: &Serve,
+    interrupt: &mut Signal,
+    terminate: &mut Signal,
+) -> anyhow::Result<()> {
+    let server = Server::start(&config(arguments, folder)?)?;
     folder.announce(server.fingerprint(), server.addresses())?;
-    warn_of_small_buffers(server.socket_buffer_bytes());
+    if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
+        tell(&warning);
+    }
     say_ready(&server).context("cannot write to standard output")?;
-    let failed = wait(&server, &mut interrupt, &mut terminate).await;
+    let failed = wait(&server, interrupt, terminate).await;
     folder.retire().context("cannot take back the address")?;
     // A shard that failed says why when it is joined.
     let stopped = server.stop();
@@ -133,16 +148,6 @@ fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
         policy: Policy::default(),
         first_core: arguments.first_core,
     })
-}
-
-fn warn_of_small_buffers(granted: usize) {
-    if granted < SOCKET_BUFFER_BYTES {
-        tell(&format!(
-            "the kernel granted socket buffers of {granted} bytes, bursts beyond them are lost; \
-             `sysctl -w net.core.rmem_max={SOCKET_BUFFER_BYTES} \
-             net.core.wmem_max={SOCKET_BUFFER_BYTES}` allows {SOCKET_BUFFER_BYTES}"
-        ));
-    }
 }
 
 /// The one line on standard output: whoever waits for it may connect now.

@@ -9,7 +9,7 @@
 //!
 //! The keys have mode 0600: who reads them can be the service, or any device. One server at a time
 //! holds the folder's lock. Every file appears whole or not at all. `serve` writes through
-//! [`Folder`]; whoever drives a server on this machine reads [`State`].
+//! [`Folder`]; whoever drives a server on this machine reads a [`Target`].
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -21,6 +21,7 @@ use anyhow::Context as _;
 use anyhow::anyhow;
 use anyhow::bail;
 
+use crate::load::Target;
 use crate::net::{Fingerprint, Identity, IdentityPem};
 use crate::wire::{OPERATOR, TokenKey};
 
@@ -43,44 +44,31 @@ pub(super) fn default_folder() -> anyhow::Result<PathBuf> {
     Ok(base.join("stentor"))
 }
 
-/// What it takes to speak to a server, as any device, from beside it.
-#[derive(Debug)]
-pub(crate) struct State {
-    /// The certificate to trust.
-    pub(crate) fingerprint: Fingerprint,
-    /// The key under which devices hold tokens.
-    pub(crate) token_key: TokenKey,
-    /// The UDP address of each shard, by index; at least one.
-    pub(crate) addresses: Vec<SocketAddr>,
-}
-
-impl State {
-    /// Reads what a running server has written.
-    ///
-    /// # Errors
-    /// When a file is absent, most likely because no server runs there, or says something else.
-    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
-        let addresses = folder.join(ADDRESS);
-        let text = read(&addresses)?.ok_or_else(|| {
-            let folder = folder.display();
-            anyhow!("no server runs on {folder}; start one with `stentor serve --state {folder}`")
-        })?;
-        let addresses = text
-            .lines()
-            .map(str::parse)
-            .collect::<Result<Vec<SocketAddr>, _>>()
-            .with_context(|| format!("{}", addresses.display()))?;
-        if addresses.is_empty() {
-            bail!("{} names no address", folder.join(ADDRESS).display());
-        }
-        let path = folder.join(FINGERPRINT);
-        let fingerprint = read(&path)?
-            .and_then(|text| Fingerprint::parse(&text))
-            .ok_or_else(|| anyhow!("{} is not a fingerprint", path.display()))?;
-        let token_key = read_token_key(&folder.join(TOKEN_KEY))?
-            .ok_or_else(|| anyhow!("{} holds no {TOKEN_KEY}", folder.display()))?;
-        Ok(Self { fingerprint, token_key, addresses })
+/// Reads what a running server has written: what it takes to speak to it, as any device.
+///
+/// # Errors
+/// When a file is absent, most likely because no server runs there, or says something else.
+pub(super) fn read_target(folder: &Path) -> anyhow::Result<Target> {
+    let addresses = folder.join(ADDRESS);
+    let text = read(&addresses)?.ok_or_else(|| {
+        let folder = folder.display();
+        anyhow!("no server runs on {folder}; start one with `stentor serve --state {folder}`")
+    })?;
+    let addresses = text
+        .lines()
+        .map(str::parse)
+        .collect::<Result<Vec<SocketAddr>, _>>()
+        .with_context(|| format!("{}", addresses.display()))?;
+    if addresses.is_empty() {
+        bail!("{} names no address", folder.join(ADDRESS).display());
     }
+    let path = folder.join(FINGERPRINT);
+    let fingerprint = read(&path)?
+        .and_then(|text| Fingerprint::parse(&text))
+        .ok_or_else(|| anyhow!("{} is not a fingerprint", path.display()))?;
+    let token_key = read_token_key(&folder.join(TOKEN_KEY))?
+        .ok_or_else(|| anyhow!("{} holds no {TOKEN_KEY}", folder.display()))?;
+    Ok(Target { addresses, fingerprint, token_key })
 }
 
 /// A state folder in the hands of the one server that runs on it.
@@ -186,6 +174,19 @@ impl Folder {
         }
     }
 
+    /// Removes the folder with the keys in it: nobody is to be this server again.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub(super) fn remove(self) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a file beside its name, then renames: a reader sees all of it or what was before.
     fn write(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
         let path = self.path.join(name);
@@ -271,16 +272,16 @@ mod tests {
         let (_parent, path) = place();
         let folder = Folder::open(&path).unwrap();
         let (identity, key) = (folder.identity().unwrap(), folder.token_key(None).unwrap());
-        assert!(line(State::read(&path)).contains("no server runs on"));
+        assert!(line(read_target(&path)).contains("no server runs on"));
         let bound = ["0.0.0.0:4433", "[::]:4434", "192.0.2.1:9"].map(|text| text.parse().unwrap());
         folder.announce(identity.fingerprint(), &bound).unwrap();
-        let state = State::read(&path).unwrap();
-        assert_eq!(state.fingerprint, identity.fingerprint());
-        assert_eq!(state.token_key.token(OPERATOR), key.token(OPERATOR));
+        let target = read_target(&path).unwrap();
+        assert_eq!(target.fingerprint, identity.fingerprint());
+        assert_eq!(target.token_key.token(OPERATOR), key.token(OPERATOR));
         let reached = ["127.0.0.1:4433", "[::1]:4434", "192.0.2.1:9"];
-        assert_eq!(state.addresses, reached.map(|text| text.parse().unwrap()));
+        assert_eq!(target.addresses, reached.map(|text| text.parse().unwrap()));
         folder.retire().unwrap();
-        assert!(line(State::read(&path)).contains("no server runs on"));
+        assert!(line(read_target(&path)).contains("no server runs on"));
     }
 
     #[test]

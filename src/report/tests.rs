@@ -1,3 +1,5 @@
+//! A record from its parts: what it says, how it is kept, what is printed of it.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

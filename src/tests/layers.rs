@@ -1,4 +1,4 @@
-//! The architecture, as a table: which modules each module may name.
+//! The architecture, as tables: which modules each module may name, and what some never name.
 //!
 //! A new dependency between modules is a design decision, so it is made here, in review.
 
@@ -27,6 +27,27 @@ const USES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Time, threads, sockets and files, which pure modules get as arguments or not at all. A grouped
+/// import would hide them.
+const IMPURE: &[&str] = &[
+    "std::{",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "std::io",
+    "std::os",
+    "std::sync",
+    "std::process",
+    "Instant",
+    "SystemTime",
+    "tokio",
+    "quinn",
+    "nix::",
+];
+
+const NEVER_NAMED: &[(&str, &[&str])] =
+    &[("delivery", IMPURE), ("wire", IMPURE), ("delivery", &["serde"])];
+
 #[test]
 fn modules_use_only_what_the_table_allows() {
     let mut violations = Vec::new();
@@ -43,6 +64,40 @@ fn modules_use_only_what_the_table_allows() {
         }
     }
     assert!(violations.is_empty(), "not in the table:\n{}", violations.join("\n"));
+}
+
+#[test]
+fn what_is_pure_names_nothing_that_is_not() {
+    let mut violations = Vec::new();
+    for (module, never) in NEVER_NAMED {
+        for file in rust_files(&source(), module) {
+            for (number, line) in lines(&file).iter().enumerate() {
+                for name in never.iter().filter(|_| !line.of_tests) {
+                    if line.code.contains(name) {
+                        violations.push(format!("{}:{}: {name}", file.display(), number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(violations.is_empty(), "not for this module:\n{}", violations.join("\n"));
+}
+
+/// Outside of it the table above would not see what is named.
+#[test]
+fn no_module_is_left_through_its_parent() {
+    let mut violations = Vec::new();
+    for (module, _) in USES {
+        for file in rust_files(&source(), module) {
+            let depth = depth_below(&source().join(module), &file);
+            for (number, line) in lines(&file).iter().enumerate() {
+                if supers(&line.code) > depth + line.inline {
+                    violations.push(format!("{}:{}", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(violations.is_empty(), "say `crate::`:\n{}", violations.join("\n"));
 }
 
 #[test]
@@ -87,6 +142,52 @@ fn crate_paths(line: &str) -> impl Iterator<Item = &str> {
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         if end == 0 { "{" } else { &rest[..end] }
     })
+}
+
+/// Longest chain of `super::` on a line of code.
+fn supers(code: &str) -> usize {
+    let links: Vec<&str> = code.split("super::").collect();
+    let chains = links[1..].split_inclusive(|between| !between.is_empty());
+    chains.map(<[&str]>::len).max().unwrap_or(0)
+}
+
+/// How many modules lie between a file and the root of its module, which is at `module`.
+fn depth_below(module: &Path, file: &Path) -> usize {
+    let below = file.strip_prefix(module).unwrap_or_else(|_| Path::new(""));
+    below.iter().filter(|part| *part != "mod.rs").count()
+}
+
+struct Line {
+    /// Without comments.
+    code: String,
+    /// How many inline modules it is in.
+    inline: usize,
+    of_tests: bool,
+}
+
+/// The lines of a formatted file: an inline module ends with a brace in its own column.
+fn lines(file: &Path) -> Vec<Line> {
+    let place = file.strip_prefix(source()).expect("it is a source file");
+    let test_file = place.iter().any(|part| part == "tests" || part == "tests.rs");
+    let text = fs::read_to_string(file).expect("source file is readable");
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let mut conditional = false;
+    let line = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default().trim_end();
+        let bare = code.trim_start();
+        let indent = code.len() - bare.len();
+        if bare == "}" {
+            open.pop_if(|(column, _)| *column == indent);
+        }
+        let inline = open.len();
+        let of_tests = test_file || conditional || open.iter().any(|(_, of_tests)| *of_tests);
+        if bare.ends_with('{') && bare.split(' ').take(2).any(|word| word == "mod") {
+            open.push((indent, of_tests));
+        }
+        conditional = bare == "#[cfg(test)]";
+        Line { code: code.to_owned(), inline, of_tests }
+    };
+    text.lines().map(line).collect()
 }
 
 fn rust_files(source: &Path, module: &str) -> Vec<PathBuf> {

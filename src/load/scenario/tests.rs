@@ -1,3 +1,5 @@
+//! Scenarios as people write them: what is understood, and what is refused at which line.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -227,6 +227,10 @@ impl Running<'_> {
         children[0]
     }
 
+    pub(super) fn signal(&self, signal: Signal) {
+        signal_to(self.child.id(), signal);
+    }
+
     pub(super) fn end(mut self) -> Ended {
         let status = end_of(&mut self.child, RUN_PATIENCE);
         let (out, err) = (self.desk.read("out.txt"), self.desk.read("err.txt"));
@@ -258,6 +262,12 @@ impl Ended {
 pub(super) fn signal_to(process: u32, signal: Signal) {
     let id = i32::try_from(process).expect("a process id is an i32");
     kill(Pid::from_raw(id), signal).expect("it can be signalled");
+}
+
+/// Whether a process runs that is no child of this one. A dead one may wait long for its parent.
+pub(super) fn is_running(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    !status.is_empty() && !status.contains("State:\tZ")
 }
 
 /// How a child ended; `None` if it has not within `patience`.

@@ -58,6 +58,15 @@ fn a_scenario_that_cannot_be_read_is_one_line() {
 }
 
 #[test]
+fn a_scenario_without_end_is_one_line() {
+    let desk = Desk::new();
+    let ended = desk.run(Path::new("/dev/zero"), &[]).end();
+    let refusal = alone(&ended);
+    assert!(refusal.contains("/dev/zero: longer than "), "{refusal}");
+    nothing_started(&desk);
+}
+
+#[test]
 fn a_results_folder_that_cannot_be_made_is_one_line_before_anything_starts() {
     let desk = Desk::new();
     let scenario = desk.write("good.toml", GOOD);
@@ -98,6 +107,16 @@ fn a_token_key_that_is_not_the_servers_is_one_line() {
     let key = desk.write("other.key", &"0f".repeat(32));
     let refusal = refused_at(&desk, &address, &["--token-key", key.to_str().unwrap()]);
     assert!(refusal.contains("token"), "{refusal}");
+}
+
+#[test]
+fn a_target_that_is_no_place_is_one_line() {
+    let desk = Desk::new();
+    let scenario = desk.write("good.toml", GOOD);
+    let ended = desk.run(&scenario, &["--target", "localhost"]).end();
+    let refusal = alone(&ended);
+    assert!(refusal.contains("cannot find the server localhost: "), "{refusal}");
+    nothing_started(&desk);
 }
 
 #[test]

@@ -77,7 +77,8 @@ arrivals = "even"
 fn a_run_against_a_server_that_is_up_leaves_a_complete_record() {
     let desk = Desk::new();
     let (served, address) = desk.served(2);
-    let ended = desk.run_at(&address, &desk.write("mixed.toml", MIXED), &[]).end();
+    let by_name = address.replace("127.0.0.1", "localhost");
+    let ended = desk.run_at(&by_name, &desk.write("mixed.toml", MIXED), &[]).end();
     believable(&desk, &ended);
     complete(&desk.record());
     let results = desk.results();
