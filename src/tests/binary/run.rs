@@ -194,7 +194,7 @@ fn complete(record: &Value) {
     for name in ["scenario_hash", "seed", "suites", "key_exchange", "sources", "started_utc"] {
         assert!(filled(name), "{name}: {provenance:?}");
     }
-    for name in ["socket_receive_bytes", "socket_send_bytes", "command"] {
+    for name in ["socket_buffer_bytes", "command"] {
         assert!(filled(name), "{name}: {provenance:?}");
     }
     assert_eq!(record["provenance"]["scenario"], "mixed");
