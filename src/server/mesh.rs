@@ -4,7 +4,8 @@
 //! one descriptor by which the others wake it. What a shard posts during a turn leaves as one
 //! ring entry per receiving shard. When a ring is full the batch stays in the outbox, grows with
 //! the next turn's posts, and the shard takes no new requests until it has left; posts that
-//! others send it are still handled, so two full rings cannot wait for each other.
+//! others send it are still handled, so two full rings cannot wait for each other. With three or
+//! more shards those posts may add to the outbox, as much as the others' sessions ask meanwhile.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
