@@ -19,7 +19,7 @@ use crate::clock;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::load::run::Options;
 use crate::load::scenario::{self, Scenario};
-use crate::load::traffic::{self, Plan};
+use crate::load::traffic::{Draft, Plan};
 use crate::load::{Outcome, Sample, Target};
 use crate::mls::cache::Cache;
 use crate::net::Fingerprint;
@@ -158,8 +158,9 @@ fn prepare(arguments: &Run, scenario: Scenario, screen: &mut Screen) -> anyhow::
             None
         }
     };
-    screen.step("minting MLS traffic", traffic::work(&scenario));
-    let plan = traffic::prepare(scenario, cache.as_ref(), &screen.counter())?;
+    let draft = Draft::of(scenario);
+    screen.step("minting MLS traffic", draft.work());
+    let plan = draft.prepare(cache.as_ref(), &screen.counter())?;
     if let Some(why) = &plan.uncached {
         screen.say(&format!("minted traffic is not kept for the next run: {why}"));
     }
@@ -203,22 +204,10 @@ fn finished<'a>(
     outcome: &'a Outcome,
     provenance: Provenance,
 ) -> Finished<'a> {
-    let Outcome { window, .. } = outcome;
-    Finished {
-        scenario,
-        recorder: &outcome.recorder,
-        judgement: &outcome.judgement,
-        called_for: outcome.called_for,
-        in_flight_mean: outcome.in_flight_mean,
-        refusals: &outcome.refusals,
-        held: outcome.held,
-        verified: &outcome.verified,
-        sessions_lost: &outcome.sessions_lost,
-        server: window.as_ref().map(|(first, last)| server_totals(first, last)),
-        server_lost: outcome.server_lost.clone(),
-        engine: window.as_ref().map(|(first, last)| engine_totals(first, last)).unwrap_or_default(),
-        provenance,
-    }
+    let window = outcome.window.as_ref();
+    let server = window.map(|(first, last)| server_totals(first, last));
+    let engine = window.map(|(first, last)| engine_totals(first, last));
+    Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), provenance)
 }
 
 fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {

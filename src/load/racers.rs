@@ -94,8 +94,6 @@ impl Racers {
     /// What the members have said since the last time.
     pub(super) fn hear(&mut self) -> Vec<Said> {
         self.forward();
-        // Not readable is an error here and nothing to worry about.
-        self.wake.read().ok();
         let mut said = Vec::new();
         loop {
             match self.outward.try_recv() {
@@ -110,7 +108,13 @@ impl Racers {
         self.backlog.is_empty()
     }
 
-    /// Readable when members have said something.
+    /// The worker has slept on [`Self::descriptor`] and is awake.
+    pub(super) fn awake(&self) {
+        // Not readable is an error here and nothing to worry about.
+        self.wake.read().ok();
+    }
+
+    /// Readable when members have said something since [`Self::awake`].
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }

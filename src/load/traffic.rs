@@ -38,8 +38,6 @@ pub struct Plan {
     pub schedule: Schedule,
     /// What each group submits, by index in the population.
     pub traffic: Vec<Traffic>,
-    /// Tapes that came from the cache, and those that had to be minted.
-    pub cached: usize,
     /// Why tapes could not be kept for the next run, if any could not.
     pub uncached: Option<String>,
 }
@@ -71,60 +69,74 @@ pub enum TrafficError {
     },
 }
 
-/// Units of work that [`prepare`] will report.
-#[must_use]
-pub fn work(scenario: &Scenario) -> u64 {
-    let population = Population::of(scenario);
-    let schedule = Schedule::plan(scenario);
-    specs(scenario, &population, &schedule).iter().flatten().map(units).sum()
+/// A run whose schedule is fixed and whose messages are still to be made.
+#[derive(Debug)]
+pub struct Draft {
+    scenario: Scenario,
+    population: Population,
+    schedule: Schedule,
+    /// The tape of each group, by index; `None` for a live group.
+    specs: Vec<Option<TapeSpec>>,
 }
 
-/// Mints, loads or makes up every group's traffic. `progress` gets units as they are done.
-///
-/// # Errors
-/// When OpenMLS refuses what a class asks for.
-pub fn prepare(
-    scenario: Scenario,
-    cache: Option<&Cache>,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Plan, TrafficError> {
-    let population = Population::of(&scenario);
-    let schedule = Schedule::plan(&scenario);
-    let specs = specs(&scenario, &population, &schedule);
-    let minted = |group: usize| {
-        let class = population.groups()[group].class as usize;
-        scenario.groups[class].source == Source::Tape
-    };
-    let wanted: Vec<TapeSpec> = (0..specs.len())
-        .filter(|group| minted(*group))
-        .filter_map(|group| specs[group].clone())
-        .collect();
-    let made = match cache {
-        Some(cache) => cache.load_or_mint_all(&wanted, progress),
-        None => mint_all(&wanted, progress)
-            .map(|tapes| tapes.into_iter().map(|tape| (tape, Origin::Minted)).collect()),
-    };
-    let mut tapes = made.map_err(TrafficError::Mint)?.into_iter();
-    let mut plan =
-        Plan { scenario, population, schedule, traffic: Vec::new(), cached: 0, uncached: None };
-    for (index, spec) in specs.into_iter().enumerate() {
-        let traffic = match spec {
-            None => plan.form(index)?,
-            Some(spec) if plan.class(index).source == Source::Synthetic => {
-                let seed = plan.scenario.seed.wrapping_add(index as u64);
-                progress(units(&spec));
-                Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed)))
-            }
-            Some(_) => {
-                let (tape, origin) = tapes.next().expect("every tape asked for is made");
-                plan.came(origin);
-                Traffic::Tape(Box::new(tape))
-            }
-        };
-        plan.check_sizes(index, &traffic)?;
-        plan.traffic.push(traffic);
+impl Draft {
+    /// Plans a scenario.
+    #[must_use]
+    pub fn of(scenario: Scenario) -> Self {
+        let population = Population::of(&scenario);
+        let schedule = Schedule::plan(&scenario);
+        let specs = specs(&scenario, &population, &schedule);
+        Self { scenario, population, schedule, specs }
     }
-    Ok(plan)
+
+    /// Units of work that [`Self::prepare`] will report.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.specs.iter().flatten().map(units).sum()
+    }
+
+    /// Mints, loads or makes up every group's traffic. `progress` gets units as they are done.
+    ///
+    /// # Errors
+    /// When OpenMLS refuses what a class asks for, or a message is larger than the service takes.
+    pub fn prepare(
+        self,
+        cache: Option<&Cache>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Plan, TrafficError> {
+        let Self { scenario, population, schedule, mut specs } = self;
+        let traffic = Vec::new();
+        let mut plan = Plan { scenario, population, schedule, traffic, uncached: None };
+        let groups = 0..specs.len();
+        let minted = groups.filter(|group| plan.class(*group).source == Source::Tape);
+        let wanted: Vec<TapeSpec> = minted.filter_map(|group| specs[group].take()).collect();
+        let made = match cache {
+            Some(cache) => cache.load_or_mint_all(&wanted, progress),
+            None => mint_all(&wanted, progress)
+                .map(|tapes| tapes.into_iter().map(|tape| (tape, Origin::Minted)).collect()),
+        };
+        let mut tapes = made.map_err(TrafficError::Mint)?.into_iter();
+        for (index, spec) in specs.into_iter().enumerate() {
+            let traffic = match spec {
+                Some(spec) => {
+                    let seed = plan.scenario.seed.wrapping_add(index as u64);
+                    progress(units(&spec));
+                    Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed)))
+                }
+                None if plan.class(index).source == Source::Live => plan.form(index)?,
+                None => {
+                    let (tape, origin) = tapes.next().expect("every tape asked for is made");
+                    if let Origin::Uncached(why) = origin {
+                        plan.uncached = Some(why);
+                    }
+                    Traffic::Tape(Box::new(tape))
+                }
+            };
+            plan.check_sizes(index, &traffic)?;
+            plan.traffic.push(traffic);
+        }
+        Ok(plan)
+    }
 }
 
 impl Plan {
@@ -132,15 +144,6 @@ impl Plan {
     #[must_use]
     pub fn class(&self, group: usize) -> &Class {
         &self.scenario.groups[self.population.groups()[group].class as usize]
-    }
-
-    /// Where a tape came from.
-    fn came(&mut self, origin: Origin) {
-        match origin {
-            Origin::Cached => self.cached += 1,
-            Origin::Minted => {}
-            Origin::Uncached(why) => self.uncached = Some(why),
-        }
     }
 
     /// A live group's members.

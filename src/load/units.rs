@@ -197,12 +197,6 @@ impl Share {
         let part = u128::from(count) * u128::from(self.millionths) / u128::from(MILLION);
         u64::try_from(part).unwrap_or(u64::MAX)
     }
-
-    /// As a number from 0 to 1.
-    #[must_use]
-    pub fn as_fraction(self) -> f64 {
-        self.millionths as f64 / MILLION as f64
-    }
 }
 
 impl<'de> Deserialize<'de> for Share {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use nix::poll::{PollFd, PollFlags};
@@ -316,13 +316,6 @@ impl Driver {
     pub fn is_open(&self, id: ConnectionId) -> bool {
         let slot = self.connections.get(id.index as usize).and_then(Option::as_ref);
         slot.is_some_and(|slot| slot.generation == id.generation && !slot.proto.is_closed())
-    }
-
-    /// Smoothed round-trip time of a connection.
-    #[must_use]
-    pub fn round_trip(&self, id: ConnectionId) -> Option<Duration> {
-        let slot = self.connections.get(id.index as usize)?.as_ref()?;
-        (slot.generation == id.generation).then(|| slot.proto.rtt())
     }
 
     /// Closes a connection with an application's code and reason; nothing more is heard of it.

@@ -94,14 +94,14 @@ mod tests {
                 timers.set(index, Some(at(deadline)));
                 real[index as usize] = Some(deadline);
             }
-            for now in 0..=100 {
-                while let Some(index) = timers.pop_due(at(now)) {
+            for instant in 0..=100 {
+                while let Some(index) = timers.pop_due(at(instant)) {
                     match real[index as usize] {
-                        Some(deadline) if deadline > now => timers.set(index, Some(at(deadline))),
+                        Some(deadline) if deadline > instant => timers.set(index, Some(at(deadline))),
                         _ => real[index as usize] = None,
                     }
                 }
-                prop_assert!(real.iter().flatten().all(|deadline| *deadline > now));
+                prop_assert!(real.iter().flatten().all(|deadline| *deadline > instant));
             }
         }
     }

@@ -15,6 +15,7 @@ use super::record::{
 };
 use super::verdict::{Evidence, judge};
 use crate::limits::REASONS_MAX;
+use crate::load::Outcome;
 use crate::load::Verified;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
@@ -53,6 +54,33 @@ pub struct Finished<'a> {
     pub engine: EngineTotals,
     /// Where it comes from.
     pub provenance: Provenance,
+}
+
+impl<'a> Finished<'a> {
+    /// What a run found out, with what both sides spent on its measured window.
+    #[must_use]
+    pub fn of(
+        scenario: &'a Scenario,
+        outcome: &'a Outcome,
+        (server, engine): (Option<ServerTotals>, EngineTotals),
+        provenance: Provenance,
+    ) -> Self {
+        Self {
+            scenario,
+            recorder: &outcome.recorder,
+            judgement: &outcome.judgement,
+            called_for: outcome.called_for,
+            in_flight_mean: outcome.in_flight_mean,
+            refusals: &outcome.refusals,
+            held: outcome.held,
+            verified: &outcome.verified,
+            sessions_lost: &outcome.sessions_lost,
+            server,
+            server_lost: outcome.server_lost.clone(),
+            engine,
+            provenance,
+        }
+    }
 }
 
 /// What the server spent on the measured window, and did meanwhile.

@@ -11,7 +11,8 @@ use crate::delivery::GroupId;
 use crate::load::run::{Options, Watch};
 use crate::load::scenario::{Class, Scenario, Source};
 use crate::load::setup::{SetupError, Stage};
-use crate::load::{Observer, Outcome, Progress, RunError, Target, run, traffic};
+use crate::load::traffic::Draft;
+use crate::load::{Observer, Outcome, Progress, RunError, Target, run};
 use crate::report::build::{EngineTotals, Finished, record};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
@@ -52,7 +53,7 @@ fn groups_that_a_crashed_run_left_are_named_and_deleted_on_demand() {
     let scenario = smoke();
     let mut service = Service::start(2);
     let left: GroupId =
-        traffic::prepare(scenario.clone(), None, &|_| {}).unwrap().population.groups()[1].id;
+        Draft::of(scenario.clone()).prepare(None, &|_| {}).unwrap().population.groups()[1].id;
     let member = service.join(1);
     service.create(member, left, &[1, 2]);
     match run_on(&service, &scenario, false).0 {
@@ -100,7 +101,7 @@ fn run_on(
     replace: bool,
 ) -> (Result<Outcome, RunError>, Seen) {
     static RUNS: AtomicU64 = AtomicU64::new(0);
-    let plan = traffic::prepare(scenario.clone(), None, &|_| {}).unwrap();
+    let plan = Draft::of(scenario.clone()).prepare(None, &|_| {}).unwrap();
     let target = Target {
         addresses: service.addresses.clone(),
         fingerprint: service.trust.fingerprint,
@@ -150,21 +151,8 @@ fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
 }
 
 fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
-    record(Finished {
-        scenario,
-        recorder: &outcome.recorder,
-        judgement: &outcome.judgement,
-        called_for: outcome.called_for,
-        in_flight_mean: outcome.in_flight_mean,
-        refusals: &outcome.refusals,
-        held: outcome.held,
-        verified: &outcome.verified,
-        sessions_lost: &outcome.sessions_lost,
-        server: None,
-        server_lost: outcome.server_lost.clone(),
-        engine: EngineTotals::default(),
-        provenance: Provenance::of_scenario(scenario, "test", ""),
-    })
+    let provenance = Provenance::of_scenario(scenario, "test", "");
+    record(Finished::of(scenario, outcome, (None, EngineTotals::default()), provenance))
 }
 
 fn smoke() -> Scenario {

@@ -333,6 +333,9 @@ impl<'a> Worker<'a> {
         let until = due.map_or(self.look_next, |due| due.min(self.look_next));
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
+        if let Some(racers) = &self.racers {
+            racers.awake();
+        }
     }
 
     fn go_home(mut self) -> (Client, Brought) {

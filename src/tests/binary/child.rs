@@ -12,6 +12,29 @@ use serde_json::Value;
 use stentor::clock;
 use tempfile::TempDir;
 
+/// Longer than any test waits: who sees it through to the end has not noticed.
+pub(super) const LONG: &str = r#"why = "to test"
+expect = "it is cut short"
+seed = 7
+durations = { warm_up = "200ms", measure = "120s", drain = "5s" }
+
+[[groups]]
+name = "small"
+count = 2
+members = 6
+source = "synthetic"
+rate = "50/s"
+commits = "10%"
+
+[[groups]]
+name = "live"
+count = 1
+members = 3
+source = "live"
+rate = "5/s"
+racers = 2
+"#;
+
 /// Far more than a drain without clients takes, far less than a hanging test costs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 

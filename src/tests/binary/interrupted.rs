@@ -6,22 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use stentor::clock;
 
-use super::child::{Desk, is_running};
-
-/// Longer than any test waits.
-const LONG: &str = r#"why = "to test"
-expect = "it is interrupted"
-seed = 7
-durations = { warm_up = "200ms", measure = "120s", drain = "5s" }
-
-[[groups]]
-name = "small"
-count = 2
-members = 6
-source = "synthetic"
-rate = "50/s"
-commits = "10%"
-"#;
+use super::child::{Desk, LONG, is_running};
 
 /// More than a server takes to let go of clients that are dead.
 const LEAVING: Duration = Duration::from_secs(15);

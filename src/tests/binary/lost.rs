@@ -6,30 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::child::{Desk, Ended, signal_to};
-
-/// Longer than any test waits: who sees it through to the end has not noticed.
-const LONG: &str = r#"why = "to test"
-expect = "the server does not survive it"
-seed = 7
-durations = { warm_up = "200ms", measure = "120s", drain = "5s" }
-
-[[groups]]
-name = "small"
-count = 2
-members = 6
-source = "synthetic"
-rate = "50/s"
-commits = "10%"
-
-[[groups]]
-name = "live"
-count = 1
-members = 3
-source = "live"
-rate = "5/s"
-racers = 2
-"#;
+use super::child::{Desk, Ended, LONG, signal_to};
 
 /// Well inside the measured window.
 const MEANWHILE: Duration = Duration::from_millis(800);
