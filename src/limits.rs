@@ -89,7 +89,7 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// UDP payload of a QUIC packet: 1,500 less the IPv6 and UDP headers. Fixed, never probed.
 pub const MTU_BYTES: u16 = 1_452;
 
-/// Connections of one driver. Each costs about 10 to 30 KiB.
+/// Connections of one driver. Each costs some tens of KiB.
 pub const CONNECTIONS_MAX: usize = 200_000;
 
 /// Silence after which a connection is given up.
