@@ -82,6 +82,14 @@ pub const TRAIN_PACKETS_MAX: usize = 44;
 /// Bytes of one send batch: room for several full trains.
 pub const SEND_BATCH_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of long transmissions that leave in one turn, one train of each connection after another:
+/// about a millisecond, which is what a short message waits behind them.
+pub const BULK_BYTES_PER_TURN: usize = 1 << 20;
+
+/// Packets that a connection sends at once to be counted among those with something long to send.
+/// Above what a burst of coalesced messages takes.
+pub const BULK_PACKETS_MIN: usize = 8;
+
 /// Kernel buffer of a UDP socket, each way. A burst larger than this is lost, timers fire and
 /// throughput collapses; the default of 212,992 bytes holds about 170 small packets.
 pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
@@ -91,6 +99,11 @@ pub const MTU_BYTES: u16 = 1_452;
 
 /// Connections of one driver. Each costs some tens of KiB.
 pub const CONNECTIONS_MAX: usize = 200_000;
+
+/// Packets that a member acknowledges at once, if they come within 25 ms
+/// (draft-ietf-quic-ack-frequency; RFC 9000 §13.2.2 suggests 2). More would delay the growth of a
+/// window that starts at ten packets.
+pub const PACKETS_PER_ACK: u32 = 10;
 
 /// Silence after which a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -174,6 +187,10 @@ pub const ATTACHMENTS_PENDING_MAX: usize = 16;
 
 /// How long a connection may stay without an authenticated session.
 pub const HELLO_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of waiting frames that are joined into one piece for everybody who is due the same. Joined
+/// once and copied once, however many recipients; a longer frame goes alone, uncopied.
+pub const COALESCED_BYTES_MAX: usize = 64 << 10;
 
 /// Recipients visited before the shard looks at its socket again: about a millisecond of sends.
 /// A longer turn would inflate round-trip samples and delay commits.

@@ -19,10 +19,10 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     /// The socket it sends from.
     pub(super) socket: usize,
-    /// Already in the driver's list of connections to collect events from.
-    pub(super) heard: bool,
-    /// Already in the driver's list of connections to send for.
-    pub(super) dirty: bool,
+    /// Already in one of the driver's lists of connections to send for.
+    pub(super) queued: bool,
+    /// What it sent last was long: it sends in turn with others like it.
+    pub(super) is_long: bool,
     /// The owner has been told that it is gone, or has closed it.
     pub(super) lost: bool,
 }
@@ -30,7 +30,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(proto: quinn_proto::Connection, generation: u32, socket: usize) -> Self {
         let proto = Box::new(proto);
-        Self { proto, generation, socket, heard: false, dirty: false, lost: false }
+        Self { proto, generation, socket, queued: false, is_long: false, lost: false }
     }
 
     /// Moves what happened into `events`; true if the handshake completed.

@@ -6,6 +6,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -54,21 +55,38 @@ impl SocketCounters {
 /// A datagram, or a train of them, waiting in the current batch.
 #[derive(Debug)]
 struct Pending {
-    start: usize,
-    size: usize,
+    bytes: Held,
     packets: u64,
 }
+
+/// Where the bytes of a pending message are.
+#[derive(Debug)]
+enum Held {
+    /// Copied behind each other: short ones stay together in the cache.
+    Copied(Range<usize>),
+    /// In a buffer of its own, which the caller gave for another one.
+    Taken(Vec<u8>),
+}
+
+/// Longest message that is copied; a longer one keeps its buffer.
+const COPIED_MAX: usize = 2_048;
 
 /// A non-blocking UDP socket with its batches.
 pub(super) struct Socket {
     socket: UdpSocket,
     buffer_bytes: usize,
     received: Vec<u8>,
+    /// Where datagrams are copied to: one allocation for many, reused when all are dropped.
+    arena: BytesMut,
     /// Messages that the next receive takes at most.
     receive_batch: usize,
-    /// Bytes of the send batch, in order of `pending`.
+    /// The copied messages of the send batch.
     bytes: Vec<u8>,
     pending: Vec<Pending>,
+    /// Bytes of `pending`.
+    pending_bytes: usize,
+    /// Empty buffers to give for full ones: as many as a batch has held.
+    spare: Vec<Vec<u8>>,
     destinations: Vec<Option<SockaddrStorage>>,
     /// The segment size that every train of the batch has.
     segment: Option<u16>,
@@ -132,9 +150,12 @@ impl Socket {
             socket,
             buffer_bytes,
             received: vec![0; RECEIVE_STRIDE * BATCH_DATAGRAMS_MAX],
+            arena: BytesMut::with_capacity(TRAIN_BYTES_MAX),
             receive_batch: BATCH_DATAGRAMS_MAX,
-            bytes: Vec::with_capacity(SEND_BATCH_BYTES_MAX),
+            bytes: Vec::with_capacity(COPIED_MAX * BATCH_DATAGRAMS_MAX),
             pending: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
+            pending_bytes: 0,
+            spare: Vec::new(),
             destinations: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
             segment: None,
             size_max: 0,
@@ -170,7 +191,7 @@ impl Socket {
     /// never much more than [`BATCH_DATAGRAMS_MAX`] datagrams.
     pub(super) fn receive(
         &mut self,
-        mut datagram: impl FnMut(SocketAddr, &[u8]),
+        mut datagram: impl FnMut(SocketAddr, BytesMut),
     ) -> Result<(usize, bool), Error> {
         let batch = self.receive_batch;
         self.counters.receive_calls += 1;
@@ -207,9 +228,12 @@ impl Socket {
             datagrams += bytes.div_ceil(*segment);
             let Some(address) = address else { continue };
             let start = index * RECEIVE_STRIDE;
-            for packet in self.received[start..start + bytes].chunks(*segment) {
+            self.arena.extend_from_slice(&self.received[start..start + bytes]);
+            let mut train = self.arena.split();
+            while !train.is_empty() {
                 self.counters.packets_received += 1;
-                datagram(*address, packet);
+                let next = train.split_to(train.len().min(*segment));
+                datagram(*address, next);
             }
         }
         let train = datagrams.div_ceil(messages.len().max(1)).max(1);
@@ -218,11 +242,11 @@ impl Socket {
     }
 
     /// Adds a datagram, or a train of `segment`-sized ones, to the batch; sends the batch when it
-    /// is full or this one does not fit it.
+    /// is full or this one does not fit it. A long one is taken, and `bytes` is another buffer.
     pub(super) fn send(
         &mut self,
         destination: SocketAddr,
-        bytes: &[u8],
+        bytes: &mut Vec<u8>,
         segment: Option<usize>,
     ) -> Result<(), Error> {
         let segment = segment.and_then(|segment| u16::try_from(segment).ok());
@@ -233,7 +257,7 @@ impl Socket {
             (None, None) => true,
         };
         let full = self.pending.len() == BATCH_DATAGRAMS_MAX
-            || self.bytes.len() + bytes.len() > SEND_BATCH_BYTES_MAX;
+            || self.pending_bytes + bytes.len() > SEND_BATCH_BYTES_MAX;
         if full || !fits {
             self.flush()?;
         }
@@ -241,8 +265,15 @@ impl Socket {
         self.size_max = self.size_max.max(bytes.len());
         let packets = segment.map_or(1, |segment| bytes.len().div_ceil(usize::from(segment)));
         let packets = packets as u64;
-        self.pending.push(Pending { start: self.bytes.len(), size: bytes.len(), packets });
-        self.bytes.extend_from_slice(bytes);
+        self.pending_bytes += bytes.len();
+        let held = if bytes.len() <= COPIED_MAX {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            Held::Copied(start..self.bytes.len())
+        } else {
+            Held::Taken(std::mem::replace(bytes, self.spare.pop().unwrap_or_default()))
+        };
+        self.pending.push(Pending { bytes: held, packets });
         self.destinations.push(Some(destination.into()));
         Ok(())
     }
@@ -268,9 +299,15 @@ impl Socket {
                 }
             }
         }
-        self.pending.clear();
+        for done in self.pending.drain(..) {
+            if let Held::Taken(mut buffer) = done.bytes {
+                buffer.clear();
+                self.spare.push(buffer);
+            }
+        }
         self.destinations.clear();
         self.bytes.clear();
+        self.pending_bytes = 0;
         self.segment = None;
         self.size_max = 0;
         Ok(())
@@ -281,7 +318,10 @@ impl Socket {
         let mut slices: [[IoSlice<'_>; 1]; BATCH_DATAGRAMS_MAX] =
             std::array::from_fn(|_| [IoSlice::new(&[])]);
         for (slice, one) in slices.iter_mut().zip(pending) {
-            *slice = [IoSlice::new(&self.bytes[one.start..one.start + one.size])];
+            *slice = [IoSlice::new(match &one.bytes {
+                Held::Copied(place) => &self.bytes[place.clone()],
+                Held::Taken(buffer) => buffer,
+            })];
         }
         let slices = &slices[..pending.len()];
         let destinations = &self.destinations[first..];
@@ -362,7 +402,7 @@ mod tests {
         let (mut a, mut b, to) = pair();
         let sent: Vec<Vec<u8>> = (0..200_u8).map(|n| vec![n; 40 + usize::from(n)]).collect();
         for bytes in &sent {
-            a.send(to, bytes, None).unwrap();
+            a.send(to, &mut bytes.clone(), None).unwrap();
         }
         a.flush().unwrap();
         assert_eq!(receive_all(&mut b), sent);
@@ -375,9 +415,9 @@ mod tests {
         let (mut a, mut b, to) = pair();
         for round in 0..5 {
             let train: Vec<u8> = (0..4_500_u32).map(|n| (n % 251) as u8).collect();
-            a.send(to, b"alone", None).unwrap();
-            a.send(to, &train, Some(1_200)).unwrap();
-            a.send(to, &[9; 1_300], None).unwrap();
+            a.send(to, &mut b"alone".to_vec(), None).unwrap();
+            a.send(to, &mut train.clone(), Some(1_200)).unwrap();
+            a.send(to, &mut vec![9; 1_300], None).unwrap();
             a.flush().unwrap();
             let got = receive_all(&mut b);
             let sizes: Vec<usize> = got.iter().map(Vec::len).collect();

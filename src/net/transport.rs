@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use quinn_proto::{IdleTimeout, TransportConfig, VarInt};
+use quinn_proto::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, IDLE_MAX, KEEP_ALIVE, MTU_BYTES, SEND_WINDOW_BYTES,
+    CONNECTION_WINDOW_BYTES, IDLE_MAX, KEEP_ALIVE, MTU_BYTES, PACKETS_PER_ACK, SEND_WINDOW_BYTES,
     SESSIONS_PER_CONNECTION_MAX, STREAM_WINDOW_BYTES, STREAMS_INITIAL,
 };
 
@@ -14,6 +14,10 @@ pub(super) fn server() -> Arc<TransportConfig> {
     let mut config = common();
     config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INITIAL));
     config.max_concurrent_uni_streams(VarInt::from_u32(0));
+    // Half of what a member sends back would be acknowledgements of single packets.
+    let mut thinned = AckFrequencyConfig::default();
+    thinned.ack_eliciting_threshold(VarInt::from_u32(PACKETS_PER_ACK - 1));
+    config.ack_frequency_config(Some(thinned));
     Arc::new(config)
 }
 

@@ -5,18 +5,20 @@
 //! [`Driver::transmit`], and [`Driver::wait`] when nothing happened. The same driver serves
 //! members in the load engine. It never looks into a stream's bytes.
 
+mod receive;
+mod transmit;
+
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
 use quinn_proto::{
-    ClientConfig, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, Incoming,
-    ServerConfig, StreamId, VarInt,
+    ClientConfig, ConnectionHandle, Dir, Endpoint, EndpointConfig, ServerConfig, StreamId, VarInt,
 };
 
 use super::connection::{Connection, ConnectionId};
@@ -26,11 +28,6 @@ use super::socket::{Bound, Socket, SocketCounters};
 use super::timers::Timers;
 use super::tls::{Identity, Trust};
 use super::transport;
-use crate::limits::{BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX};
-
-/// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
-/// due.
-const RECEIVED_PER_TURN: usize = 4 * BATCH_DATAGRAMS_MAX;
 
 /// What the driver did, beside what its sockets did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +36,7 @@ pub struct Counters {
     pub socket: SocketCounters,
     /// Handshakes completed.
     pub handshakes: u64,
-    /// Connection attempts turned away because [`CONNECTIONS_MAX`] was reached.
+    /// Connection attempts turned away because [`crate::limits::CONNECTIONS_MAX`] was reached.
     pub refused: u64,
     /// Times the owner slept and was woken.
     pub wakeups: u64,
@@ -54,10 +51,12 @@ pub struct Driver {
     open: usize,
     generation: u32,
     timers: Timers,
-    /// Connections that may have events for us; each once.
-    heard: Vec<u32>,
-    /// Connections that may have packets to send; each once.
+    /// Connections that may have something short to send; each once.
     dirty: Vec<u32>,
+    /// Connections in the middle of something long, in the order of their turns; each once.
+    bulk: VecDeque<u32>,
+    /// What the socket failed of while nobody could be told.
+    failed: Option<Error>,
     events: VecDeque<(ConnectionId, Event)>,
     scratch: Vec<u8>,
     counters: Counters,
@@ -111,8 +110,9 @@ impl Driver {
             open: 0,
             generation: 0,
             timers: Timers::default(),
-            heard: Vec::new(),
             dirty: Vec::new(),
+            bulk: VecDeque::new(),
+            failed: None,
             events: VecDeque::new(),
             scratch: Vec::new(),
             counters: Counters::default(),
@@ -164,56 +164,15 @@ impl Driver {
         Ok(self.adopt(handle, connection, socket))
     }
 
-    /// Takes what the kernel has, up to a bound, and fires due timers; the datagrams taken.
-    /// Events are then waiting in [`Self::poll`].
-    ///
-    /// # Errors
-    /// [`Error::Socket`]: the socket is gone.
-    pub fn receive(&mut self, now: Instant) -> Result<usize, Error> {
-        let mut taken = 0;
-        let share = RECEIVED_PER_TURN / self.sockets.len();
-        for index in 0..self.sockets.len() {
-            let mut from_socket = 0;
-            while from_socket < share {
-                let (datagrams, more) = self.receive_batch(now, index)?;
-                from_socket += datagrams;
-                if !more {
-                    break;
-                }
-            }
-            taken += from_socket;
-        }
-        while let Some(index) = self.timers.pop_due(now) {
-            self.fire(now, index);
-        }
-        self.collect_events();
-        Ok(taken)
-    }
-
     /// The next thing that happened on a connection.
     pub fn poll(&mut self) -> Option<(ConnectionId, Event)> {
         self.events.pop_front()
     }
 
-    /// Sends everything that connections have to send.
-    ///
-    /// # Errors
-    /// [`Error::Socket`]: the socket is gone.
-    pub fn transmit(&mut self, now: Instant) -> Result<(), Error> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for index in dirty.drain(..) {
-            self.transmit_one(now, index)?;
-        }
-        // Closing may have marked more; they wait for the next turn.
-        dirty.append(&mut self.dirty);
-        self.dirty = dirty;
-        self.sockets.iter_mut().try_for_each(Socket::flush)
-    }
-
     /// Whether [`Self::transmit`] or [`Self::poll`] would find something to do.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.dirty.is_empty() || !self.events.is_empty()
+        !self.dirty.is_empty() || !self.bulk.is_empty() || !self.events.is_empty()
     }
 
     /// Sleeps until a datagram, a timer, `until`, or something readable on `wake`.
@@ -346,132 +305,16 @@ impl Driver {
         self.generation = self.generation.wrapping_add(1);
         self.connections[handle.0] = Some(Connection::new(proto, generation, socket));
         self.open += 1;
-        self.mark_heard(index);
+        self.collect(handle.0);
+        self.mark_dirty(index);
         ConnectionId { index, generation }
     }
 
-    fn receive_batch(&mut self, now: Instant, socket: usize) -> Result<(usize, bool), Error> {
-        let mut batch = std::mem::take(&mut self.sockets[socket].batch);
-        let taken = self.sockets[socket]
-            .receive(|remote, bytes| batch.push((remote, BytesMut::from(bytes))))?;
-        for (remote, bytes) in batch.drain(..) {
-            self.scratch.clear();
-            match self.endpoint.handle(now, remote, None, None, bytes, &mut self.scratch) {
-                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                    let index = handle.0;
-                    if let Some(slot) = self.connections.get_mut(index).and_then(Option::as_mut) {
-                        slot.proto.handle_event(event);
-                        self.mark_heard(u32::try_from(index).expect("connections are bounded"));
-                    }
-                }
-                Some(DatagramEvent::NewConnection(incoming)) => {
-                    self.accept(now, incoming, socket)?;
-                }
-                Some(DatagramEvent::Response(transmit)) => {
-                    let bytes = &self.scratch[..transmit.size];
-                    self.sockets[socket].send(transmit.destination, bytes, None)?;
-                }
-                None => {}
-            }
-        }
-        self.sockets[socket].batch = batch;
-        Ok(taken)
-    }
-
-    fn accept(&mut self, now: Instant, incoming: Incoming, socket: usize) -> Result<(), Error> {
-        self.scratch.clear();
-        let response = if self.open >= CONNECTIONS_MAX {
-            self.counters.refused += 1;
-            Some(self.endpoint.refuse(incoming, &mut self.scratch))
-        } else {
-            match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
-                Ok((handle, connection)) => {
-                    self.adopt(handle, connection, socket);
-                    None
-                }
-                Err(error) => error.response,
-            }
-        };
-        let Some(response) = response else { return Ok(()) };
-        let bytes = &self.scratch[..response.size];
-        self.sockets[socket].send(response.destination, bytes, None)
-    }
-
-    fn fire(&mut self, now: Instant, index: u32) {
-        let Some(slot) = self.connections.get_mut(index as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        match slot.proto.poll_timeout() {
-            Some(deadline) if deadline <= now => {
-                slot.proto.handle_timeout(now);
-                self.mark_heard(index);
-            }
-            later => self.timers.set(index, later),
-        }
-    }
-
-    /// Turns what the heard connections have to say into events.
-    fn collect_events(&mut self) {
-        let mut heard = std::mem::take(&mut self.heard);
-        for index in heard.drain(..) {
-            if let Some(slot) = self.connections[index as usize].as_mut() {
-                slot.heard = false;
-                let id = ConnectionId { index, generation: slot.generation };
-                let connected = slot.collect(id, &mut self.events);
-                self.counters.handshakes += u64::from(connected);
-            }
-            self.mark_dirty(index);
-        }
-        self.heard = heard;
-    }
-
-    fn transmit_one(&mut self, now: Instant, index: u32) -> Result<(), Error> {
-        let Some(slot) = self.connections[index as usize].as_mut() else { return Ok(()) };
-        slot.dirty = false;
-        loop {
-            self.scratch.clear();
-            let socket = &mut self.sockets[slot.socket];
-            let train = socket.train_max();
-            let Some(transmit) = slot.proto.poll_transmit(now, train, &mut self.scratch) else {
-                break;
-            };
-            let bytes = &self.scratch[..transmit.size];
-            socket.send(transmit.destination, bytes, transmit.segment_size)?;
-        }
-        let handle = ConnectionHandle(index as usize);
-        while let Some(event) = slot.proto.poll_endpoint_events() {
-            if let Some(event) = self.endpoint.handle_event(handle, event) {
-                slot.proto.handle_event(event);
-            }
-        }
-        let deadline = slot.proto.poll_timeout();
-        if slot.proto.is_drained() {
-            let id = ConnectionId { index, generation: slot.generation };
-            slot.collect(id, &mut self.events);
-            self.connections[index as usize] = None;
-            self.timers.clear(index);
-            self.open -= 1;
-        } else {
-            self.timers.set(index, deadline);
-        }
-        Ok(())
-    }
-
-    fn mark_heard(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut()
-            && !slot.heard
-        {
-            slot.heard = true;
-            self.heard.push(index);
-        }
-    }
-
-    fn mark_dirty(&mut self, index: u32) {
-        if let Some(slot) = self.connections[index as usize].as_mut()
-            && !slot.dirty
-        {
-            slot.dirty = true;
-            self.dirty.push(index);
-        }
+    fn collect(&mut self, index: usize) {
+        let Some(slot) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
+        let index = u32::try_from(index).expect("connections are bounded");
+        let id = ConnectionId { index, generation: slot.generation };
+        let connected = slot.collect(id, &mut self.events);
+        self.counters.handshakes += u64::from(connected);
     }
 }

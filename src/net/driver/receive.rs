@@ -1,0 +1,123 @@
+//! The way in: from the kernel's datagrams and due timers to connections and their events.
+//!
+//! A connection is done with while its state is in the cache: its datagrams, its events and, if
+//! the owner has nothing to say to them, what it sends in return. Called by [`Driver::receive`].
+
+use std::time::Instant;
+
+use quinn_proto::{DatagramEvent, Incoming};
+
+use super::{Driver, Error};
+use crate::limits::{BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX};
+
+/// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
+/// due.
+const RECEIVED_PER_TURN: usize = 4 * BATCH_DATAGRAMS_MAX;
+
+impl Driver {
+    /// Takes what the kernel has, up to a bound, and fires due timers; the datagrams taken.
+    /// Events are then waiting in [`Self::poll`].
+    ///
+    /// # Errors
+    /// [`Error::Socket`]: the socket is gone.
+    pub fn receive(&mut self, now: Instant) -> Result<usize, Error> {
+        let mut taken = 0;
+        let share = RECEIVED_PER_TURN / self.sockets.len();
+        for index in 0..self.sockets.len() {
+            let mut from_socket = 0;
+            while from_socket < share {
+                let (datagrams, more) = self.receive_batch(now, index)?;
+                from_socket += datagrams;
+                if !more {
+                    break;
+                }
+            }
+            taken += from_socket;
+        }
+        while let Some(index) = self.timers.pop_due(now) {
+            self.fire(now, index);
+        }
+        Ok(taken)
+    }
+
+    fn receive_batch(&mut self, now: Instant, socket: usize) -> Result<(usize, bool), Error> {
+        let mut batch = std::mem::take(&mut self.sockets[socket].batch);
+        let taken = self.sockets[socket].receive(|remote, bytes| batch.push((remote, bytes)))?;
+        // Datagrams of one connection come in rows: it answers to the last of a row.
+        let mut current = None;
+        for (remote, bytes) in batch.drain(..) {
+            self.scratch.clear();
+            match self.endpoint.handle(now, remote, None, None, bytes, &mut self.scratch) {
+                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                    if current != Some(handle.0)
+                        && let Some(done) = current.replace(handle.0)
+                    {
+                        self.heard(now, done);
+                    }
+                    if let Some(slot) = self.connections.get_mut(handle.0).and_then(Option::as_mut)
+                    {
+                        slot.proto.handle_event(event);
+                    }
+                }
+                Some(DatagramEvent::NewConnection(incoming)) => {
+                    self.accept(now, incoming, socket)?;
+                }
+                Some(DatagramEvent::Response(transmit)) => {
+                    self.scratch.truncate(transmit.size);
+                    self.sockets[socket].send(transmit.destination, &mut self.scratch, None)?;
+                }
+                None => {}
+            }
+        }
+        if let Some(done) = current {
+            self.heard(now, done);
+        }
+        self.sockets[socket].batch = batch;
+        Ok(taken)
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming, socket: usize) -> Result<(), Error> {
+        self.scratch.clear();
+        let response = if self.open >= CONNECTIONS_MAX {
+            self.counters.refused += 1;
+            Some(self.endpoint.refuse(incoming, &mut self.scratch))
+        } else {
+            match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+                Ok((handle, connection)) => {
+                    self.adopt(handle, connection, socket);
+                    None
+                }
+                Err(error) => error.response,
+            }
+        };
+        let Some(response) = response else { return Ok(()) };
+        self.scratch.truncate(response.size);
+        self.sockets[socket].send(response.destination, &mut self.scratch, None)
+    }
+
+    fn fire(&mut self, now: Instant, index: u32) {
+        let Some(slot) = self.connections.get_mut(index as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        match slot.proto.poll_timeout() {
+            Some(deadline) if deadline <= now => {
+                slot.proto.handle_timeout(now);
+                self.heard(now, index as usize);
+            }
+            later => self.timers.set(index, later),
+        }
+    }
+
+    /// Turns what a connection has to say into events. If it has nothing to say, no more of it is
+    /// to come this turn, and it answers at once; otherwise it waits for what its owner adds.
+    fn heard(&mut self, now: Instant, index: usize) {
+        let events = self.events.len();
+        self.collect(index);
+        let index = u32::try_from(index).expect("connections are bounded");
+        if self.events.len() == events {
+            self.send_now_or_queue(now, index);
+        } else {
+            self.mark_dirty(index);
+        }
+    }
+}
