@@ -112,8 +112,8 @@ fn sweep(criterion: &mut Criterion) {
             audience.push(frame.clone(), frame.len());
             let mut taken = 0;
             audience.sweep(NOW, usize::MAX, &mut |_, due| {
-                let Due::Item(frame) = due else { panic!("nobody is behind") };
-                black_box(frame.clone());
+                let Due::Items { mut items, .. } = due else { panic!("nobody is behind") };
+                black_box(items.next().cloned());
                 taken += 1;
                 Taken::Yes
             });

@@ -12,14 +12,19 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::ids::{DeviceId, Seq};
-use super::ring::{Ring, RingLimits};
+use super::ring::{Range, Ring, RingLimits};
 use crate::limits::{RESYNCS_MAX, STALL_MAX};
 
 /// What is due to a recipient.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Due<'a, T> {
-    /// The next message of the order.
-    Item(&'a T),
+    /// The next messages of the order, at least one, all that there are for it.
+    Items {
+        /// The number of the first.
+        first: Seq,
+        /// They, oldest first.
+        items: Range<'a, T>,
+    },
     /// Messages up to before `next` were missed and are no longer kept.
     Resync {
         /// The first message that will follow.
@@ -32,8 +37,10 @@ pub enum Due<'a, T> {
 /// What the sink did with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is the recipient's now.
+    /// It is the recipient's now, all of it.
     Yes,
+    /// So many of the items are the recipient's now, the first ones; it can take more.
+    First(usize),
     /// The recipient can take nothing now; [`Audience::resume`] when it can.
     Full,
 }
@@ -141,7 +148,17 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
         self.ring.push(item, bytes, self.limits);
         self.unswept += 1;
         self.unswept_bytes += bytes;
+        if self.sweep_left == 0 {
+            self.rotate();
+        }
         self.sweep_left = self.recipients.len();
+    }
+
+    /// Moves the place where the next sweep starts: nobody is the last of every message. Steps
+    /// of the golden section spread the starts evenly over any number of sweeps.
+    fn rotate(&mut self) {
+        let step = self.recipients.len() * 618 / 1_000 + 1;
+        self.sweep_position = (self.sweep_position + step) % self.recipients.len().max(1);
     }
 
     /// Puts back a message older than all present, for a recipient that joins late.
@@ -187,7 +204,7 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
     }
 
     /// Visits up to `budget` recipients from where the last sweep stopped, handing each all that
-    /// is due to it. Cost: one visit each, and one sink call per item.
+    /// is due to it at once. Cost: a visit each, and a sink call for each that is behind.
     pub fn sweep(
         &mut self,
         now: Duration,
@@ -275,16 +292,20 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
             recipient.resyncs += 1;
             recipient.next = next;
         }
-        while let Some(item) = self.ring.get(recipient.next) {
-            if recipient.next > recipient.last {
-                break;
-            }
-            if sink(recipient.key, Due::Item(item)) == Taken::Full {
-                recipient.blocked_since = Some(now);
-                self.blocked += 1;
-                return Visit::Blocked;
-            }
-            recipient.next = recipient.next.next();
+        while recipient.next < self.ring.next() && recipient.next <= recipient.last {
+            let items = self.ring.range(recipient.next, recipient.last);
+            let due = items.len();
+            let taken = match sink(recipient.key, Due::Items { first: recipient.next, items }) {
+                Taken::Yes => due,
+                Taken::First(taken) => taken,
+                Taken::Full => {
+                    recipient.blocked_since = Some(now);
+                    self.blocked += 1;
+                    return Visit::Blocked;
+                }
+            };
+            assert!((1..=due).contains(&taken), "a sink takes of what is due, or is full");
+            recipient.next = Seq(recipient.next.0 + taken as u64);
         }
         if recipient.next > recipient.last { Visit::Gone } else { Visit::Current }
     }

@@ -31,5 +31,5 @@ pub use audience::{Audience, Due, Start, Taken};
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Entry, Kind, RosterChange, Submission};
 pub use reject::Reject;
-pub use ring::RingLimits;
+pub use ring::{Range, RingLimits};
 pub use shard::{Attachment, Input, Link, Output, Policy, Shard, Watchers};

@@ -5,6 +5,7 @@
 //! [`super::audience`] for fan-out.
 
 use std::collections::VecDeque;
+use std::collections::vec_deque;
 
 use super::ids::Seq;
 
@@ -93,13 +94,38 @@ impl<T> Ring<T> {
     }
 
     /// Items from number `from` to `to`, both included, as far as present.
-    pub fn range(&self, from: Seq, to: Seq) -> impl Iterator<Item = &T> {
-        let skip = usize::try_from(from.0.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
-        let from = from.max(self.first);
-        let take = usize::try_from((to.0 + 1).saturating_sub(from.0)).unwrap_or(usize::MAX);
-        self.items.iter().skip(skip).take(take).map(|(item, _)| item)
+    pub fn range(&self, from: Seq, to: Seq) -> Range<'_, T> {
+        let place =
+            |seq: u64| usize::try_from(seq.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
+        let end = place(to.0.saturating_add(1)).min(self.items.len());
+        let start = place(from.0).min(end);
+        Range(self.items.range(start..end))
     }
 }
+
+/// Items of a ring, oldest first.
+#[derive(Debug)]
+pub struct Range<'a, T>(vec_deque::Iter<'a, (T, usize)>);
+
+impl<T> Clone for Range<'_, T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<'a, T> Iterator for Range<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        self.0.next().map(|(item, _)| item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T> ExactSizeIterator for Range<'_, T> {}
 
 #[cfg(test)]
 mod tests {

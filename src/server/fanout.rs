@@ -7,13 +7,22 @@ use bytes::{Bytes, BytesMut};
 use super::session::{SessionKey, Sessions};
 use super::worker::Worker;
 use crate::clock;
-use crate::delivery::{Due, Epoch, GroupId, Taken};
-use crate::limits::{SWEEP_BYTES_PER_TURN, SWEEP_VISITS_PER_TURN};
+use crate::delivery::{Due, Epoch, GroupId, Range, Seq, Taken};
+use crate::limits::{COALESCED_BYTES_MAX, SWEEP_BYTES_PER_TURN, SWEEP_VISITS_PER_TURN};
 use crate::net::{ConnectionId, Driver};
 use crate::wire::{Counter, Counters, Delivery, Refusal};
 
 /// Visits between two looks at how many bytes the turn has handed out.
 const VISITS_PER_CHUNK: usize = 32;
+
+/// Frames that are handed to a recipient in one piece, and to every other that is due the same.
+#[derive(Debug)]
+struct Piece {
+    first: Seq,
+    due: usize,
+    frames: usize,
+    bytes: Bytes,
+}
 
 /// Where due frames go: the delivery streams of this shard's sessions.
 struct Outlet<'a> {
@@ -21,18 +30,21 @@ struct Outlet<'a> {
     sessions: &'a mut Sessions,
     counters: &'a mut Counters,
     too_slow: &'a mut Vec<ConnectionId>,
+    now: Instant,
     slot: u32,
     group: GroupId,
     epoch: Epoch,
+    /// What the last recipient was handed: mostly all are due the same.
+    piece: Option<Piece>,
     bytes: usize,
 }
 
 impl Outlet<'_> {
-    fn take(&mut self, key: SessionKey, due: &Due<'_, Bytes>) -> Taken {
+    fn take(&mut self, key: SessionKey, due: Due<'_, Bytes>) -> Taken {
         let Some(session) = self.sessions.get(key) else { return Taken::Yes };
         let connection = session.connection;
         let Some(peer) = session.peer.as_mut() else { return Taken::Yes };
-        let frame = match due {
+        let (frames, bytes) = match due {
             Due::TooSlow => {
                 self.too_slow.push(connection);
                 return Taken::Yes;
@@ -41,17 +53,16 @@ impl Outlet<'_> {
                 peer.waiting.push(self.slot);
                 return Taken::Full;
             }
-            Due::Item(frame) => (*frame).clone(),
+            Due::Items { first, items } => piece(&mut self.piece, first, items),
             Due::Resync { next } => {
                 self.counters.add(Counter::Resyncs, 1);
                 let mut notice = BytesMut::new();
-                Delivery::Resync { group: self.group, next: *next, epoch: self.epoch }
-                    .encode(&mut notice);
-                notice.freeze()
+                Delivery::Resync { group: self.group, next, epoch: self.epoch }.encode(&mut notice);
+                (1, notice.freeze())
             }
         };
-        let length = frame.len();
-        let mut chunk = [frame];
+        let length = bytes.len();
+        let mut chunk = [bytes];
         match self.driver.write(connection, peer.deliveries, &mut chunk) {
             // The stream is gone; the session's end will follow.
             None => return Taken::Yes,
@@ -61,10 +72,48 @@ impl Outlet<'_> {
             }
             Some(_) => [peer.rest] = chunk,
         }
+        // Its state is in the cache now.
+        self.driver.send_now(self.now, connection);
         self.bytes += length;
-        self.counters.add(Counter::Deliveries, 1);
+        self.counters.add(Counter::Deliveries, frames as u64);
         self.counters.add(Counter::DeliveryBytes, length as u64);
-        Taken::Yes
+        Taken::First(frames)
+    }
+}
+
+/// The first of the due frames as one piece of up to [`COALESCED_BYTES_MAX`] bytes, or a single
+/// longer one; how many they are. Shared with whoever was due the same before.
+fn piece(last: &mut Option<Piece>, first: Seq, items: Range<'_, Bytes>) -> (usize, Bytes) {
+    let due = items.len();
+    match last {
+        Some(piece) if (piece.first, piece.due) == (first, due) => {}
+        _ => *last = Some(Piece::of(first, items)),
+    }
+    let piece = last.as_ref().expect("it was just made");
+    (piece.frames, piece.bytes.clone())
+}
+
+impl Piece {
+    fn of(first: Seq, items: Range<'_, Bytes>) -> Self {
+        let due = items.len();
+        let mut bytes = 0;
+        let fits = |frame: &&Bytes| {
+            bytes += frame.len();
+            bytes <= COALESCED_BYTES_MAX
+        };
+        let frames = items.clone().take_while(fits).count().max(1);
+        let mut frames_due = items.take(frames);
+        let bytes = match (frames, frames_due.next()) {
+            (1, Some(frame)) => frame.clone(),
+            (_, head) => {
+                let mut joined = BytesMut::new();
+                head.into_iter()
+                    .chain(frames_due)
+                    .for_each(|frame| joined.extend_from_slice(frame));
+                joined.freeze()
+            }
+        };
+        Self { first, due, frames, bytes }
     }
 }
 
@@ -110,8 +159,8 @@ impl Worker {
 
     fn sweep_chunk(&mut self, now: Instant, slot: u32) -> (usize, usize) {
         let since = now.saturating_duration_since(self.started);
-        let Some((mut outlet, audience)) = self.outlet(slot) else { return (0, 0) };
-        let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, &due);
+        let Some((mut outlet, audience)) = self.outlet(now, slot) else { return (0, 0) };
+        let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
         let visited = audience.sweep(since, VISITS_PER_CHUNK, &mut sink);
         (visited, outlet.bytes)
     }
@@ -139,8 +188,8 @@ impl Worker {
             }
         }
         for slot in std::mem::take(&mut peer.waiting) {
-            if let Some((mut outlet, audience)) = self.outlet(slot) {
-                audience.resume(since, key, &mut |key, due: Due<'_, Bytes>| outlet.take(key, &due));
+            if let Some((mut outlet, audience)) = self.outlet(now, slot) {
+                audience.resume(since, key, &mut |key, due: Due<'_, Bytes>| outlet.take(key, due));
             }
             self.release_if_drained(slot);
         }
@@ -151,8 +200,8 @@ impl Worker {
     pub(super) fn close_stalled(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.started);
         for slot in self.audiences.slots() {
-            if let Some((mut outlet, audience)) = self.outlet(slot) {
-                let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, &due);
+            if let Some((mut outlet, audience)) = self.outlet(now, slot) {
+                let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
                 audience.close_stalled(since, &mut sink);
             }
         }
@@ -161,6 +210,7 @@ impl Worker {
 
     fn outlet(
         &mut self,
+        now: Instant,
         slot: u32,
     ) -> Option<(Outlet<'_>, &mut crate::delivery::Audience<SessionKey, Bytes>)> {
         let place = self.audiences.place(slot)?;
@@ -171,9 +221,11 @@ impl Worker {
             sessions: &mut self.sessions,
             counters: &mut self.counters,
             too_slow: &mut self.too_slow,
+            now,
             slot,
             group,
             epoch,
+            piece: None,
             bytes: 0,
         };
         Some((outlet, audience))

@@ -25,18 +25,18 @@ struct Inboxes {
 }
 
 impl Inboxes {
-    fn take(&mut self, key: u8, due: &Due<'_, u64>) -> Taken {
+    fn take(&mut self, key: u8, due: Due<'_, u64>) -> Taken {
         match due {
             Due::TooSlow => self.closed.push(key),
             _ if self.full.contains(&key) => return Taken::Full,
-            Due::Item(item) => self.taken.entry(key).or_default().push(**item),
+            Due::Items { items, .. } => self.taken.entry(key).or_default().extend(items),
             Due::Resync { .. } => self.resyncs.push(key),
         }
         Taken::Yes
     }
 
     fn sweep(&mut self, audience: &mut Audience<u8, u64>, budget: usize) -> usize {
-        audience.sweep(Duration::ZERO, budget, &mut |key, due| self.take(key, &due))
+        audience.sweep(Duration::ZERO, budget, &mut |key, due| self.take(key, due))
     }
 }
 
@@ -106,6 +106,25 @@ fn a_message_pushed_during_a_sweep_leaves_with_it() {
 }
 
 #[test]
+fn nobody_is_always_the_last_to_be_visited() {
+    let mut audience = Audience::new(Seq(1), ROOMY);
+    for number in 0..10 {
+        audience.join(number, start(number, 1));
+    }
+    let mut last = BTreeMap::new();
+    for item in 1..=80 {
+        audience.push(item, 1);
+        let mut latest = None;
+        audience.sweep(Duration::ZERO, 10, &mut |key, _| {
+            latest = Some(key);
+            Taken::Yes
+        });
+        *last.entry(latest.unwrap()).or_insert(0) += 1;
+    }
+    assert!(last.len() == 10 && last.values().all(|times| *times == 8), "{last:?}");
+}
+
+#[test]
 fn a_removed_device_gets_the_removing_commit_and_nothing_after_it() {
     let mut audience = Audience::new(Seq(1), ROOMY);
     let mut inboxes = Inboxes::default();
@@ -134,7 +153,7 @@ fn a_blocked_recipient_holds_nobody_up_and_catches_up_when_it_resumes() {
     assert_eq!(inboxes.taken[&2].len(), 5);
     assert!(!inboxes.taken.contains_key(&1));
     inboxes.full.clear();
-    audience.resume(Duration::ZERO, 1, &mut |key, due| inboxes.take(key, &due));
+    audience.resume(Duration::ZERO, 1, &mut |key, due| inboxes.take(key, due));
     assert_eq!(inboxes.taken[&1], [1, 2, 3, 4, 5]);
     assert_eq!(audience.first(), audience.next());
 }
@@ -153,7 +172,7 @@ fn a_recipient_too_far_behind_is_resynchronised_then_closed() {
             inboxes.sweep(&mut audience, 100);
         }
         inboxes.full.clear();
-        audience.resume(Duration::ZERO, 1, &mut |key, due| inboxes.take(key, &due));
+        audience.resume(Duration::ZERO, 1, &mut |key, due| inboxes.take(key, due));
         let closed = round == RESYNCS_MAX;
         assert_eq!(inboxes.closed.len(), usize::from(closed));
         assert_eq!(audience.is_empty(), closed);
@@ -170,9 +189,9 @@ fn a_recipient_that_takes_nothing_for_too_long_is_closed() {
     audience.push(1, 1);
     inboxes.sweep(&mut audience, 100);
     let almost = STALL_MAX.checked_sub(Duration::from_nanos(1)).unwrap();
-    audience.close_stalled(almost, &mut |key, due| inboxes.take(key, &due));
+    audience.close_stalled(almost, &mut |key, due| inboxes.take(key, due));
     assert!(inboxes.closed.is_empty());
-    audience.close_stalled(STALL_MAX, &mut |key, due| inboxes.take(key, &due));
+    audience.close_stalled(STALL_MAX, &mut |key, due| inboxes.take(key, due));
     assert_eq!(inboxes.closed, [1]);
     assert_eq!(audience.len(), 1);
 }
@@ -185,9 +204,9 @@ fn a_recipient_that_takes_slowly_is_not_closed_as_stalled() {
     audience.push(1, 1);
     inboxes.sweep(&mut audience, 100);
     audience.still_taking(STALL_MAX / 2, 1);
-    audience.close_stalled(STALL_MAX, &mut |key, due| inboxes.take(key, &due));
+    audience.close_stalled(STALL_MAX, &mut |key, due| inboxes.take(key, due));
     assert!(inboxes.closed.is_empty());
-    audience.close_stalled(STALL_MAX * 3 / 2, &mut |key, due| inboxes.take(key, &due));
+    audience.close_stalled(STALL_MAX * 3 / 2, &mut |key, due| inboxes.take(key, due));
     assert_eq!(inboxes.closed, [1]);
 }
 
@@ -260,7 +279,7 @@ proptest! {
                 Step::Block(number) => inboxes.full.push(number),
                 Step::Unblock(number) => {
                     inboxes.full.retain(|full| *full != number);
-                    audience.resume(Duration::ZERO, number, &mut |key, due| inboxes.take(key, &due));
+                    audience.resume(Duration::ZERO, number, &mut |key, due| inboxes.take(key, due));
                 }
                 Step::End(number) => {
                     head += 1;
@@ -273,7 +292,7 @@ proptest! {
             }
         }
         for number in std::mem::take(&mut inboxes.full) {
-            audience.resume(Duration::ZERO, number, &mut |key, due| inboxes.take(key, &due));
+            audience.resume(Duration::ZERO, number, &mut |key, due| inboxes.take(key, due));
         }
         inboxes.sweep(&mut audience, 1_000);
         prop_assert!(!audience.is_sweeping());
