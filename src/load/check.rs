@@ -7,6 +7,7 @@ use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::limits::{
     CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
 };
+use crate::mls::TreeState;
 
 /// A contradiction, and the field to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +100,11 @@ fn of_source(class: &Class) -> Found {
         Source::Synthetic if real > 0 => {
             Some(("real", "a real member cannot decrypt synthetic bytes; leave it out".to_owned()))
         }
+        Source::Tape | Source::Live if class.tree == TreeState::Fresh => Some((
+            "tree",
+            "a minted tree is what its commits make it; only source = \"synthetic\" has a choice"
+                .to_owned(),
+        )),
         Source::Tape | Source::Synthetic if racers > 0 => {
             Some(("racers", "only source = \"live\" has racers; leave it out".to_owned()))
         }

@@ -20,7 +20,7 @@ use crate::limits::{
     SHARDS_MAX,
 };
 
-use crate::mls::{Handshake, Suite};
+use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
@@ -79,6 +79,8 @@ pub struct Class {
     pub real: u32,
     /// How commits and proposals are framed.
     pub handshake: Handshake,
+    /// What every commit finds in the ratchet tree, when `source` is synthetic.
+    pub tree: TreeState,
     /// How members are spread over connections.
     pub connections: Connections,
     /// Members that race for each epoch: 0 unless `source` is live.
@@ -272,6 +274,8 @@ struct WrittenClass {
     #[serde(default)]
     handshake: Handshake,
     #[serde(default)]
+    tree: TreeState,
+    #[serde(default)]
     connections: Connections,
     racers: Option<Bounded<2, ROSTER>>,
 }
@@ -322,6 +326,7 @@ impl WrittenClass {
             senders: asked_senders.unwrap_or_else(|| free.clamp(1, 8)),
             real,
             handshake: self.handshake,
+            tree: self.tree,
             connections: self.connections,
             racers,
         }

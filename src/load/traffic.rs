@@ -9,8 +9,8 @@ use crate::delivery::Epoch;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::mls::cache::Cache;
 use crate::mls::{
-    LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec,
-    TreeState, mint_all, synthesize, units,
+    LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec, mint_all,
+    synthesize, units,
 };
 
 /// One group's messages.
@@ -120,8 +120,9 @@ impl Draft {
             let traffic = match spec {
                 Some(spec) => {
                     let seed = plan.scenario.seed.wrapping_add(index as u64);
+                    let tree = plan.class(index).tree;
                     progress(units(&spec));
-                    Traffic::Tape(Box::new(synthesize(&spec, TreeState::Merged, seed)))
+                    Traffic::Tape(Box::new(synthesize(&spec, tree, seed)))
                 }
                 None if plan.class(index).source == Source::Live => plan.form(index)?,
                 None => {

@@ -14,11 +14,13 @@ use super::tape::Handshake;
 pub const IDENTITY_BYTES: usize = 36;
 
 /// What a commit finds in the ratchet tree: the difference is a factor of N / log N in its size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TreeState {
     /// Right after leaf 0 added everybody else: no other member has committed.
     Fresh,
     /// Enough members have committed that every parent node is set and has no unmerged leaf.
+    #[default]
     Merged,
 }
 

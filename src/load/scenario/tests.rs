@@ -43,6 +43,15 @@ fn what_is_left_out_has_the_documented_default() {
 }
 
 #[test]
+fn only_synthetic_commits_find_the_tree_that_a_scenario_asks_for() {
+    assert_eq!(with("source = \"synthetic\"").unwrap().groups[0].tree, TreeState::Merged);
+    let fresh = with("source = \"synthetic\"\ntree = \"fresh\"").unwrap();
+    assert_eq!(fresh.groups[0].tree, TreeState::Fresh);
+    check("tree = \"fresh\"", "groups[0].tree", "only source = \"synthetic\"");
+    check("source = \"synthetic\"\ntree = \"old\"", "groups[0].tree", "`fresh` or `merged`");
+}
+
+#[test]
 fn everything_real_in_a_live_class_races_within_the_first_members() {
     let live = with("source = \"live\"").unwrap().groups.remove(0);
     assert_eq!((live.real_members(), live.sending_members()), (0..8, 0..4));
@@ -222,7 +231,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 7 + 3 + 1 + 14, "the four tables of the format");
+    assert_eq!(count, 7 + 3 + 1 + 15, "the four tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");
