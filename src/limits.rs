@@ -82,13 +82,19 @@ pub const TRAIN_PACKETS_MAX: usize = 44;
 /// Bytes of one send batch: room for several full trains.
 pub const SEND_BATCH_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes written and not yet sent from which on a connection sends in turn with others like it.
+/// Above what a burst of coalesced messages comes to.
+pub const BULK_BYTES_MIN: usize = 12 << 10;
+
 /// Bytes of long transmissions that leave in one turn, one train of each connection after another:
 /// about a millisecond, which is what a short message waits behind them.
 pub const BULK_BYTES_PER_TURN: usize = 1 << 20;
 
-/// Packets that a connection sends at once to be counted among those with something long to send.
-/// Above what a burst of coalesced messages takes.
-pub const BULK_PACKETS_MIN: usize = 8;
+/// Bytes of long transmissions on their way at once, of one socket's connections together; beyond it
+/// whoever has something long to send waits. What one socket's buffer holds: more would only stand
+/// in queues on the way, in front of everything else, until one of them overflows. To members 50 ms
+/// away it lets a shard send 84 MB/s of long messages.
+pub const BULK_BYTES_DUE_MAX: usize = SOCKET_BUFFER_BYTES;
 
 /// Kernel buffer of a UDP socket, each way. A burst larger than this is lost, timers fire and
 /// throughput collapses; the default of 212,992 bytes holds about 170 small packets.
@@ -120,7 +126,8 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes that a peer may have sent on one connection before we have read them.
 pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 
-/// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold.
+/// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold. A longer
+/// frame opens the window for itself while it is being sent; its bytes are shared by all recipients.
 pub const SEND_WINDOW_BYTES: u64 = 256 << 10;
 
 /// Sessions (devices) of one connection, each a bidirectional stream. A stream slot costs about

@@ -1,10 +1,14 @@
 //! One connection's slot in the driver.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use quinn_proto::{Dir, StreamEvent};
 
 use super::event::{Event, Lost};
+use super::meter::Meter;
+use crate::clock;
+use crate::limits::{BULK_BYTES_MIN, SEND_WINDOW_BYTES};
 
 /// Names a connection of a driver; never names a later one in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,16 +25,58 @@ pub(super) struct Connection {
     pub(super) socket: usize,
     /// Already in one of the driver's lists of connections to send for.
     pub(super) queued: bool,
-    /// What it sent last was long: it sends in turn with others like it.
-    pub(super) is_long: bool,
+    /// Bytes written to its streams and not yet sent, never too many: a packet's overhead is taken
+    /// for less than it is.
+    pub(super) unsent: usize,
+    /// Its place among those with something long to send.
+    pub(super) bulk: Bulk,
+    /// It may hold more than [`SEND_WINDOW_BYTES`] for its peer.
+    window_open: bool,
+    /// What it has on its way.
+    meter: Meter,
+    /// As much of that as the driver reckons with.
+    pub(super) due: usize,
+    /// The driver looks now and then whether it is silent.
+    pub(super) watched: bool,
+    /// When something came from its peer.
+    pub(super) heard_at: Instant,
     /// The owner has been told that it is gone, or has closed it.
     pub(super) lost: bool,
 }
 
+/// Whether a connection has something long to send, and whether it is its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bulk {
+    /// Nothing long.
+    No,
+    /// Until others have sent theirs.
+    Waiting,
+    /// It sends.
+    Active,
+}
+
 impl Connection {
-    pub(super) fn new(proto: quinn_proto::Connection, generation: u32, socket: usize) -> Self {
+    pub(super) fn new(
+        proto: quinn_proto::Connection,
+        meter: Meter,
+        generation: u32,
+        socket: usize,
+    ) -> Self {
         let proto = Box::new(proto);
-        Self { proto, generation, socket, queued: false, is_long: false, lost: false }
+        Self {
+            proto,
+            generation,
+            socket,
+            queued: false,
+            unsent: 0,
+            bulk: Bulk::No,
+            window_open: false,
+            meter,
+            due: 0,
+            watched: false,
+            heard_at: clock::now(),
+            lost: false,
+        }
     }
 
     /// Moves what happened into `events`; true if the handshake completed.
@@ -69,6 +115,27 @@ impl Connection {
             }
         }
         connected
+    }
+
+    /// Bytes on its way, none when there are so few that they need not be reckoned with.
+    pub(super) fn on_its_way(&self) -> usize {
+        Some(self.meter.bytes()).filter(|bytes| *bytes >= BULK_BYTES_MIN).unwrap_or(0)
+    }
+
+    /// Makes room for a write of so many bytes, if it is longer than what a connection may hold:
+    /// for as long as it is being sent.
+    pub(super) fn open_window(&mut self, bytes: usize) {
+        if bytes as u64 > SEND_WINDOW_BYTES {
+            self.proto.set_send_window(bytes as u64);
+            self.window_open = true;
+        }
+    }
+
+    /// What was long has been sent.
+    pub(super) fn close_window(&mut self) {
+        if std::mem::take(&mut self.window_open) {
+            self.proto.set_send_window(SEND_WINDOW_BYTES);
+        }
     }
 
     fn accept_streams(

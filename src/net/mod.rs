@@ -8,6 +8,7 @@ mod connection;
 mod driver;
 mod error;
 mod event;
+mod meter;
 mod socket;
 mod timers;
 mod tls;

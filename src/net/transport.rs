@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use quinn_proto::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 
+use super::meter::Meters;
 use crate::limits::{
     CONNECTION_WINDOW_BYTES, IDLE_MAX, KEEP_ALIVE, MTU_BYTES, PACKETS_PER_ACK, SEND_WINDOW_BYTES,
     SESSIONS_PER_CONNECTION_MAX, STREAM_WINDOW_BYTES, STREAMS_INITIAL,
 };
 
 /// The service: many connections, each small.
-pub(super) fn server() -> Arc<TransportConfig> {
-    let mut config = common();
+pub(super) fn server(meters: Arc<Meters>) -> Arc<TransportConfig> {
+    let mut config = common(meters);
     config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INITIAL));
     config.max_concurrent_uni_streams(VarInt::from_u32(0));
     // Half of what a member sends back would be acknowledgements of single packets.
@@ -22,8 +23,8 @@ pub(super) fn server() -> Arc<TransportConfig> {
 }
 
 /// A member: grants the service one uni stream per session and opens the others itself.
-pub(super) fn client() -> Arc<TransportConfig> {
-    let mut config = common();
+pub(super) fn client(meters: Arc<Meters>) -> Arc<TransportConfig> {
+    let mut config = common(meters);
     config.max_concurrent_bidi_streams(VarInt::from_u32(0));
     config.max_concurrent_uni_streams(VarInt::from_u32(SESSIONS_PER_CONNECTION_MAX));
     // A member of a quiet group stays. The side that wants to stay says so, and pays for it.
@@ -31,8 +32,9 @@ pub(super) fn client() -> Arc<TransportConfig> {
     Arc::new(config)
 }
 
-fn common() -> TransportConfig {
+fn common(meters: Arc<Meters>) -> TransportConfig {
     let mut config = TransportConfig::default();
+    config.congestion_controller_factory(meters);
     config.max_idle_timeout(Some(
         IdleTimeout::try_from(IDLE_MAX).expect("a minute fits a variable-length integer"),
     ));

@@ -5,6 +5,7 @@
 //! [`Driver::transmit`], and [`Driver::wait`] when nothing happened. The same driver serves
 //! members in the load engine. It never looks into a stream's bytes.
 
+mod line;
 mod receive;
 mod transmit;
 
@@ -21,13 +22,15 @@ use quinn_proto::{
     ClientConfig, ConnectionHandle, Dir, Endpoint, EndpointConfig, ServerConfig, StreamId, VarInt,
 };
 
-use super::connection::{Connection, ConnectionId};
+use super::connection::{Bulk, Connection, ConnectionId};
 use super::error::Error;
 use super::event::Event;
+use super::meter::Meters;
 use super::socket::{Bound, Socket, SocketCounters};
 use super::timers::Timers;
 use super::tls::{Identity, Trust};
 use super::transport;
+use line::Line;
 
 /// What the driver did, beside what its sockets did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,14 +50,15 @@ pub struct Driver {
     sockets: Vec<Socket>,
     endpoint: Endpoint,
     client: Option<ClientConfig>,
+    meters: Arc<Meters>,
     connections: Vec<Option<Connection>>,
     open: usize,
     generation: u32,
     timers: Timers,
     /// Connections that may have something short to send; each once.
     dirty: Vec<u32>,
-    /// Connections in the middle of something long, in the order of their turns; each once.
-    bulk: VecDeque<u32>,
+    /// Connections in the middle of something long.
+    bulk: Line,
     /// What the socket failed of while nobody could be told.
     failed: Option<Error>,
     events: VecDeque<(ConnectionId, Event)>,
@@ -78,9 +82,10 @@ impl Driver {
     /// [`Error::Tls`] when the identity is unusable.
     pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
         let mut config = ServerConfig::with_crypto(identity.crypto()?);
-        config.transport_config(transport::server());
+        let meters = Arc::new(Meters::default());
+        config.transport_config(transport::server(Arc::clone(&meters)));
         config.migration(false);
-        Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None))
+        Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None, meters))
     }
 
     /// A driver that connects from `sockets` sockets on `local`, one after another in turn.
@@ -89,29 +94,32 @@ impl Driver {
     /// [`Error::Bind`] when there are no ports, [`Error::Tls`].
     pub fn client(local: IpAddr, sockets: usize, trust: Trust) -> Result<Self, Error> {
         let mut config = ClientConfig::new(trust.crypto()?);
-        config.transport_config(transport::client());
+        let meters = Arc::new(Meters::default());
+        config.transport_config(transport::client(Arc::clone(&meters)));
         let sockets = (0..sockets.max(1))
             .map(|_| Bound::bind(SocketAddr::new(local, 0)).map(Socket::new))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::new(sockets, None, Some(config)))
+        Ok(Self::new(sockets, None, Some(config), meters))
     }
 
     fn new(
         sockets: Vec<Socket>,
         server: Option<Arc<ServerConfig>>,
         client: Option<ClientConfig>,
+        meters: Arc<Meters>,
     ) -> Self {
         let endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), server, false, None);
         Self {
             sockets,
             endpoint,
             client,
+            meters,
             connections: Vec::new(),
             open: 0,
             generation: 0,
             timers: Timers::default(),
             dirty: Vec::new(),
-            bulk: VecDeque::new(),
+            bulk: Line::default(),
             failed: None,
             events: VecDeque::new(),
             scratch: Vec::new(),
@@ -172,12 +180,13 @@ impl Driver {
     /// Whether [`Self::transmit`] or [`Self::poll`] would find something to do.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.dirty.is_empty() || !self.bulk.is_empty() || !self.events.is_empty()
+        !self.dirty.is_empty() || self.bulk.is_ready() || !self.events.is_empty()
     }
 
     /// Sleeps until a datagram, a timer, `until`, or something readable on `wake`.
     pub fn wait(&mut self, now: Instant, until: Option<Instant>, wake: Option<BorrowedFd<'_>>) {
-        let deadline = [until, self.timers.next()].into_iter().flatten().min();
+        let deadline =
+            [until, self.timers.next(), self.bulk.deadline()].into_iter().flatten().min();
         let timeout = deadline.map(|at| TimeSpec::from_duration(at.saturating_duration_since(now)));
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds: Vec<PollFd<'_>> =
@@ -222,8 +231,9 @@ impl Driver {
         chunks: &mut [Bytes],
     ) -> Option<usize> {
         let mut written = 0;
+        let connection = self.connection(id)?;
+        connection.open_window(chunks.iter().map(Bytes::len).sum());
         loop {
-            let connection = self.connection(id)?;
             match connection.proto.send_stream(stream).write_chunks(chunks) {
                 Ok(more) => written += more.bytes,
                 // Only a write that finds no room makes the connection announce room later.
@@ -235,7 +245,7 @@ impl Driver {
             }
         }
         if written > 0 {
-            self.mark_dirty(id.index);
+            self.wrote(id.index, written);
         }
         Some(written)
     }
@@ -303,7 +313,8 @@ impl Driver {
         }
         let generation = self.generation;
         self.generation = self.generation.wrapping_add(1);
-        self.connections[handle.0] = Some(Connection::new(proto, generation, socket));
+        self.connections[handle.0] =
+            Some(Connection::new(proto, self.meters.take(), generation, socket));
         self.open += 1;
         self.collect(handle.0);
         self.mark_dirty(index);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use quinn_proto::{DatagramEvent, Incoming};
 
-use super::{Driver, Error};
+use super::{Bulk, Driver, Error};
 use crate::limits::{BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX};
 
 /// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
@@ -56,6 +56,7 @@ impl Driver {
                     }
                     if let Some(slot) = self.connections.get_mut(handle.0).and_then(Option::as_mut)
                     {
+                        slot.heard_at = now;
                         slot.proto.handle_event(event);
                     }
                 }
@@ -114,8 +115,11 @@ impl Driver {
         let events = self.events.len();
         self.collect(index);
         let index = u32::try_from(index).expect("connections are bounded");
-        if self.events.len() == events {
-            self.send_now_or_queue(now, index);
+        let Some(slot) = self.connections[index as usize].as_mut() else { return };
+        let at_once = slot.bulk == Bulk::No && !slot.queued;
+        self.reckon(now, index);
+        if at_once && self.events.len() == events {
+            self.send(now, index);
         } else {
             self.mark_dirty(index);
         }

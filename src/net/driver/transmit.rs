@@ -1,16 +1,21 @@
 //! The way out: which connection sends when, and how much of it in one turn.
 //!
-//! A connection that says little says it at once and whole. One in the middle of something long
-//! stands in a line of such connections, sends one train when its time comes, and goes to the end
-//! of the line; a turn serves the line up to [`BULK_BYTES_PER_TURN`]. So a message of megabytes to
-//! thousands never holds up a short one for longer than a turn. Called by [`Driver`]'s owner.
+//! A connection that says little says it at once and whole. One with something long to send waits
+//! until those before it have sent theirs, then sends a train whenever its turn comes, up to
+//! [`BULK_BYTES_PER_TURN`] of all such connections in a turn of the driver. So a message of
+//! megabytes to thousands neither holds up a short one for longer than a turn nor fills the queues
+//! on the way. Called by the driver's owner.
 
 use std::time::Instant;
 
 use quinn_proto::ConnectionHandle;
 
-use super::{ConnectionId, Driver, Error};
-use crate::limits::{BULK_BYTES_PER_TURN, BULK_PACKETS_MIN};
+use super::line::Line;
+use super::{Bulk, ConnectionId, Driver, Error};
+use crate::limits::{BULK_BYTES_MIN, BULK_BYTES_PER_TURN};
+
+/// Bytes of a packet that are surely not a stream's: header and tag. Its frames have headers too.
+const OVERHEAD_MIN: usize = 26;
 
 impl Driver {
     /// Sends what connections have to send, short things first and long things up to a bound.
@@ -26,12 +31,7 @@ impl Driver {
         // Closing may have marked more; they wait for the next turn.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
-        let mut left = BULK_BYTES_PER_TURN;
-        while left > 0
-            && let Some(index) = self.bulk.pop_front()
-        {
-            left = left.saturating_sub(self.send(now, index).max(1));
-        }
+        self.transmit_bulk(now);
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -39,20 +39,10 @@ impl Driver {
     }
 
     /// Lets a connection send what it has without waiting for [`Self::transmit`], which still has
-    /// to be called: datagrams leave in batches.
+    /// to be called: datagrams leave in batches. Long things do wait.
     pub fn send_now(&mut self, now: Instant, id: ConnectionId) {
-        if self.connection(id).is_some() {
-            self.send_now_or_queue(now, id.index);
-        }
-    }
-
-    pub(super) fn send_now_or_queue(&mut self, now: Instant, index: u32) {
-        match self.connections[index as usize].as_mut() {
-            Some(slot) if slot.queued || slot.is_long => self.mark_dirty(index),
-            Some(_) => {
-                self.send(now, index);
-            }
-            None => {}
+        if self.connection(id).is_some_and(|slot| slot.bulk == Bulk::No && !slot.queued) {
+            self.send(now, id.index);
         }
     }
 
@@ -62,20 +52,58 @@ impl Driver {
         if std::mem::replace(&mut slot.queued, true) {
             return;
         }
-        if slot.is_long {
-            self.bulk.push_back(index);
+        match slot.bulk {
+            Bulk::Active => self.bulk.queue(index),
+            Bulk::No | Bulk::Waiting => self.dirty.push(index),
+        }
+    }
+
+    /// Streams of a connection have taken so many bytes more.
+    pub(super) fn wrote(&mut self, index: u32, bytes: usize) {
+        let Some(slot) = self.connections[index as usize].as_mut() else { return };
+        slot.unsent += bytes;
+        if slot.bulk == Bulk::No && slot.unsent >= BULK_BYTES_MIN {
+            slot.bulk = Bulk::Waiting;
+            self.bulk.join(index);
         } else {
-            self.dirty.push(index);
+            self.mark_dirty(index);
+        }
+    }
+
+    fn transmit_bulk(&mut self, now: Instant) {
+        while let Some(index) = self.bulk.doubtful(now) {
+            let Some(slot) = self.connections[index as usize].as_mut() else { continue };
+            slot.watched = slot.due > 0 && !Line::is_silent(now, slot.heard_at);
+            if slot.watched {
+                self.bulk.watch(slot.heard_at, index);
+            } else {
+                let before = std::mem::take(&mut slot.due);
+                self.bulk.reckon(before, 0);
+            }
+        }
+        let mut left = BULK_BYTES_PER_TURN;
+        while left > 0
+            && let Some((index, waited)) = self.bulk.next()
+        {
+            let Some(slot) = self.connections[index as usize].as_mut() else { continue };
+            if waited {
+                if slot.bulk != Bulk::Waiting {
+                    continue;
+                }
+                slot.bulk = Bulk::Active;
+            }
+            left = left.saturating_sub(self.send(now, index).max(1));
         }
     }
 
     /// Sends a connection's packets until it has no more or has sent a whole train; the bytes.
-    fn send(&mut self, now: Instant, index: u32) -> usize {
+    /// One that waits for its turn only says what cannot wait, in a packet.
+    pub(super) fn send(&mut self, now: Instant, index: u32) -> usize {
         let Some(slot) = self.connections[index as usize].as_mut() else { return 0 };
         slot.queued = false;
-        let (mut bytes, mut packets) = (0, 0);
         let socket = &mut self.sockets[slot.socket];
-        let train = socket.train_max();
+        let train = if slot.bulk == Bulk::Waiting { 1 } else { socket.train_max() };
+        let mut bytes = 0;
         let more = loop {
             self.scratch.clear();
             let Some(transmit) = slot.proto.poll_transmit(now, train, &mut self.scratch) else {
@@ -84,27 +112,48 @@ impl Driver {
             self.scratch.truncate(transmit.size);
             bytes += transmit.size;
             let segment = transmit.segment_size.unwrap_or(transmit.size);
-            let sent = transmit.size.div_ceil(segment.max(1));
-            packets += sent;
-            if let Err(error) =
-                socket.send(transmit.destination, &mut self.scratch, transmit.segment_size)
-            {
+            let packets = transmit.size.div_ceil(segment.max(1));
+            slot.unsent =
+                slot.unsent.saturating_sub(transmit.size.saturating_sub(packets * OVERHEAD_MIN));
+            let (to, segment) = (transmit.destination, transmit.segment_size);
+            if let Err(error) = socket.send(to, &mut self.scratch, segment) {
                 self.failed = Some(error);
                 break false;
             }
-            if sent >= train && train > 1 {
-                break true;
+            if packets >= train && slot.bulk != Bulk::No {
+                break slot.bulk == Bulk::Active;
             }
         };
-        if packets > 0 {
-            slot.is_long = packets >= BULK_PACKETS_MIN;
-        }
-        if more {
-            slot.queued = true;
-            self.bulk.push_back(index);
-        }
+        self.reckon(now, index);
+        self.take_leave(index);
         self.settle(index);
+        if more {
+            self.mark_dirty(index);
+        }
         bytes
+    }
+
+    /// An active connection that has nothing unsent leaves the line.
+    fn take_leave(&mut self, index: u32) {
+        let Some(slot) = self.connections[index as usize].as_mut() else { return };
+        if slot.bulk == Bulk::Active && (slot.unsent == 0 || slot.proto.is_closed()) {
+            slot.bulk = Bulk::No;
+            slot.close_window();
+        }
+    }
+
+    /// Takes a connection's bytes on the way into account, if it has or had many.
+    pub(super) fn reckon(&mut self, now: Instant, index: u32) {
+        let Some(slot) = self.connections[index as usize].as_mut() else { return };
+        if slot.bulk == Bulk::No && slot.due == 0 {
+            return;
+        }
+        let before = slot.due;
+        slot.due = slot.on_its_way();
+        self.bulk.reckon(before, slot.due);
+        if slot.due > 0 && !std::mem::replace(&mut slot.watched, true) {
+            self.bulk.watch(now, index);
+        }
     }
 
     /// What a connection wants of the endpoint and of the clock after it has sent.
@@ -119,11 +168,17 @@ impl Driver {
         let deadline = slot.proto.poll_timeout();
         if slot.proto.is_drained() {
             self.collect(index as usize);
-            self.connections[index as usize] = None;
-            self.timers.clear(index);
-            self.open -= 1;
+            self.forget(index);
         } else {
             self.timers.set(index, deadline);
         }
+    }
+
+    fn forget(&mut self, index: u32) {
+        if let Some(slot) = self.connections[index as usize].take() {
+            self.bulk.reckon(slot.due, 0);
+        }
+        self.timers.clear(index);
+        self.open -= 1;
     }
 }

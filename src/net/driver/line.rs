@@ -1,0 +1,85 @@
+//! The line of connections with something long to send.
+//!
+//! The first ones are active and send a train each, in turn; the others wait. One more becomes
+//! active whenever none of the active can send and less than [`BULK_BYTES_DUE_MAX`] is on the way.
+//! So the line is as busy as the paths allow, and those in front are done first. Holds numbers
+//! only; one whose connection has left the line or ended may stay until its turn and then means
+//! nothing. Called by the driver alone.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::limits::BULK_BYTES_DUE_MAX;
+
+/// How long the bytes of a silent peer are reckoned to be on their way: longer than nearly any
+/// round trip with its acknowledgement's delay. Who is gone must not hold up the others.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Numbers of connections, in the order of their turns.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: VecDeque<u32>,
+    /// Active ones that can send.
+    ready: VecDeque<u32>,
+    /// Those with bytes on the way, with when to look whether they are still heard.
+    watched: VecDeque<(Instant, u32)>,
+    due: usize,
+}
+
+impl Line {
+    /// A connection has something long to send.
+    pub(super) fn join(&mut self, index: u32) {
+        self.waiting.push_back(index);
+    }
+
+    /// An active connection can send.
+    pub(super) fn queue(&mut self, index: u32) {
+        self.ready.push_back(index);
+    }
+
+    /// The connection whose turn it is, and whether it has been waiting so far.
+    pub(super) fn next(&mut self) -> Option<(u32, bool)> {
+        if !self.has_room() {
+            return None;
+        }
+        let ready = self.ready.pop_front().map(|index| (index, false));
+        ready.or_else(|| self.waiting.pop_front().map(|index| (index, true)))
+    }
+
+    /// What a connection has on the way was `before` and is `after`.
+    pub(super) fn reckon(&mut self, before: usize, after: usize) {
+        self.due = self.due - before + after;
+    }
+
+    /// A connection, heard at `heard_at`, has bytes on the way: it becomes doubtful if it stays
+    /// silent.
+    pub(super) fn watch(&mut self, heard_at: Instant, index: u32) {
+        self.watched.push_back((heard_at + PATIENCE, index));
+    }
+
+    /// A connection that was watched for long enough: it may be silent.
+    pub(super) fn doubtful(&mut self, now: Instant) -> Option<u32> {
+        let (_, index) = self.watched.pop_front_if(|(at, _)| *at <= now)?;
+        Some(index)
+    }
+
+    /// Whether a peer that was last heard at `heard_at` is silent at `now`.
+    pub(super) fn is_silent(now: Instant, heard_at: Instant) -> bool {
+        now >= heard_at + PATIENCE
+    }
+
+    /// Whether anybody can send.
+    pub(super) fn is_ready(&self) -> bool {
+        self.has_room() && !(self.ready.is_empty() && self.waiting.is_empty())
+    }
+
+    /// When to look at the line again although nothing comes: somebody may be silent.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let waited_for = !(self.has_room() || self.ready.is_empty() && self.waiting.is_empty());
+        self.watched.front().filter(|_| waited_for).map(|(at, _)| *at)
+    }
+
+    fn has_room(&self) -> bool {
+        self.due < BULK_BYTES_DUE_MAX
+    }
+}
