@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::ops::Range;
+use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
@@ -31,8 +32,6 @@ impl Usage {
     /// Of this process.
     #[must_use]
     pub fn own() -> Self {
-        let micros =
-            |time: TimeVal| u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0);
         let (cpu_user_us, cpu_system_us) = getrusage(UsageWho::RUSAGE_SELF)
             .map_or((0, 0), |usage| (micros(usage.user_time()), micros(usage.system_time())));
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -49,6 +48,14 @@ impl Usage {
     pub fn cpu_us(&self) -> u64 {
         self.cpu_user_us + self.cpu_system_us
     }
+}
+
+/// Processor time of the calling thread alone, in user mode and in the kernel.
+#[must_use]
+pub fn thread_cpu() -> Duration {
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |usage| {
+        Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time()))
+    })
 }
 
 /// Cores that this process may run on.
@@ -104,6 +111,10 @@ pub fn cpu_model() -> String {
 pub fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     if release.is_empty() { "unknown".to_owned() } else { release.trim().to_owned() }
+}
+
+fn micros(time: TimeVal) -> u64 {
+    u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0)
 }
 
 fn status_bytes(status: &str, field: &str) -> u64 {

@@ -14,6 +14,7 @@ const USES: &[(&str, &[&str])] = &[
     ("log", &["limits"]),
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
+    ("floor", &["limits", "clock", "process", "net"]),
     ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
