@@ -333,4 +333,21 @@ pub const FLOOR_SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Bytes that the kernel charges a socket's buffer for a UDP message beside those it holds.
 pub const DATAGRAM_OVERHEAD_BYTES: usize = 1_024;
 
+/// How long each measurement of the floor takes: long enough for a steady median.
+pub const FLOOR_BUDGET: Duration = Duration::from_secs(1);
+
+/// Sockets that sending over loopback is measured with unless others are asked for.
+pub const FLOOR_RECEIVERS: u32 = 1_000;
+
+/// Sockets that sending over loopback is measured with at most: their ports have to be free.
+pub const FLOOR_RECEIVERS_MAX: u32 = 20_000;
+
+/// Packets or trains that are on their way at once when sending over loopback is measured: 64 MiB
+/// of the kernel's memory when all are full trains.
+pub const FLOOR_SWEEP_MAX: usize = 1_024;
+
+/// Descriptors that are left to the rest of the process when sockets are opened by the thousand.
+pub const DESCRIPTORS_SPARED: u64 = 64;
+
+const _: () = assert!(FLOOR_RECEIVERS <= FLOOR_RECEIVERS_MAX);
 const _: () = assert!(FLOOR_ROUNDS_MIN <= FLOOR_ROUNDS);

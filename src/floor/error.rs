@@ -1,6 +1,6 @@
 //! Why there is no figure.
 
-use crate::limits::{CONNECTIONS_MAX, MESSAGE_BYTES_MAX, PACKETS_PER_ACK_MAX};
+use crate::limits::{CONNECTIONS_MAX, FLOOR_RECEIVERS_MAX, MESSAGE_BYTES_MAX, PACKETS_PER_ACK_MAX};
 use crate::net;
 
 /// The request or the environment is at fault: one line that says what, where and what to do.
@@ -18,6 +18,15 @@ pub enum Error {
     /// A socket could not be opened, or failed.
     #[error(transparent)]
     Net(#[from] net::Error),
+    /// So many sockets are not tried.
+    #[error("{0} receiving sockets cannot be measured; choose 1 to {FLOOR_RECEIVERS_MAX}")]
+    Receivers(u32),
+    /// Not one socket more may be opened.
+    #[error("this process may open no more descriptors; raise `ulimit -n`")]
+    Descriptors,
+    /// A socket of the loopback measurement could not be opened, or failed.
+    #[error("a UDP socket on 127.0.0.1 failed: {0}; see `ulimit -n` and what else runs")]
+    Socket(#[source] std::io::Error),
     /// The system gave no thread.
     #[error("cannot start a thread to measure with: {0}")]
     Thread(#[source] std::io::Error),

@@ -30,7 +30,10 @@ impl Work {
     }
 
     /// Whether it can be measured at all.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When one of its numbers is out of range.
+    pub fn check(&self) -> Result<(), Error> {
         if self.members == 0 || self.members as usize > CONNECTIONS_MAX {
             return Err(Error::Members(self.members));
         }
