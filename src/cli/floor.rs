@@ -58,6 +58,8 @@ fn measure(arguments: &Floor) -> anyhow::Result<ExitCode> {
     let works = works(arguments);
     // Nobody should wait for what is refused in the end.
     works.iter().try_for_each(Work::check)?;
+    floor::check_receivers(arguments.sockets)?;
+    folder::make_results(&arguments.results)?;
     let started = clock::unix();
     let sending = floor::send(arguments.sockets, FLOOR_BUDGET)?;
     let sealing = floor::seal(FLOOR_BUDGET);

@@ -77,9 +77,7 @@ pub struct Sending {
 /// # Errors
 /// When the number is out of range, or sockets or a thread cannot be had.
 pub fn send(receivers: u32, budget: Duration) -> Result<Vec<Sending>, Error> {
-    if receivers == 0 || receivers > FLOOR_RECEIVERS_MAX {
-        return Err(Error::Receivers(receivers));
-    }
+    check_receivers(receivers)?;
     let sockets = open(receivers)?;
     let mut addresses = Vec::with_capacity(sockets.len());
     for socket in &sockets {
@@ -112,6 +110,15 @@ pub fn send(receivers: u32, budget: Duration) -> Result<Vec<Sending>, Error> {
         })?;
         sending.join().expect("a sender that fails says why")
     })
+}
+
+/// Whether sending to so many sockets can be measured at all.
+///
+/// # Errors
+/// When the number is out of range.
+pub fn check_receivers(receivers: u32) -> Result<(), Error> {
+    let possible = (1..=FLOOR_RECEIVERS_MAX).contains(&receivers);
+    if possible { Ok(()) } else { Err(Error::Receivers(receivers)) }
 }
 
 /// However sending ends, the receivers do not wait for it.

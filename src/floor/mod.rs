@@ -19,6 +19,6 @@ mod tests;
 
 pub use delivery::{F3, Spread, measure};
 pub use error::Error;
-pub use loopback::{Manner, Sending, send};
+pub use loopback::{Manner, Sending, check_receivers, send};
 pub use seal::{Sealing, seal};
 pub use work::Work;

@@ -54,7 +54,7 @@ impl RunFolder {
         let hash: String = hash.chars().take(8).map(plain).collect();
         let name = format!("{moment}-{scenario}-{hash}");
         let failed = |path: &Path, source| FolderError { path: path.display().to_string(), source };
-        fs::create_dir_all(results).map_err(|source| failed(results, source))?;
+        make_results(results)?;
         let mut path = results.join(&name);
         let mut within_the_second = 1;
         while let Err(source) = fs::create_dir(&path) {
@@ -94,14 +94,22 @@ impl RunFolder {
     }
 }
 
-/// Writes `host.json` in `results`, which is made if need be, whole or not at all; an earlier one
-/// is replaced. Returns its path.
+/// Makes the folder of all results, if need be: before anything is measured that it cannot hold.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_results(results: &Path) -> Result<(), FolderError> {
+    let failed = |source| FolderError { path: results.display().to_string(), source };
+    fs::create_dir_all(results).map_err(failed)
+}
+
+/// Writes `host.json` in `results`, whole or not at all; an earlier one is replaced. Returns its
+/// path.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderError> {
-    let failed = |source| FolderError { path: results.display().to_string(), source };
-    fs::create_dir_all(results).map_err(failed)?;
+    make_results(results)?;
     put(results, HOST, &record.to_json())
 }
 

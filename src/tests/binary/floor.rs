@@ -53,6 +53,18 @@ fn a_floor_that_cannot_be_measured_is_one_line_and_leaves_nothing() {
     assert!(!results.exists());
 }
 
+#[test]
+fn a_folder_that_cannot_be_made_is_one_line_before_anything_is_measured() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let results = file.path().join("below");
+    let output = floor(&results, &[]);
+    let err = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{err}");
+    let says = format!("stentor floor: cannot write results to {}: ", results.display());
+    assert!(err.starts_with(&says), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
