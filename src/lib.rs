@@ -56,6 +56,7 @@
 //! | [`log`] | append, sync, the durable watermark. Knows bytes, not groups. In memory |
 //! | [`engine`] | decide, append, sync, release |
 //! | [`net`] | QUIC on one thread: quinn-proto driven directly. Serves both sides |
+//! | [`floor`] | what a delivery costs at least on this machine: sealing, sending, hearing back |
 //! | [`server`] | shards, the rings between them, sessions, authentication, shutdown |
 //! | [`mls`] | the members' side of MLS: suites, minted tapes, members that check them |
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
@@ -105,6 +106,7 @@ pub mod wire;
 pub mod log;
 pub mod engine;
 pub mod net;
+pub mod floor;
 pub mod server;
 pub mod mls;
 pub mod load;

@@ -332,3 +332,42 @@ pub const CLIENT_SOCKETS: usize = 4;
 /// Share of a run's submissions that may be refused for another reason than their epoch, as a
 /// bound that was reached is; beyond it the latencies are those of the lucky rest.
 pub const REFUSED_SHARE_MAX: f64 = 0.001;
+
+/// Most data packets that one acknowledgement may answer when the floor is measured: beyond it a
+/// member would acknowledge less often than a window is filled.
+pub const PACKETS_PER_ACK_MAX: u32 = 256;
+
+/// Rounds that a measurement of the floor is cut into: a median and a spread need some.
+pub const FLOOR_ROUNDS: u32 = 5;
+
+/// Rounds that a measurement of the floor has even if they take longer than its budget.
+pub const FLOOR_ROUNDS_MIN: u32 = 3;
+
+/// Rounds that a measurement of the floor may lose packets in before it is given up.
+pub const FLOOR_LOSSES_MAX: u32 = 3;
+
+/// After how long without progress a round of the floor is abandoned. Longer than a pause that the
+/// scheduler makes; what it costs is this long for each lost packet's round.
+pub const FLOOR_SILENCE_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes that the kernel charges a socket's buffer for a UDP message beside those it holds.
+pub const DATAGRAM_OVERHEAD_BYTES: usize = 1_024;
+
+/// How long each measurement of the floor takes: long enough for a steady median.
+pub const FLOOR_BUDGET: Duration = Duration::from_secs(1);
+
+/// Sockets that sending over loopback is measured with unless others are asked for.
+pub const FLOOR_RECEIVERS: u32 = 1_000;
+
+/// Sockets that sending over loopback is measured with at most: their ports have to be free.
+pub const FLOOR_RECEIVERS_MAX: u32 = 20_000;
+
+/// Packets or trains that are on their way at once when sending over loopback is measured: 64 MiB
+/// of the kernel's memory when all are full trains.
+pub const FLOOR_SWEEP_MAX: usize = 1_024;
+
+/// Descriptors that are left to the rest of the process when sockets are opened by the thousand.
+pub const DESCRIPTORS_SPARED: u64 = 64;
+
+const _: () = assert!(FLOOR_RECEIVERS <= FLOOR_RECEIVERS_MAX);
+const _: () = assert!(FLOOR_ROUNDS_MIN <= FLOOR_ROUNDS);

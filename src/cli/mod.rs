@@ -3,6 +3,7 @@
 //! The only module that prints. Called by `main`.
 
 mod embedded;
+mod floor;
 mod inspect;
 mod progress;
 mod provenance;
@@ -30,6 +31,8 @@ enum Command {
     Run(run::Run),
     /// Run the delivery service until SIGINT or SIGTERM, which drain it.
     Serve(serve::Serve),
+    /// Measure what a delivery costs at least on this machine: the floor of every result.
+    Floor(floor::Floor),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
 }
@@ -40,6 +43,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
+        Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Err(error) => usage(&error),
     }

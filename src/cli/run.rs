@@ -16,7 +16,8 @@ use super::provenance;
 use super::state;
 use super::{warning_of_small_buffers, with_causes};
 use crate::clock;
-use crate::limits::SCENARIO_BYTES_MAX;
+use crate::floor::{self, F3, Work};
+use crate::limits::{FLOOR_BUDGET, PACKETS_PER_ACK_MAX, SCENARIO_BYTES_MAX};
 use crate::load::run::Options;
 use crate::load::scenario::{self, Scenario};
 use crate::load::traffic::{Draft, Plan};
@@ -58,6 +59,9 @@ pub(crate) struct Run {
     /// Mint anew, and keep nothing for the next run.
     #[arg(long)]
     no_cache: bool,
+    /// Do not measure, after the load, what its deliveries cost at least on this machine.
+    #[arg(long)]
+    no_floor: bool,
 }
 
 /// Runs the command; the exit code says how it went.
@@ -93,7 +97,8 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     }
     let buffer = outcome.socket_buffer_bytes as u64;
     provenance.socket_buffer_bytes = Some(buffer);
-    let record = record(finished(&asked, &outcome, provenance));
+    let floor = floor_of(arguments, &asked, &outcome, &mut screen);
+    let record = record(finished(&asked, &outcome, floor, provenance));
     conclude(&folder, &record)
 }
 
@@ -199,15 +204,63 @@ fn load(
     Ok(outcome?)
 }
 
+/// The least that the run's deliveries could have cost, or why that is not known. The server has
+/// ended by now, so nothing else runs.
+fn floor_of(
+    arguments: &Run,
+    scenario: &Scenario,
+    outcome: &Outcome,
+    screen: &mut Screen,
+) -> Result<F3, String> {
+    if arguments.no_floor {
+        return Err("--no-floor".to_owned());
+    }
+    if arguments.target.is_some() {
+        return Err("the server is not this run's own".to_owned());
+    }
+    if outcome.server_lost.is_some() {
+        return Err("the server was lost".to_owned());
+    }
+    let window = outcome.window.as_ref().map(|(first, last)| server_totals(first, last));
+    let Some(totals) = window.filter(|totals| totals.deliveries > 0) else {
+        return Err("the server delivered nothing that was measured".to_owned());
+    };
+    let mean = totals.delivery_bytes.div_ceil(totals.deliveries);
+    let work = Work {
+        members: scenario
+            .groups
+            .iter()
+            .map(|class| class.count.saturating_mul(class.members))
+            .sum(),
+        bytes: u32::try_from(mean).unwrap_or(u32::MAX),
+        packets_per_ack: packets_per_ack(outcome),
+    };
+    screen.step("measuring the floor", 1);
+    let measured = floor::measure(&work, FLOOR_BUDGET);
+    screen.clear();
+    measured.map_err(|error| error.to_string())
+}
+
+/// How many packets a member acknowledged at once in the measured window: the price of its answers
+/// is the floor's too.
+fn packets_per_ack(outcome: &Outcome) -> u32 {
+    let Some((first, last)) = outcome.window.as_ref() else { return 1 };
+    let spent = |counter| last.server.get(counter).saturating_sub(first.server.get(counter));
+    let received = spent(Counter::PacketsReceived).max(1);
+    let ratio = (spent(Counter::PacketsSent) + received / 2) / received;
+    u32::try_from(ratio).unwrap_or(u32::MAX).clamp(1, PACKETS_PER_ACK_MAX)
+}
+
 fn finished<'a>(
     scenario: &'a Scenario,
     outcome: &'a Outcome,
+    floor: Result<F3, String>,
     provenance: Provenance,
 ) -> Finished<'a> {
     let window = outcome.window.as_ref();
     let server = window.map(|(first, last)| server_totals(first, last));
     let engine = window.map(|(first, last)| engine_totals(first, last));
-    Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), provenance)
+    Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), floor, provenance)
 }
 
 fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
@@ -244,7 +297,7 @@ fn conclude(folder: &RunFolder, record: &Record) -> anyhow::Result<ExitCode> {
 }
 
 /// Colour, and a width of their own, for people alone: a file or a pipe gets what anybody gets.
-fn look_of_terminal() -> Look {
+pub(super) fn look_of_terminal() -> Look {
     if !std::io::stdout().is_terminal() {
         return Look::default();
     }

@@ -2,7 +2,7 @@
 //!
 //! The same [`Driver`] carries the service and the members of the load engine. It moves bytes of
 //! streams and never looks into them; it has no task, lock or channel. Who owns a driver owns its
-//! thread: `server`'s shards and `load`'s workers.
+//! thread: `server`'s shards and `load`'s workers. `floor` uses the bare socket.
 
 mod connection;
 mod driver;
@@ -21,5 +21,6 @@ pub use driver::{Counters, Driver};
 pub use error::Error;
 pub use event::{Event, Lost};
 pub use quinn_proto::{Dir, StreamId};
+pub(crate) use socket::Socket;
 pub use socket::{Bound, SocketCounters};
 pub use tls::{Fingerprint, Identity, IdentityPem, KeyExchange, Trust};

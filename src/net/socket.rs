@@ -2,7 +2,8 @@
 //!
 //! `recvmmsg` and `sendmmsg` move up to [`BATCH_DATAGRAMS_MAX`] messages a call; a train of equal
 //! packets for one destination is one message (GSO), and one that arrives as a train is taken
-//! apart here (GRO). Knows nothing of QUIC. Called by [`super::driver`] alone.
+//! apart here (GRO). Knows nothing of QUIC. Called by [`super::driver`], and by
+//! `floor`, which measures what the same socket costs without QUIC.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -72,7 +73,7 @@ enum Held {
 const COPIED_MAX: usize = 2_048;
 
 /// A non-blocking UDP socket with its batches.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     socket: UdpSocket,
     buffer_bytes: usize,
     received: Vec<u8>,
@@ -94,7 +95,7 @@ pub(super) struct Socket {
     takes_trains: bool,
     plain: MultiHeaders<SockaddrStorage>,
     trains: MultiHeaders<SockaddrStorage>,
-    pub(super) counters: SocketCounters,
+    pub(crate) counters: SocketCounters,
     /// The driver's datagrams of one receive batch, kept for their capacity.
     pub(super) batch: Vec<(SocketAddr, BytesMut)>,
 }
@@ -144,7 +145,7 @@ impl Bound {
 
 impl Socket {
     /// With empty batches, in the thread that will drive it.
-    pub(super) fn new(bound: Bound) -> Self {
+    pub(crate) fn new(bound: Bound) -> Self {
         let Bound { socket, buffer_bytes } = bound;
         Self {
             socket,
@@ -173,12 +174,12 @@ impl Socket {
     }
 
     /// The address it is bound to.
-    pub(super) fn local_address(&self) -> Result<SocketAddr, Error> {
+    pub(crate) fn local_address(&self) -> Result<SocketAddr, Error> {
         self.socket.local_addr().map_err(Error::Socket)
     }
 
     /// The smaller of the two buffers, as the kernel granted it.
-    pub(super) fn buffer_bytes(&self) -> usize {
+    pub(crate) fn buffer_bytes(&self) -> usize {
         self.buffer_bytes
     }
 
@@ -189,7 +190,7 @@ impl Socket {
     /// Takes one batch from the kernel and hands on each datagram; how many there were, and
     /// whether there may be more. Batches get smaller as trains get longer, so that one batch is
     /// never much more than [`BATCH_DATAGRAMS_MAX`] datagrams.
-    pub(super) fn receive(
+    pub(crate) fn receive(
         &mut self,
         mut datagram: impl FnMut(SocketAddr, BytesMut),
     ) -> Result<(usize, bool), Error> {
@@ -243,7 +244,7 @@ impl Socket {
 
     /// Adds a datagram, or a train of `segment`-sized ones, to the batch; sends the batch when it
     /// is full or this one does not fit it. A long one is taken, and `bytes` is another buffer.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         destination: SocketAddr,
         bytes: &mut Vec<u8>,
@@ -280,7 +281,7 @@ impl Socket {
 
     /// Sends the batch. When the kernel takes no more, waits until it does: the batch is the only
     /// queue there is.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
         let mut done = 0;
         while done < self.pending.len() {
             match self.send_from(done) {

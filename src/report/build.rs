@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::provenance::{Provenance, source_name};
 use super::record::{
-    ClassRecord, Distribution, EngineUse, Latency, RealMembers, Record, RunCounts, SCHEMA_VERSION,
-    ServerUse, Throughput,
+    ClassRecord, Distribution, EngineUse, Floor, Latency, RealMembers, Record, RunCounts,
+    SCHEMA_VERSION, ServerUse, Throughput,
 };
 use super::verdict::{Evidence, judge};
+use crate::floor::F3;
 use crate::limits::REASONS_MAX;
 use crate::load::Outcome;
 use crate::load::Verified;
@@ -48,6 +49,8 @@ pub struct Finished<'a> {
     pub sessions_lost: &'a Noted,
     /// What the server spent on the measured window.
     pub server: Option<ServerTotals>,
+    /// The least that the server's deliveries could have cost, or why that is not known.
+    pub floor: Result<F3, String>,
     /// How the server was lost, if it was.
     pub server_lost: Option<String>,
     /// What the engine spent on the measured window.
@@ -63,6 +66,7 @@ impl<'a> Finished<'a> {
         scenario: &'a Scenario,
         outcome: &'a Outcome,
         (server, engine): (Option<ServerTotals>, EngineTotals),
+        floor: Result<F3, String>,
         provenance: Provenance,
     ) -> Self {
         Self {
@@ -76,6 +80,7 @@ impl<'a> Finished<'a> {
             verified: &outcome.verified,
             sessions_lost: &outcome.sessions_lost,
             server,
+            floor,
             server_lost: outcome.server_lost.clone(),
             engine,
             provenance,
@@ -134,7 +139,7 @@ pub fn record(finished: Finished<'_>) -> Record {
         latency_us: latency(recorder),
         classes: classes(finished.scenario, recorder),
         throughput: throughput(&finished),
-        server: finished.server.map(server_use),
+        server: finished.server.map(|totals| server_use(totals, &finished.floor)),
         engine: EngineUse {
             cpu_us: micros(finished.engine.cpu),
             rss_bytes: finished.engine.rss_bytes,
@@ -279,9 +284,10 @@ fn throughput(finished: &Finished<'_>) -> Throughput {
     }
 }
 
-fn server_use(totals: ServerTotals) -> ServerUse {
+fn server_use(totals: ServerTotals, floor: &Result<F3, String>) -> ServerUse {
     let deliveries = totals.deliveries as f64;
     let each = |what: f64| (totals.deliveries > 0).then_some(what / deliveries);
+    let cpu_us_per_delivery = each(totals.cpu.as_secs_f64() * 1e6);
     ServerUse {
         cpu_us: micros(totals.cpu),
         rss_bytes: totals.rss_bytes,
@@ -291,9 +297,22 @@ fn server_use(totals: ServerTotals) -> ServerUse {
         syscalls: totals.syscalls,
         delivery_bytes: totals.delivery_bytes,
         socket_buffer_bytes: totals.socket_buffer_bytes,
-        cpu_us_per_delivery: each(totals.cpu.as_secs_f64() * 1e6),
+        cpu_us_per_delivery,
         packets_per_delivery: each(totals.packets_sent as f64),
         syscalls_per_delivery: each(totals.syscalls as f64),
+        floor: floor.as_ref().ok().zip(cpu_us_per_delivery).map(|(f3, server)| share(f3, server)),
+        floor_missing: floor.as_ref().err().cloned(),
+    }
+}
+
+/// How much of the `server`'s microseconds for each delivery no service could have saved.
+fn share(f3: &F3, server: f64) -> Floor {
+    let least = f3.cpu_us_per_delivery.median;
+    Floor {
+        members: f3.work.members,
+        bytes: f3.work.bytes.into(),
+        cpu_us_per_delivery: least,
+        share: if server > 0.0 { least / server } else { 0.0 },
     }
 }
 

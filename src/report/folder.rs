@@ -1,13 +1,14 @@
 //! The folder of one run: made before anything starts, completed by `run.json` last.
 //!
 //! A folder without `run.json` belongs to a run that did not finish. Never overwrites. Called by
-//! `cli`.
+//! `cli`. The host record lies beside the folders and is the one thing that is written anew.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::host::HostRecord;
 use super::record::Record;
 use super::utc::Utc;
 
@@ -16,6 +17,7 @@ const SECOND_MAX: u32 = 99;
 
 const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
+const HOST: &str = "host.json";
 
 /// A folder that exists, can be written to, and has no result yet.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl RunFolder {
         let hash: String = hash.chars().take(8).map(plain).collect();
         let name = format!("{moment}-{scenario}-{hash}");
         let failed = |path: &Path, source| FolderError { path: path.display().to_string(), source };
-        fs::create_dir_all(results).map_err(|source| failed(results, source))?;
+        make_results(results)?;
         let mut path = results.join(&name);
         let mut within_the_second = 1;
         while let Err(source) = fs::create_dir(&path) {
@@ -84,17 +86,40 @@ impl RunFolder {
             return Err(FolderError { path: path.display().to_string(), source });
         }
         self.put(SUMMARY, summary)?;
-        self.put(RECORD, &record.to_json())?;
-        Ok(path)
+        self.put(RECORD, &record.to_json())
     }
 
-    fn put(&self, name: &str, text: &str) -> Result<(), FolderError> {
-        let path = self.path.join(name);
-        let failed = |source| FolderError { path: path.display().to_string(), source };
-        let unfinished = self.path.join(format!(".{name}.unfinished"));
-        let mut file = File::create(&unfinished).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        fs::rename(&unfinished, &path).map_err(failed)
+    fn put(&self, name: &str, text: &str) -> Result<PathBuf, FolderError> {
+        put(&self.path, name, text)
     }
+}
+
+/// Makes the folder of all results, if need be: before anything is measured that it cannot hold.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_results(results: &Path) -> Result<(), FolderError> {
+    let failed = |source| FolderError { path: results.display().to_string(), source };
+    fs::create_dir_all(results).map_err(failed)
+}
+
+/// Writes `host.json` in `results`, whole or not at all; an earlier one is replaced. Returns its
+/// path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderError> {
+    make_results(results)?;
+    put(results, HOST, &record.to_json())
+}
+
+fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderError> {
+    let path = folder.join(name);
+    let failed = |source| FolderError { path: path.display().to_string(), source };
+    let unfinished = folder.join(format!(".{name}.unfinished"));
+    let mut file = File::create(&unfinished).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&unfinished, &path).map_err(failed)?;
+    Ok(path)
 }

@@ -5,6 +5,8 @@
 
 pub mod build;
 pub mod folder;
+pub mod host;
+pub mod host_summary;
 pub mod provenance;
 pub mod record;
 pub mod summary;

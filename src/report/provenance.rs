@@ -45,19 +45,27 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Fills in what the scenario says; the rest is empty.
+    /// Fills in what the program knows of itself; the rest is empty.
     #[must_use]
-    pub fn of_scenario(scenario: &Scenario, name: &str, hash: &str) -> Self {
+    pub fn of_program() -> Self {
         Self {
             stentor_version: env!("CARGO_PKG_VERSION").to_owned(),
             build_profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Fills in what the scenario says too.
+    #[must_use]
+    pub fn of_scenario(scenario: &Scenario, name: &str, hash: &str) -> Self {
+        Self {
             scenario: name.to_owned(),
             scenario_hash: hash.to_owned(),
             seed: scenario.seed,
             suites: each_once(scenario, |class| class.suite.name()),
             sources: each_once(scenario, |class| source_name(class.source)),
             key_exchange: scenario.key_exchange.name().to_owned(),
-            ..Self::default()
+            ..Self::of_program()
         }
     }
 }

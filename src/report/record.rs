@@ -168,7 +168,7 @@ pub struct Throughput {
 }
 
 /// What the server spent on the measured window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerUse {
     /// Processor time, user and system.
     pub cpu_us: u64,
@@ -192,6 +192,25 @@ pub struct ServerUse {
     pub packets_per_delivery: Option<f64>,
     /// `None` without a delivery.
     pub syscalls_per_delivery: Option<f64>,
+    /// The least that its deliveries could have cost; `None` if it was not measured.
+    #[serde(default)]
+    pub floor: Option<Floor>,
+    /// Why it was not measured.
+    #[serde(default)]
+    pub floor_missing: Option<String>,
+}
+
+/// The least that a delivery could have cost (F3), measured right after the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Members that it was measured with: the run's memberships.
+    pub members: u32,
+    /// Bytes of its message: the server's mean frame.
+    pub bytes: u64,
+    /// Processor time for one message to one member.
+    pub cpu_us_per_delivery: f64,
+    /// Of the server's processor time for each delivery: 1 is the floor itself.
+    pub share: f64,
 }
 
 /// What the engine spent.
@@ -216,10 +235,12 @@ pub enum RecordError {
     #[error("not a record: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It is of a version that this program does not know.
-    #[error("schema version {found}; this program reads {SCHEMA_VERSION}")]
+    #[error("schema version {found}; this program reads {known}")]
     Version {
         /// The version it says.
         found: u32,
+        /// The one that this program reads.
+        known: u32,
     },
 }
 
@@ -237,14 +258,19 @@ impl Record {
     /// # Errors
     /// When it is something else, or of another version.
     pub fn from_json(json: &str) -> Result<Self, RecordError> {
+        RecordError::unless_version(json, SCHEMA_VERSION)?;
+        Ok(serde_json::from_str(json)?)
+    }
+}
+
+impl RecordError {
+    /// Looks at the version alone: a record of another one may have any other form.
+    pub(super) fn unless_version(json: &str, known: u32) -> Result<(), Self> {
         #[derive(Deserialize)]
         struct Versioned {
             schema_version: u32,
         }
         let Versioned { schema_version: found } = serde_json::from_str(json)?;
-        if found != SCHEMA_VERSION {
-            return Err(RecordError::Version { found });
-        }
-        Ok(serde_json::from_str(json)?)
+        if found == known { Ok(()) } else { Err(Self::Version { found, known }) }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use super::record::{Distribution, Record};
+use super::record::{Distribution, Record, ServerUse};
 use super::verdict::Status;
 
 /// Nothing but a line under the header.
@@ -149,7 +149,7 @@ fn row(name: &str, of: &Distribution) -> Vec<String> {
     cells
 }
 
-fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
+pub(super) fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
     if rows.len() < 2 {
         return String::new();
     }
@@ -180,13 +180,29 @@ fn cost(record: &Record) -> String {
     let each = |what: Option<f64>| what.map_or_else(|| "-".to_owned(), decimal);
     format!(
         "server      {:.2} s CPU, {} MiB at most; each delivery: {} us CPU, {} packets, \
-         {} system calls\n{engine}",
+         {} system calls\n{}{engine}",
         seconds(server.cpu_us),
         mebibytes(server.rss_peak_bytes),
         each(server.cpu_us_per_delivery),
         each(server.packets_per_delivery),
         each(server.syscalls_per_delivery),
+        floor(server),
     )
+}
+
+/// Nothing for a record that is older than the floor.
+fn floor(server: &ServerUse) -> String {
+    match (&server.floor, &server.floor_missing) {
+        (Some(of), _) => format!(
+            "distance to the floor (F3)  {:.2} of it (F3 {} us CPU: {} B to {} members)\n",
+            of.share,
+            decimal(of.cpu_us_per_delivery),
+            grouped(of.bytes),
+            grouped(of.members.into()),
+        ),
+        (None, Some(why)) => format!("distance to the floor (F3)  not measured: {why}\n"),
+        (None, None) => String::new(),
+    }
 }
 
 fn provenance(record: &Record) -> String {
@@ -225,7 +241,7 @@ fn duration(micros: u64) -> String {
 }
 
 /// Three digits where there are that few before the point.
-fn decimal(value: f64) -> String {
+pub(super) fn decimal(value: f64) -> String {
     match value {
         _ if value >= 100.0 => format!("{value:.0}"),
         _ if value >= 10.0 => format!("{value:.1}"),
@@ -234,7 +250,7 @@ fn decimal(value: f64) -> String {
 }
 
 /// With a comma between thousands.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

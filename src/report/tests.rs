@@ -9,11 +9,14 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 use super::build::{EngineTotals, Finished, ServerTotals, record};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, keep_host};
+use super::host::{F3Record, HostRecord, Machine, SealRecord, SendRecord, Spread};
+use super::host_summary;
 use super::provenance::Provenance;
-use super::record::{Record, RecordError};
+use super::record::{Floor, Record, RecordError};
 use super::summary::{Look, render};
 use super::verdict::Status;
+use crate::floor::{self, F3, Manner, Sending, Work};
 use crate::load::Verified;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
@@ -62,6 +65,7 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
             packets_sent: 5000,
             ..ServerTotals::default()
         }),
+        floor: Ok(f3()),
         server_lost: gone.then(|| "exit status 101".to_owned()),
         engine: EngineTotals::default(),
         provenance: Provenance::of_scenario(&scenario, "quickstart", &hash(SCENARIO)),
@@ -73,8 +77,51 @@ fn a_record_survives_being_written_and_read() {
     let record = finished(&Judgement::default(), false);
     assert_eq!(record.verdict.status, Status::Valid, "{:?}", record.verdict);
     assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);
-    assert_eq!(record.server.unwrap().cpu_us_per_delivery, Some(3.0));
-    assert_eq!(record.server.unwrap().packets_per_delivery, Some(1.25));
+    let server = record.server.unwrap();
+    assert_eq!(server.cpu_us_per_delivery, Some(3.0));
+    assert_eq!(server.packets_per_delivery, Some(1.25));
+    let floor = Floor { members: 900, bytes: 250, cpu_us_per_delivery: 2.25, share: 0.75 };
+    assert_eq!((server.floor, server.floor_missing), (Some(floor), None));
+}
+
+/// A floor of 2.25 microseconds.
+fn f3() -> F3 {
+    let spread = |median| floor::Spread { median, min: 2.0, max: 3.0 };
+    F3 {
+        work: Work { members: 900, bytes: 250, packets_per_ack: 2 },
+        cpu_us_per_delivery: spread(2.25),
+        wall_us_per_delivery: spread(4.5),
+        deliveries: 9_000,
+        packets: 9_000,
+        acks: 4_500,
+        rounds: 5,
+        losses: 1,
+        state_bytes: 500_000,
+        apart: false,
+    }
+}
+
+#[test]
+fn a_summary_says_how_far_from_the_floor_a_delivery_is_or_why_it_does_not() {
+    let mut record = finished(&Judgement::default(), false);
+    let text = |record: &Record| render(record, Path::new("results/x"), Look::default());
+    let says = "distance to the floor (F3)  0.75 of it (F3 2.25 us CPU: 250 B to 900 members)";
+    assert!(text(&record).contains(says), "{}", text(&record));
+    let server = record.server.as_mut().unwrap();
+    (server.floor, server.floor_missing) = (None, Some("--no-floor".to_owned()));
+    let says = "distance to the floor (F3)  not measured: --no-floor\n";
+    assert!(text(&record).contains(says), "{}", text(&record));
+}
+
+#[test]
+fn a_record_from_before_the_floor_is_read_and_says_nothing_of_it() {
+    let record = finished(&Judgement::default(), false);
+    let mut json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
+    let server = json["server"].as_object_mut().unwrap();
+    assert!(server.remove("floor").is_some() && server.remove("floor_missing").is_some());
+    let older = Record::from_json(&json.to_string()).unwrap();
+    assert_eq!(older.server.as_ref().unwrap().floor, None);
+    assert!(!render(&older, Path::new("x"), Look::default()).contains("floor"));
 }
 
 #[test]
@@ -92,7 +139,7 @@ fn the_histogram_in_a_record_is_the_whole_histogram() {
 fn a_record_of_another_version_or_of_nothing_is_refused() {
     let json = finished(&Judgement::default(), false).to_json();
     let newer = json.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
-    assert!(matches!(Record::from_json(&newer), Err(RecordError::Version { found: 2 })));
+    assert!(matches!(Record::from_json(&newer), Err(RecordError::Version { found: 2, known: 1 })));
     assert!(matches!(Record::from_json("{}"), Err(RecordError::Malformed(_))));
 }
 
@@ -157,14 +204,68 @@ fn a_place_that_cannot_hold_results_is_one_clear_error() {
     assert!(error.to_string().starts_with("cannot write results to "), "{error}");
 }
 
+fn host() -> HostRecord {
+    let ns_per_packet = Spread { median: 120.0, min: 110.0, max: 130.0 };
+    let sending = Sending {
+        manner: Manner::Trains,
+        receivers: 10,
+        cpu_us_per_packet: floor::Spread::default(),
+        packets: 440,
+        lost: 44,
+    };
+    HostRecord {
+        schema_version: 1,
+        machine: Machine { cores: Some(2), ..Machine::default() },
+        measured_utc: "2026-01-31T23:59:59Z".to_owned(),
+        git_commit: None,
+        git_dirty: None,
+        stentor_version: "0.1.0".to_owned(),
+        build_profile: "debug".to_owned(),
+        seal: vec![SealRecord { cipher: "AES-128-GCM".to_owned(), bytes: 400, ns_per_packet }],
+        udp_send: vec![SendRecord::of(&sending, 1_000)],
+        f3: vec![F3Record::from(&f3())],
+    }
+}
+
 #[test]
-fn every_field_of_a_record_is_explained() {
+fn a_host_record_survives_being_kept_and_the_last_one_counts() {
+    let results = tempfile::tempdir().unwrap();
+    let within = results.path().join("new");
+    let mut record = host();
+    keep_host(&within, &record).unwrap();
+    record.f3.clear();
+    let path = keep_host(&within, &record).unwrap();
+    assert!(path.ends_with("new/host.json"));
+    assert_eq!(HostRecord::from_json(&fs::read_to_string(path).unwrap()).unwrap(), record);
+    assert_eq!(fs::read_dir(&within).unwrap().count(), 1, "nothing else is left behind");
+    let newer = record.to_json().replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
+    assert!(matches!(HostRecord::from_json(&newer), Err(RecordError::Version { found: 2, .. })));
+}
+
+#[test]
+fn a_host_in_text_says_what_its_figures_are_of() {
+    let text = host_summary::render(&host(), Look::default());
+    for says in [
+        "AES-128-GCM       400       120   110..130",
+        "250 B x 900         2.25   2.00..3.00      4.50   2.00..3.00",
+        "a debug build: these figures mean nothing",
+        "both sides shared a core",
+        "sent to 10 sockets instead of 1,000",
+        "44 of 440 packets were lost by gso",
+        "250 B x 900: rounds that lost packets and do not count: 1",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn every_field_of_a_run_and_of_a_host_is_explained() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("results/README.md")).unwrap();
-    let json: serde_json::Value =
-        serde_json::from_str(&finished(&Judgement::default(), false).to_json()).unwrap();
     let mut fields = Vec::new();
-    collect(&json, &mut fields);
+    for json in [finished(&Judgement::default(), false).to_json(), host().to_json()] {
+        collect(&serde_json::from_str(&json).unwrap(), &mut fields);
+    }
     fields.sort_unstable();
     fields.dedup();
     let missing: Vec<_> =

@@ -14,15 +14,16 @@ const USES: &[(&str, &[&str])] = &[
     ("log", &["limits"]),
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
+    ("floor", &["limits", "clock", "process", "net"]),
     ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
-    ("report", &["limits", "clock", "load"]),
+    ("report", &["limits", "clock", "floor", "load"]),
     (
         "cli",
         &[
-            "limits", "clock", "process", "delivery", "wire", "net", "server", "mls", "load",
-            "report",
+            "limits", "clock", "process", "delivery", "wire", "net", "floor", "server", "mls",
+            "load", "report",
         ],
     ),
 ];

@@ -152,7 +152,8 @@ fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
 
 fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
     let provenance = Provenance::of_scenario(scenario, "test", "");
-    record(Finished::of(scenario, outcome, (None, EngineTotals::default()), provenance))
+    let floor = Err("not asked for".to_owned());
+    record(Finished::of(scenario, outcome, (None, EngineTotals::default()), floor, provenance))
 }
 
 fn smoke() -> Scenario {

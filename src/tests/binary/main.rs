@@ -4,6 +4,7 @@
 //! writes goes into a temporary folder, never into the user's.
 
 mod child;
+mod floor;
 mod interrupted;
 mod lost;
 mod refused;

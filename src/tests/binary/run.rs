@@ -85,6 +85,9 @@ fn a_run_against_a_server_that_is_up_leaves_a_complete_record() {
     let summary = fs::read_to_string(results[0].join("summary.txt")).unwrap();
     assert!(summary.contains("response"), "{summary}");
     assert!(ended.out.contains(results[0].to_str().unwrap()), "{}", ended.out);
+    let server = &desk.record()["server"];
+    assert_eq!(server["floor"], Value::Null, "{server}");
+    assert_eq!(server["floor_missing"], "the server is not this run's own");
     served.signal(Signal::SIGTERM);
     let (status, _, err) = served.end();
     assert_eq!(status.code(), Some(0), "{err}");
@@ -96,7 +99,9 @@ fn a_run_with_a_server_of_its_own_leaves_a_complete_record_and_nothing_else() {
     let scenario = desk.write("mixed.toml", MIXED);
     let ended = desk.run(&scenario, &[]).end();
     believable(&desk, &ended);
-    complete(&desk.record());
+    let record = desk.record();
+    complete(&record);
+    how_far_from_the_floor(&record, &ended);
     assert_eq!(desk.temporary(), Vec::<&Path>::new(), "the server's state is gone with it");
     assert!(desk.path("cache").exists(), "tapes are kept for the next run");
 }
@@ -139,6 +144,18 @@ fn a_pause_over_the_end_of_the_load_costs_no_delivery() {
     let ended = running.end();
     believable(&desk, &ended);
     assert!(number(&desk.record()["latency_us"]["response"]["max"]) >= 900_000.0, "{}", ended.out);
+}
+
+/// Measured for what this run delivered, and stated.
+fn how_far_from_the_floor(record: &Value, ended: &Ended) {
+    let (server, floor) = (&record["server"], &record["server"]["floor"]);
+    assert_eq!(server["floor_missing"], Value::Null, "{server}");
+    assert_eq!(floor["members"], 2 * 6 + 4 + 2 * 8, "{floor}");
+    let frame = number(&server["delivery_bytes"]) / number(&server["deliveries"]);
+    assert_eq!(number(&floor["bytes"]), frame.ceil(), "{floor}");
+    let share = number(&floor["cpu_us_per_delivery"]) / number(&server["cpu_us_per_delivery"]);
+    assert!((number(&floor["share"]) / share - 1.0).abs() < 1e-9, "{server}");
+    assert!(ended.out.contains("distance to the floor (F3)  "), "{}", ended.out);
 }
 
 /// Valid; on a noisy machine perhaps not, but then for its timing alone. Never violated.
