@@ -60,6 +60,7 @@
 //! | [`mls`] | the members' side of MLS: suites, minted tapes, members that check them |
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
 //! | [`report`] | the record of a run, its verdict, its text |
+//! | [`peers`] | the systems a user would pick instead, on the same work in one run |
 //! | [`cli`] | one file per sub-command; the only module that prints |
 //!
 //! A module names only modules above it in this table, and of those only the ones that
@@ -109,6 +110,7 @@ pub mod server;
 pub mod mls;
 pub mod load;
 pub mod report;
+pub mod peers;
 pub mod cli;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The server that a run starts for itself: a child process, so that CPU and memory are apart.
+//! The server that a run or a comparison starts for itself: a child process, so that CPU and memory are apart.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -56,6 +56,11 @@ impl Embedded {
         }
         let target = read_target(&embedded.state)?;
         Ok((embedded, target))
+    }
+
+    /// The child's process.
+    pub(super) fn child_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How the child has ended, if it has.

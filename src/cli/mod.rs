@@ -2,8 +2,10 @@
 //!
 //! The only module that prints. Called by `main`.
 
+mod baseline;
 mod embedded;
 mod inspect;
+mod peers;
 mod progress;
 mod provenance;
 mod run;
@@ -30,6 +32,11 @@ enum Command {
     Run(run::Run),
     /// Run the delivery service until SIGINT or SIGTERM, which drain it.
     Serve(serve::Serve),
+    /// Compare the service with the systems a user would pick instead, on the same work.
+    Peers(peers::Peers),
+    /// The baseline of a comparison.
+    #[command(hide = true)]
+    PeersBaseline(baseline::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
 }
@@ -40,6 +47,8 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
+        Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
+        Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Err(error) => usage(&error),
     }

@@ -18,11 +18,12 @@ const USES: &[(&str, &[&str])] = &[
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "load"]),
+    ("peers", &["limits", "clock", "process", "delivery", "wire", "net", "mls", "load", "report"]),
     (
         "cli",
         &[
             "limits", "clock", "process", "delivery", "wire", "net", "server", "mls", "load",
-            "report",
+            "report", "peers",
         ],
     ),
 ];
