@@ -86,6 +86,7 @@
 //! *valid*. How good the numbers are has no part in it.
 //!
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
+//! A comparison of [`peers`] has no schedule and no verdict: 2 is a contestant that failed.
 //!
 //! # Who is trusted with what
 //!

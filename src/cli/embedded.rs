@@ -1,4 +1,6 @@
-//! The server that a run or a comparison starts for itself: a child process, so that CPU and memory are apart.
+//! A server of our own as a child process, so that CPU and memory are apart.
+//!
+//! What a run and a comparison start for themselves; it ends with them.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

@@ -148,6 +148,10 @@ fn options(arguments: &Peers, key_exchange: crate::net::KeyExchange) -> Options 
 
 /// Everybody who is asked for, ours started.
 fn entrants(arguments: &Peers, apart: bool) -> anyhow::Result<Vec<Entrant<'static>>> {
+    if apart {
+        // Servers inherit their core.
+        process::pin_to_core(0);
+    }
     let wanted = |name| arguments.only.is_empty() || arguments.only.contains(&name);
     let entrant = |name| match name {
         Name::Stentor => {
@@ -161,7 +165,7 @@ fn entrants(arguments: &Peers, apart: bool) -> anyhow::Result<Vec<Entrant<'stati
             })))
         }
         Name::Quinn => {
-            let (server, target) = Baseline::start(apart)?;
+            let (server, target) = Baseline::start()?;
             Ok(Entrant::Service(Box::new(Service {
                 name,
                 server: Box::new(server),
@@ -193,11 +197,7 @@ struct Baseline {
 
 impl Baseline {
     /// Starts it and waits until it says where it listens.
-    fn start(apart: bool) -> anyhow::Result<(Self, Target)> {
-        if apart {
-            // It inherits its core.
-            process::pin_to_core(0);
-        }
+    fn start() -> anyhow::Result<(Self, Target)> {
         let program = std::env::current_exe().context("cannot find this program to start it")?;
         let mut child = Command::new(program)
             .args(["peers-baseline", "--exit-with-parent"])

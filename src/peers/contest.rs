@@ -292,6 +292,7 @@ impl<'c, 'a> Contest<'c, 'a> {
                 served.link.connect(&mut ledger)?;
                 served.connected = true;
                 contestant.sealing = served.link.sealing();
+                self.touch(index, in_flight)?;
             }
             Some(Part::Served(_)) => {}
         }
@@ -310,6 +311,13 @@ impl<'c, 'a> Contest<'c, 'a> {
         round.body_bytes = ledger.body_bytes();
         (round.member, round.last) = (ledger.member, ledger.last);
         Ok(Some(round))
+    }
+
+    /// The first messages over fresh connections, which no figure is to contain.
+    fn touch(&mut self, index: usize, in_flight: u32) -> Result<(), Fault> {
+        let mut ledger = Ledger::new(self.work, clock::now());
+        let Some(served) = self.contestants[index].served() else { return Ok(()) };
+        exchange(served, &mut ledger, self.work, in_flight, in_flight)
     }
 
     /// Keeps the connections of everybody else alive; whoever delivers now is out.

@@ -43,13 +43,13 @@ fn work(record: &PeersRecord) -> String {
         "servers and clients not pinned: this machine has no two cores for them"
     };
     let reconnected =
-        if work.reconnected { "; TCP members connected for each round anew" } else { "" };
+        if work.reconnected { "\nmembers over TCP connected for each round anew" } else { "" };
     format!(
         "{}: each message to {} members, {} bytes on average ({} to {}); {} rounds\n\
-         TLS 1.3 with AES-128-GCM and X25519 everywhere; {cores}{reconnected}",
+         TLS 1.3 everywhere, as negotiated below; {cores}{reconnected}",
         record.provenance.scenario,
         grouped(work.members),
-        decimal(work.body_bytes_mean),
+        grouped(whole(work.body_bytes_mean)),
         grouped(work.body_bytes_min),
         grouped(work.body_bytes_max),
         work.rounds,
@@ -95,11 +95,11 @@ fn rows(set: &SetRecord) -> Vec<Vec<String>> {
     std::iter::once(header).chain(set.results.iter().map(row)).collect()
 }
 
-/// The median, and between what it lay.
+/// The median, and below it between what the rounds lay.
 fn spread(of: Option<Spread>) -> String {
     of.map_or_else(
         || "-".to_owned(),
-        |of| format!("{} {}-{}", decimal(of.median), decimal(of.min), decimal(of.max)),
+        |of| format!("{}\n{}-{}", decimal(of.median), decimal(of.min), decimal(of.max)),
     )
 }
 
@@ -112,11 +112,12 @@ fn legend(record: &PeersRecord) -> String {
     if record.sets.iter().all(|set| set.results.is_empty()) {
         return String::new();
     }
-    let mut text = "median least-greatest over rounds, or the median alone; `x stentor` is taken within each round \
+    let mut text =
+        "medians over rounds, least-greatest below; `x stentor` is taken within each round \
                     first\nserver us, client us: processor time for each delivery; bytes: on \
                     loopback for each delivery\nlast: from the publication to the last member; \
                     p99/p50: of the time to each member"
-        .to_owned();
+            .to_owned();
     let marked = record.sets.iter().any(|set| rows(set).iter().any(|row| row[8].ends_with('*')));
     if marked {
         text.push_str(

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::delivery::{DeviceId, Epoch, GroupId, Kind};
 use crate::load::scenario::{Scenario, Source};
 use crate::load::traffic::{Plan, Traffic};
+use crate::net::KeyExchange;
 
 /// What is published to whom. Messages are numbered from 0 and repeat the bodies in their order.
 #[derive(Clone, Debug)]
@@ -36,7 +37,8 @@ pub enum NoWork {
 }
 
 impl Work {
-    /// What of a scenario is compared: one group of its first class, on one shard.
+    /// What of a scenario is compared: one group of its first class, on one shard, over the key
+    /// exchange that every contestant has.
     ///
     /// # Errors
     /// [`NoWork::Live`].
@@ -49,6 +51,7 @@ impl Work {
             }
         }
         scenario.shards = 1;
+        scenario.key_exchange = KeyExchange::X25519;
         Ok(scenario)
     }
 

@@ -6,6 +6,7 @@
 mod child;
 mod interrupted;
 mod lost;
+mod peers;
 mod refused;
 mod run;
 mod serve;
