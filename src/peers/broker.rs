@@ -5,6 +5,7 @@
 //! `entrant`.
 
 use std::fs::{self, DirBuilder, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -25,11 +26,14 @@ const SCRIPT: &str = include_str!("../../scripts/peers.sh");
 /// The script's exit code for a server that is not installed.
 const NOT_INSTALLED: i32 = 69;
 
+/// Of a log, what its last line is looked for in.
+const LAST_WORDS_BYTES: u64 = 4 << 10;
+
 /// A server that runs until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Broker {
     child: Child,
-    folder: Folder,
+    log: File,
     pub(super) address: SocketAddr,
     pub(super) certificate: CertificateDer<'static>,
 }
@@ -67,7 +71,9 @@ impl Broker {
         kept("cert.pem", &identity.certificate)?;
         kept("key.pem", &identity.key)?;
         let address = free_address().map_err(failed("no port is free"))?;
-        let log = File::create(folder.path.join("log")).map_err(failed("cannot write a log"))?;
+        let path = folder.path.join("log");
+        let log = File::create(&path).map_err(failed("cannot write a log"))?;
+        let reading = File::open(&path).map_err(failed("cannot read a log"))?;
         let errors = log.try_clone().map_err(failed("cannot write a log"))?;
         let child = script(&folder.path)?
             .args(["start", name])
@@ -78,10 +84,10 @@ impl Broker {
             .stderr(errors)
             .spawn()
             .map_err(failed("cannot run bash"))?;
-        let mut broker = Self { child, folder, address, certificate };
+        let mut broker = Self { child, log: reading, address, certificate };
         broker.wait_until_it_listens()?;
-        // It has read its key; nothing of it is left if this process is killed.
-        fs::remove_file(broker.folder.path.join("key.pem")).ok();
+        // It has read its files, and its log stays open: nothing is left if this process is killed.
+        drop(folder);
         Ok(broker)
     }
 
@@ -89,7 +95,7 @@ impl Broker {
         let deadline = clock::now() + SETUP_SILENCE_MAX;
         while TcpStream::connect(self.address).is_err() {
             if let Some(how) = self.ended() {
-                return Err(Fault::Ended(format!("{how}: {}", self.last_words())));
+                return Err(Fault::Ended(how));
             }
             let now = clock::now();
             if now > deadline {
@@ -100,9 +106,14 @@ impl Broker {
         Ok(())
     }
 
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.folder.path.join("log")).unwrap_or_default();
-        log.lines().last().unwrap_or("it said nothing").to_owned()
+    /// The last line of its log.
+    fn last_words(&mut self) -> String {
+        let mut log = Vec::new();
+        let length = self.log.seek(SeekFrom::End(0)).unwrap_or(0);
+        let from = SeekFrom::Start(length.saturating_sub(LAST_WORDS_BYTES));
+        // What cannot be read was not said.
+        self.log.seek(from).and_then(|_| self.log.read_to_end(&mut log)).ok();
+        String::from_utf8_lossy(&log).lines().last().unwrap_or("it said nothing").to_owned()
     }
 }
 
@@ -114,7 +125,7 @@ impl Server for Broker {
     fn ended(&mut self) -> Option<String> {
         match self.child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(status.to_string()),
+            Ok(Some(status)) => Some(format!("{status}: {}", self.last_words())),
             Err(error) => Some(format!("it cannot be observed: {error}")),
         }
     }

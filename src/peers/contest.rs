@@ -263,14 +263,19 @@ impl<'c, 'a> Contest<'c, 'a> {
         match self.attempt(index, in_flight, messages) {
             Ok(round) => round,
             Err(fault) => {
-                let contestant = &mut self.contestants[index];
-                let ended = contestant.served().and_then(|served| served.server.ended());
-                let fault = ended.map_or(fault, Fault::Ended);
-                (self.say)(&format!("{} is out: {fault}", contestant.name.name()));
-                contestant.fail(&fault);
+                self.exclude(index, fault);
                 None
             }
         }
+    }
+
+    /// A contestant is out: for the end of its server, if that is what is behind the fault.
+    fn exclude(&mut self, index: usize, fault: Fault) {
+        let contestant = &mut self.contestants[index];
+        let ended = contestant.served().and_then(Served::ended_soon);
+        let fault = ended.map_or(fault, Fault::Ended);
+        (self.say)(&format!("{} is out: {fault}", contestant.name.name()));
+        contestant.fail(&fault);
     }
 
     fn attempt(
@@ -322,21 +327,14 @@ impl<'c, 'a> Contest<'c, 'a> {
 
     /// Keeps the connections of everybody else alive; whoever delivers now is out.
     fn look_after_others(&mut self, index: usize) {
-        let others = self.contestants.iter_mut().enumerate().filter(|(other, _)| *other != index);
-        for (_, contestant) in others {
-            let Some(served) = contestant.served().filter(|served| served.connected) else {
+        for other in (0..self.contestants.len()).filter(|other| *other != index) {
+            let Some(served) = self.contestants[other].served().filter(|served| served.connected)
+            else {
                 continue;
             };
-            for _ in 0..IDLE_TURNS_MAX {
-                match served.link.turn(&mut self.idle) {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(fault) => {
-                        (self.say)(&format!("{} is out: {fault}", contestant.name.name()));
-                        contestant.fail(&fault);
-                        break;
-                    }
-                }
+            let mut turns = (0..IDLE_TURNS_MAX).map(|_| served.link.turn(&mut self.idle));
+            if let Some(Err(fault)) = turns.find(|heard| !matches!(heard, Ok(true))) {
+                self.exclude(other, fault);
             }
         }
     }

@@ -16,8 +16,14 @@ use super::quic::Sessions;
 use super::redis::Redis;
 use super::tls::client_config;
 use super::work::Work;
+use crate::clock;
 use crate::load::Target;
 use crate::net::KeyExchange;
+
+/// How often a server whose connections end is looked at before it counts as alive.
+const ENDING_LOOKS: u32 = 10;
+/// How long between two looks.
+const ENDING_LOOK: Duration = Duration::from_millis(20);
 
 /// The systems that are compared. Serialised in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,6 +195,19 @@ pub(super) struct Served<'a> {
     /// Descriptors that its members need.
     pub(super) descriptors: usize,
     pub(super) connected: bool,
+}
+
+impl Served<'_> {
+    /// How the server has ended, if it has: a little later than its connections.
+    pub(super) fn ended_soon(&mut self) -> Option<String> {
+        (0..ENDING_LOOKS).find_map(|_| {
+            let ended = self.server.ended();
+            if ended.is_none() {
+                clock::wait_until(clock::now() + ENDING_LOOK);
+            }
+            ended
+        })
+    }
 }
 
 impl<'a> Contestant<'a> {
