@@ -125,7 +125,7 @@ impl Server for Broker {
     fn ended(&mut self) -> Option<String> {
         match self.child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(format!("{status}: {}", self.last_words())),
+            Ok(Some(status)) => Some(format!("{status}; its log ends with: {}", self.last_words())),
             Err(error) => Some(format!("it cannot be observed: {error}")),
         }
     }

@@ -75,7 +75,7 @@ fn a_contestant_that_fails_is_named_and_the_exit_code_says_so() {
     let desk = Desk::new();
     let ended = compare(&desk, "stentor,nats", BROKEN);
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    let why = "nats      FAILED: the server is gone: exit status: 7: no room";
+    let why = "nats      FAILED: the server is gone: exit status: 7; its log ends with: no room";
     assert!(ended.out.contains(why), "{}", ended.out);
     let record = record(&desk);
     assert_eq!(record["contestants"][0]["status"], "completed");
