@@ -61,6 +61,7 @@
 //! | [`mls`] | the members' side of MLS: suites, minted tapes, members that check them |
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
 //! | [`report`] | the record of a run, its verdict, its text |
+//! | [`peers`] | the systems a user would pick instead, on the same work in one run |
 //! | [`cli`] | one file per sub-command; the only module that prints |
 //!
 //! A module names only modules above it in this table, and of those only the ones that
@@ -86,6 +87,7 @@
 //! *valid*. How good the numbers are has no part in it.
 //!
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
+//! A comparison of [`peers`] has no schedule and no verdict: 2 is a contestant that failed.
 //!
 //! # Who is trusted with what
 //!
@@ -111,6 +113,7 @@ pub mod server;
 pub mod mls;
 pub mod load;
 pub mod report;
+pub mod peers;
 pub mod cli;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,22 @@ impl Usage {
         }
     }
 
+    /// Of any process, by the kernel's books: processor time in steps of a clock tick, rounded
+    /// down for each of the two kinds. `None` when there is no such process.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let (user, system) = stat_ticks(&stat)?;
+        let tick_us = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
+        Some(Self {
+            cpu_user_us: user * tick_us,
+            cpu_system_us: system * tick_us,
+            rss_bytes: status_bytes(&status, "VmRSS:"),
+            rss_peak_bytes: status_bytes(&status, "VmHWM:"),
+        })
+    }
+
     /// Processor time of either kind.
     #[must_use]
     pub fn cpu_us(&self) -> u64 {
@@ -77,11 +93,18 @@ pub fn pin_to_cores(cores: Range<usize>) -> bool {
     cores.all(|core| set.set(core).is_ok()) && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
-/// Raises the number of descriptors that this process may have open as far as it is allowed to;
-/// how many that is.
-pub fn allow_descriptors() -> u64 {
+/// Lets this process, and those it starts from now on, open as many descriptors as the system
+/// allows it: how many that is.
+#[must_use]
+pub fn raise_descriptor_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
-    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+    if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+}
+
+/// Bytes that went over the loopback interface so far, with the headers of every packet.
+#[must_use]
+pub fn loopback_bytes() -> u64 {
+    interface_bytes(&fs::read_to_string("/proc/net/dev").unwrap_or_default(), "lo")
 }
 
 /// Makes the calling thread give way to others that want its core.
@@ -130,6 +153,24 @@ fn status_bytes(status: &str, field: &str) -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
+/// Ticks in user mode and in the kernel. The program's name may hold blanks and parentheses, so
+/// fields count from its last parenthesis (proc(5), fields 14 and 15).
+fn stat_ticks(stat: &str) -> Option<(u64, u64)> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut tick = || fields.next()?.parse().ok();
+    Some((tick()?, tick()?))
+}
+
+/// Bytes that an interface has received: on loopback also what it sent.
+fn interface_bytes(table: &str, interface: &str) -> u64 {
+    let own = |line: &str| {
+        let counters = line.trim().strip_prefix(interface)?.strip_prefix(':')?;
+        counters.split_ascii_whitespace().next()?.parse().ok()
+    };
+    table.lines().find_map(own).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +187,28 @@ mod tests {
         let before = thread_cpu();
         std::hint::black_box((0..1_000_u64).map(std::hint::black_box).sum::<u64>());
         assert!(thread_cpu() > before);
+    }
+
+    #[test]
+    fn any_process_is_observed_until_it_is_gone() {
+        let own = Usage::of(std::process::id()).unwrap();
+        assert!(own.rss_bytes > 1 << 20);
+        assert_eq!(Usage::of(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_program_may_be_named_with_blanks_and_parentheses() {
+        let stat = "7 (a ) S (b) S 1 7 7 0 -1 4 1 2 3 4 55 66 0 0 20 0 1 0";
+        assert_eq!(stat_ticks(stat), Some((55, 66)));
+        assert_eq!(stat_ticks("7 (cut) S 1 2"), None);
+        assert_eq!(stat_ticks(""), None);
+    }
+
+    #[test]
+    fn an_interface_is_found_by_its_whole_name() {
+        let table = "face |bytes\n  lo1: 5 1\n    lo: 1234 9 0\n";
+        assert_eq!(interface_bytes(table, "lo"), 1234);
+        assert_eq!(interface_bytes(table, "eth0"), 0);
     }
 
     #[test]

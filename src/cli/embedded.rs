@@ -1,4 +1,6 @@
-//! The server that a run starts for itself: a child process, so that CPU and memory are apart.
+//! A server of our own as a child process, so that CPU and memory are apart.
+//!
+//! What a run and a comparison start for themselves; it ends with them.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -56,6 +58,11 @@ impl Embedded {
         }
         let target = read_target(&embedded.state)?;
         Ok((embedded, target))
+    }
+
+    /// The child's process.
+    pub(super) fn child_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How the child has ended, if it has.

@@ -2,9 +2,11 @@
 //!
 //! The only module that prints. Called by `main`.
 
+mod baseline;
 mod embedded;
 mod floor;
 mod inspect;
+mod peers;
 mod progress;
 mod provenance;
 mod run;
@@ -33,6 +35,11 @@ enum Command {
     Serve(serve::Serve),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
+    /// Compare the service with the systems a user would pick instead, on the same work.
+    Peers(peers::Peers),
+    /// The baseline of a comparison.
+    #[command(hide = true)]
+    PeersBaseline(baseline::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
 }
@@ -44,6 +51,8 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
+        Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
+        Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Err(error) => usage(&error),
     }

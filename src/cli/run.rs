@@ -89,7 +89,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);
     let mut screen = Screen::new();
-    let plan = prepare(arguments, scenario, &mut screen)?;
+    let plan = prepare(arguments.no_cache, scenario, &mut screen)?;
     let asked = plan.scenario.clone();
     let outcome = load(arguments, plan, target, &mut screen)?;
     if let Some(warning) = warning_of_small_buffers(outcome.socket_buffer_bytes) {
@@ -103,7 +103,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
 }
 
 /// Never more of a file than a scenario may be long.
-fn read_scenario(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_scenario(path: &Path) -> anyhow::Result<String> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(SCENARIO_BYTES_MAX as u64 + 1).read_to_end(&mut text))
@@ -154,9 +154,13 @@ fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
 }
 
 /// Every message of the run, before anything is started.
-fn prepare(arguments: &Run, scenario: Scenario, screen: &mut Screen) -> anyhow::Result<Plan> {
+pub(super) fn prepare(
+    no_cache: bool,
+    scenario: Scenario,
+    screen: &mut Screen,
+) -> anyhow::Result<Plan> {
     let cache = match Cache::user() {
-        Ok(cache) if !arguments.no_cache => Some(cache),
+        Ok(cache) if !no_cache => Some(cache),
         Ok(_) => None,
         Err(error) => {
             screen.say(&format!("minting without a cache: {error}"));

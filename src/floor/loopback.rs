@@ -132,7 +132,7 @@ impl Drop for StopAtEnd<'_> {
 
 /// So many receivers as asked for, or as may be opened.
 fn open(receivers: u32) -> Result<Vec<UdpSocket>, Error> {
-    let allowed = process::allow_descriptors().saturating_sub(DESCRIPTORS_SPARED);
+    let allowed = process::raise_descriptor_limit().saturating_sub(DESCRIPTORS_SPARED);
     let wanted = usize::try_from(allowed).unwrap_or(usize::MAX).min(receivers as usize);
     let mut sockets = Vec::with_capacity(wanted);
     while sockets.len() < wanted {

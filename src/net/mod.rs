@@ -23,4 +23,4 @@ pub use event::{Event, Lost};
 pub use quinn_proto::{Dir, StreamId};
 pub(crate) use socket::Socket;
 pub use socket::{Bound, SocketCounters};
-pub use tls::{Fingerprint, Identity, IdentityPem, KeyExchange, Trust};
+pub use tls::{CIPHER_SUITE, Fingerprint, Identity, IdentityPem, KeyExchange, Trust};

@@ -17,6 +17,9 @@ use super::error::Error;
 /// What both sides name in the handshake, so that nothing else talks to us by mistake.
 const ALPN: &[u8] = b"stentor/1";
 
+/// The cipher suite that two of ours agree on: the first of both.
+pub const CIPHER_SUITE: &str = "TLS13_AES_128_GCM_SHA256";
+
 /// The TLS key exchange, pinned and recorded so that it does not confound MLS suites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -260,6 +263,13 @@ mod tests {
         let pairs: Vec<&str> = (0..32).map(|i| &plain[2 * i..2 * i + 2]).collect();
         assert_eq!(Fingerprint::parse(&pairs.join(":")), Some(fingerprint));
         assert_eq!(Fingerprint::parse(&plain[2..]), None);
+    }
+
+    #[test]
+    fn the_suite_that_both_sides_name_first_is_the_one_that_is_said() {
+        let provider = crypto_provider(&[KeyExchange::X25519]);
+        let first = provider.cipher_suites[0].suite();
+        assert_eq!(first.as_str(), Some(CIPHER_SUITE));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The folder of one run: made before anything starts, completed by `run.json` last.
+//! The folder of one run: made before anything starts, completed by its record last.
 //!
-//! A folder without `run.json` belongs to a run that did not finish. Never overwrites. Called by
+//! A folder without a record belongs to a run that did not finish. Never overwrites. Called by
 //! `cli`. The host record lies beside the folders and is the one thing that is written anew.
 
 use std::fs::{self, File};
@@ -80,13 +80,26 @@ impl RunFolder {
     /// # Errors
     /// When a file cannot be written, or the folder has a record already.
     pub fn complete(&self, record: &Record, summary: &str) -> Result<PathBuf, FolderError> {
-        let path = self.path.join(RECORD);
+        self.complete_as(RECORD, &record.to_json(), summary)
+    }
+
+    /// The same for a record of another kind, which goes into the file `name`.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the folder has that record already.
+    pub fn complete_as(
+        &self,
+        name: &str,
+        record: &str,
+        summary: &str,
+    ) -> Result<PathBuf, FolderError> {
+        let path = self.path.join(name);
         if path.exists() {
             let source = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(FolderError { path: path.display().to_string(), source });
         }
         self.put(SUMMARY, summary)?;
-        self.put(RECORD, &record.to_json())
+        self.put(name, record)
     }
 
     fn put(&self, name: &str, text: &str) -> Result<PathBuf, FolderError> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+use super::provenance::Provenance;
 use super::record::{Distribution, Record, ServerUse};
 use super::verdict::Status;
 
@@ -38,7 +39,7 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(latency_rows(record), look),
         table(class_rows(record), look),
         cost(record),
-        provenance(record),
+        origin(&record.provenance),
         format!("result: {}", folder.display()),
     ];
     let mut text = parts
@@ -149,7 +150,9 @@ fn row(name: &str, of: &Distribution) -> Vec<String> {
     cells
 }
 
-pub(super) fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
+/// Rows under a header, the first column to the left; nothing when there is only a header.
+#[must_use]
+pub fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
     if rows.len() < 2 {
         return String::new();
     }
@@ -205,8 +208,9 @@ fn floor(server: &ServerUse) -> String {
     }
 }
 
-fn provenance(record: &Record) -> String {
-    let of = &record.provenance;
+/// The line that says where a result comes from.
+#[must_use]
+pub fn origin(of: &Provenance) -> String {
     let commit = of.git_commit.as_deref().map_or("no commit", |commit| {
         commit.char_indices().nth(12).map_or(commit, |(end, _)| &commit[..end])
     });
@@ -231,7 +235,8 @@ fn provenance(record: &Record) -> String {
 }
 
 /// A duration with three digits and its unit.
-fn duration(micros: u64) -> String {
+#[must_use]
+pub fn duration(micros: u64) -> String {
     let value = micros as f64;
     match micros {
         0..=999 => format!("{micros} us"),
@@ -241,7 +246,8 @@ fn duration(micros: u64) -> String {
 }
 
 /// Three digits where there are that few before the point.
-pub(super) fn decimal(value: f64) -> String {
+#[must_use]
+pub fn decimal(value: f64) -> String {
     match value {
         _ if value >= 100.0 => format!("{value:.0}"),
         _ if value >= 10.0 => format!("{value:.1}"),
@@ -250,7 +256,8 @@ pub(super) fn decimal(value: f64) -> String {
 }
 
 /// With a comma between thousands.
-pub(super) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

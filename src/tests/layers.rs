@@ -20,10 +20,17 @@ const USES: &[(&str, &[&str])] = &[
     ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "floor", "load"]),
     (
+        "peers",
+        &[
+            "limits", "clock", "process", "delivery", "wire", "net", "floor", "mls", "load",
+            "report",
+        ],
+    ),
+    (
         "cli",
         &[
             "limits", "clock", "process", "delivery", "wire", "net", "floor", "server", "mls",
-            "load", "report",
+            "load", "report", "peers",
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 //! `binary` beside them is a test target of its own: it starts the built `stentor`.
 
 mod layers;
+mod peers;
 mod scenarios;
 mod service;
 mod wire_openmls;

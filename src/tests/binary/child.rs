@@ -1,4 +1,4 @@
-//! Children of the tests: `stentor serve` and `stentor run`, neither of which outlives its test.
+//! Children of the tests: `stentor serve`, `run` and `peers`, none of which outlives its test.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -158,18 +158,36 @@ impl Desk {
         scenario: &Path,
         arguments: &[&str],
     ) -> Running<'_> {
+        let results = results.to_str().expect("a temporary path is text");
+        let scenario = scenario.to_str().expect("a temporary path is text");
+        self.stentor(&[&["run", scenario, "--out", results], arguments].concat(), &[])
+    }
+
+    /// Starts `stentor peers` with the results folder of this desk. Programs in `programs` are
+    /// found before any others.
+    pub(super) fn peers(
+        &self,
+        scenario: &Path,
+        programs: &Path,
+        arguments: &[&str],
+    ) -> Running<'_> {
+        let scenario = scenario.to_str().expect("a temporary path is text");
+        let path = std::env::var("PATH").expect("a path is set");
+        let path = format!("{}:{path}", programs.display());
+        let command = ["peers", scenario, "--results", "results"];
+        self.stentor(&[&command, arguments].concat(), &[("PATH", &path)])
+    }
+
+    fn stentor(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running<'_> {
         let (out, err) = (self.path("out.txt"), self.path("err.txt"));
         let child = Command::new(env!("CARGO_BIN_EXE_stentor"))
-            .arg("run")
-            .arg(scenario)
-            .arg("--out")
-            .arg(results)
             .args(arguments)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.path("tmp"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_STATE_HOME", self.path("state-home"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&out).expect("it can be written"))
             .stderr(File::create(&err).expect("it can be written"))
@@ -208,13 +226,13 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// A `stentor run` that does not outlive its test.
+/// A `stentor run` or `stentor peers` that does not outlive its test.
 pub(super) struct Running<'a> {
     desk: &'a Desk,
     child: Child,
 }
 
-/// A `stentor run` that is over.
+/// One that is over.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) code: Option<i32>,
