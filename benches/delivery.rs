@@ -3,7 +3,8 @@
 //! Header peek, epoch decision, frame encode, audience sweep, ring hand-off on the service's side;
 //! inbox and decode on a member's. Each bench checks its answer, so the smoke run of `cargo test`
 //! is a test. Throughput is of messages, or of recipients where many get one. The allocator is the
-//! product's; one thread, warm caches but for what a shard remembers of a million messages.
+//! product's; caches are warm but for what a shard remembers of a million messages, which it does
+//! before a decision is measured. Unlike the product, benches unwind when they panic.
 //!
 //! `cargo bench --bench delivery -- --quick`
 
@@ -18,8 +19,10 @@ use stentor::delivery::{
 };
 use stentor::limits::{
     AUDIENCE_BYTES_MAX, AUDIENCE_ENTRIES_MAX, FRAME_BYTES_MAX, MESH_BATCHES_MAX,
+    RETRIES_REMEMBERED_MAX,
 };
 use stentor::wire::{self, Delivery, Inbox};
+use stentor::{clock, process};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -56,30 +59,43 @@ fn peek(criterion: &mut Criterion) {
 }
 
 /// One decision each: a message accepted in the current epoch, a commit accepted, a commit that
-/// lost. The shard remembers what it accepted, up to its bounds, as it does in service.
+/// lost. Members take turns. The shard remembers all it may, as it does in service.
 fn decide(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("decide");
     bench.throughput(Throughput::Elements(1));
     for members in [1, 1_000, 10_000] {
         let name = |what| BenchmarkId::new(what, members);
+        let mut bed = None;
         bench.bench_function(name("application"), |bencher| {
-            let mut bed = Bed::new(members);
+            let bed = bed.get_or_insert_with(|| Bed::new(1, members).in_service());
             bencher.iter(|| assert!(bed.submit(Kind::Application, Epoch(0))));
         });
+        let mut bed = None;
+        let mut epoch = Epoch(0);
         bench.bench_function(name("commit"), |bencher| {
-            let mut bed = Bed::new(members);
-            let mut epoch = Epoch(0);
+            let bed = bed.get_or_insert_with(|| Bed::new(1, members).in_service());
             bencher.iter(|| {
                 assert!(bed.submit(Kind::Commit, epoch));
                 epoch = epoch.next();
             });
         });
+        let mut bed = None;
         bench.bench_function(name("stale_commit"), |bencher| {
-            let mut bed = Bed::new(members);
-            assert!(bed.submit(Kind::Commit, Epoch(0)));
+            let bed = bed.get_or_insert_with(|| {
+                let mut bed = Bed::new(1, members);
+                assert!(bed.submit(Kind::Commit, Epoch(0)));
+                bed.in_service()
+            });
             bencher.iter(|| assert!(!bed.submit(Kind::Commit, Epoch(0))));
         });
     }
+    // The same where no group is in a cache when its turn comes.
+    const GROUPS: u32 = 10_000;
+    let mut bed = None;
+    bench.bench_function(BenchmarkId::new("application_of_groups", GROUPS), |bencher| {
+        let bed = bed.get_or_insert_with(|| Bed::new(GROUPS, 2).in_service());
+        bencher.iter(|| assert!(bed.submit(Kind::Application, Epoch(0))));
+    });
     bench.finish();
 }
 
@@ -148,46 +164,108 @@ fn decode(criterion: &mut Criterion) {
     bench.finish();
 }
 
-/// What two shards exchange, without the wake-up: a batch in, a batch out, on one thread.
+/// What one shard hands another, without the wake-up: batches through the ring that the mesh is
+/// made of, from one pinned thread to another. The mesh itself is not to be seen from here. On a
+/// machine with one core it is the scheduler that is measured.
 fn hand_off(criterion: &mut Criterion) {
-    type Post = (GroupId, Epoch, Seq, Bytes);
-    let group = GroupId::new(&GROUP).expect("it is short");
     let frame = Bytes::from(private_message(Epoch(5), 1));
-    let (mut producer, mut consumer) = rtrb::RingBuffer::<Vec<Post>>::new(MESH_BATCHES_MAX);
     let mut bench = criterion.benchmark_group("hand_off");
     for posts in [1, 64] {
         bench.throughput(Throughput::Elements(posts));
         bench.bench_function(BenchmarkId::new("batch", posts), |bencher| {
-            bencher.iter(|| {
-                let mut batch = Vec::new();
-                batch.extend((1..=posts).map(|seq| (group, Epoch(5), Seq(seq), frame.clone())));
-                producer.push(batch).expect("it is taken each time");
-                let taken = consumer.pop().expect("it was pushed");
-                assert_eq!(taken.last().map(|post| post.2), Some(Seq(posts)));
-            });
+            bencher.iter_custom(|batches| hand_over(batches, posts, &frame));
         });
     }
     bench.finish();
 }
 
-/// A shard with one group, and a member who submits to it.
+/// The time from the first batch pushed to the last one taken.
+fn hand_over(batches: u64, posts: u64, frame: &Bytes) -> Duration {
+    type Post = (GroupId, Epoch, Seq, Bytes);
+    let group = GroupId::new(&GROUP).expect("it is short");
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Vec<Post>>::new(MESH_BATCHES_MAX);
+    let last_core = process::cores().saturating_sub(1);
+    std::thread::scope(|scope| {
+        let taker = scope.spawn(move || {
+            process::pin_to_core(last_core);
+            for seq in 1..=batches {
+                let batch = wait_for(|| consumer.pop().ok());
+                assert_eq!(batch.last().map(|post| post.2), Some(Seq(seq * posts)));
+            }
+            clock::now()
+        });
+        let pusher = scope.spawn(move || {
+            process::pin_to_core(0);
+            let start = clock::now();
+            for batch in 0..batches {
+                let numbers = batch * posts + 1..=(batch + 1) * posts;
+                let mut full = Vec::new();
+                full.extend(numbers.map(|seq| (group, Epoch(5), Seq(seq), frame.clone())));
+                let mut pending = Some(full);
+                wait_for(|| {
+                    let batch = pending.take()?;
+                    let refused = producer.push(batch).err();
+                    pending = refused.map(|rtrb::PushError::Full(batch)| batch);
+                    pending.is_none().then_some(())
+                });
+            }
+            start
+        });
+        let start = pusher.join().expect("it pushed them all");
+        taker.join().expect("it took them all").saturating_duration_since(start)
+    })
+}
+
+/// Spins as a busy shard does, but lets another thread have the core if there is only one.
+fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    const SPINS: u32 = 10_000;
+    loop {
+        for _ in 0..SPINS {
+            if let Some(found) = attempt() {
+                return found;
+            }
+            std::hint::spin_loop();
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A shard with groups alike, and members who take turns to submit to them.
 struct Bed {
     shard: Shard,
-    group: GroupId,
+    groups: Vec<GroupId>,
+    members: u32,
     body: Bytes,
     submitted: u128,
+    /// Whose turn it is.
+    group: usize,
+    member: u32,
 }
 
 impl Bed {
-    fn new(members: u32) -> Self {
-        let group = GroupId::new(&GROUP).expect("it is short");
+    fn new(groups: u32, members: u32) -> Self {
         let mut shard = Shard::new(Policy::default());
-        let roster = (0..members).map(device).collect();
-        let (device, request, epoch) = (device(0), MessageId([0; 16]), Epoch(0));
-        shard.handle(NOW, Input::Create { from: FROM, device, request, group, epoch, roster });
-        assert!(matches!(shard.poll(), Some(Output::Created { .. })));
-        assert!(matches!(shard.poll(), Some(Output::Done { .. })));
-        Self { shard, group, body: Bytes::from(private_message(epoch, 1)), submitted: 0 }
+        let groups: Vec<GroupId> = (0..groups).map(group).collect();
+        for group in &groups {
+            let roster = (0..members).map(device).collect();
+            let (device, request, epoch) = (device(0), MessageId([0; 16]), Epoch(0));
+            let group = *group;
+            shard.handle(NOW, Input::Create { from: FROM, device, request, group, epoch, roster });
+            assert!(matches!(shard.poll(), Some(Output::Created { .. })));
+            assert!(matches!(shard.poll(), Some(Output::Done { .. })));
+        }
+        let body = Bytes::from(private_message(Epoch(0), 1));
+        Self { shard, groups, members, body, submitted: 0, group: 0, member: 0 }
+    }
+
+    /// After as many messages as the shard remembers. A smoke run does without.
+    fn in_service(mut self) -> Self {
+        let measured = std::env::args().any(|argument| argument == "--bench");
+        let epoch = self.shard.group(&self.groups[0]).expect("it was created").epoch();
+        for _ in 0..if measured { RETRIES_REMEMBERED_MAX } else { 0 } {
+            assert!(self.submit(Kind::Application, epoch));
+        }
+        self
     }
 
     /// Submits under a fresh id and drains what was decided; true if it was accepted.
@@ -195,17 +273,26 @@ impl Bed {
         self.submitted += 1;
         let submission = Submission {
             id: MessageId(self.submitted.to_le_bytes()),
-            group: self.group,
+            group: self.groups[self.group],
             epoch,
             kind,
             change: RosterChange::default(),
             body: self.body.clone(),
         };
-        self.shard.handle(NOW, Input::Submit { from: FROM, device: device(0), submission });
-        let mut accepted = None;
+        let device = device(self.member);
+        self.group += 1;
+        if self.group == self.groups.len() {
+            self.group = 0;
+            self.member = if self.member + 1 == self.members { 0 } else { self.member + 1 };
+        }
+        self.shard.handle(NOW, Input::Submit { from: FROM, device, submission });
+        let (mut appended, mut accepted) = (false, None);
         while let Some(output) = self.shard.poll() {
             match output {
-                Output::Appended { entry, .. } => drop(black_box(entry)),
+                Output::Appended { entry, .. } => {
+                    drop(black_box(entry));
+                    appended = true;
+                }
                 Output::Accepted { .. } => accepted = Some(true),
                 Output::Rejected { reason: Reject::WrongEpoch { winner: Seq(1), .. }, .. } => {
                     accepted = Some(false);
@@ -213,8 +300,16 @@ impl Bed {
                 other => panic!("{other:?}"),
             }
         }
-        accepted.expect("every submission is answered")
+        let accepted = accepted.expect("every submission is answered");
+        assert_eq!(appended, accepted, "what is accepted is appended, and nothing else is");
+        accepted
     }
+}
+
+fn group(number: u32) -> GroupId {
+    let mut id = GROUP;
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    GroupId::new(&id).expect("it is short")
 }
 
 fn device(number: u32) -> DeviceId {

@@ -84,7 +84,7 @@ impl Group {
         submission: Submission,
         past_epochs: u64,
         limits: RingLimits,
-    ) -> Result<Entry, Reject> {
+    ) -> Result<&Entry, Reject> {
         if !self.roster.contains(sender) {
             return Err(Reject::NotMember);
         }
@@ -119,24 +119,26 @@ impl Group {
         Err(Reject::WrongEpoch { current: self.epoch, winner })
     }
 
-    fn accept(&mut self, sender: DeviceId, submission: Submission, limits: RingLimits) -> Entry {
+    fn accept(&mut self, sender: DeviceId, submission: Submission, limits: RingLimits) -> &Entry {
         let Submission { id, epoch, kind, change, body, .. } = submission;
-        let entry = Entry { seq: self.recent.next(), epoch, id, kind, sender, change, body };
+        let seq = self.recent.next();
         match kind {
             Kind::Commit => {
                 self.epoch = self.epoch.next();
                 self.proposals_pending = 0;
-                self.roster.apply(entry.seq, &entry.change);
+                self.roster.apply(seq, &change);
                 if self.winners.len() == EPOCHS_REMEMBERED_MAX {
                     self.winners.pop_front();
                 }
-                self.winners.push_back(entry.seq);
+                self.winners.push_back(seq);
             }
             Kind::Proposal => self.proposals_pending += 1,
             Kind::Application => {}
         }
-        self.recent.push(entry.clone(), entry.body.len(), limits);
+        let bytes = body.len();
+        let entry = Entry { seq, epoch, id, kind, sender, change: change.into(), body };
+        self.recent.push(entry, bytes, limits);
         self.roster.forget_departed_before(self.recent.first());
-        entry
+        self.recent.get(seq).expect("the newest is kept")
     }
 }

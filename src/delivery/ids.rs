@@ -1,11 +1,12 @@
 //! The nouns a delivery service decides about: groups, devices, messages, epochs, sequence numbers.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::limits::GROUP_ID_BYTES_MAX;
 
 /// An MLS group id (RFC 9420 §8.1): 1 to [`GROUP_ID_BYTES_MAX`] opaque bytes, held inline.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupId {
     length: u8,
     bytes: [u8; GROUP_ID_BYTES_MAX],
@@ -31,6 +32,13 @@ impl GroupId {
     }
 }
 
+impl Hash for GroupId {
+    /// Of the id's own bytes: most ids are a quarter of the room for them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl fmt::Debug for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GroupId(")?;
@@ -40,8 +48,14 @@ impl fmt::Debug for GroupId {
 }
 
 /// A device: what holds one leaf of a group, authenticates, and owns one cursor per group.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeviceId(pub [u8; 16]);
+
+impl Hash for DeviceId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.0));
+    }
+}
 
 impl fmt::Debug for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 //! A message on its way through the service: what was submitted, and what became of it.
 
+use std::ops::Deref;
+
 use bytes::Bytes;
 
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
@@ -29,6 +31,26 @@ impl RosterChange {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// The roster change of an accepted message: one word for the many that make none, since entries
+/// are kept by the million and copied on their way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change(Option<Box<RosterChange>>);
+
+impl From<RosterChange> for Change {
+    fn from(change: RosterChange) -> Self {
+        Self((!change.is_empty()).then(|| Box::new(change)))
+    }
+}
+
+impl Deref for Change {
+    type Target = RosterChange;
+
+    fn deref(&self) -> &RosterChange {
+        static NONE: RosterChange = RosterChange { added: Vec::new(), removed: Vec::new() };
+        self.0.as_deref().unwrap_or(&NONE)
     }
 }
 
@@ -63,7 +85,7 @@ pub struct Entry {
     /// Who submitted it.
     pub sender: DeviceId,
     /// What it does to the roster, from this very `seq` on.
-    pub change: RosterChange,
+    pub change: Change,
     /// The MLSMessage, shared by every recipient.
     pub body: Bytes,
 }

@@ -4,6 +4,9 @@
 //! serialises. [`Shard`] orders messages and is called by `engine`; [`Audience`] keeps the
 //! cursors of those who drain a group and is called by `server`.
 //!
+//! What is found by an id that clients choose is found by a keyed hash, with keys that the process
+//! draws when it starts: nobody can make ids collide on purpose, and no decision depends on them.
+//!
 //! The rules, each with a test of its name in `tests`:
 //! - a commit or proposal is accepted iff its epoch is the group's current one and its sender is
 //!   a member; a commit opens the next epoch, so exactly one wins; the loser learns the current
@@ -16,6 +19,7 @@
 //! - a recipient that falls behind is caught up, then told to resynchronise, then closed.
 
 pub mod audience;
+mod fingerprints;
 pub mod group;
 pub mod ids;
 pub mod message;
@@ -24,12 +28,13 @@ pub mod retries;
 pub mod ring;
 pub mod roster;
 pub mod shard;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 pub use audience::{Audience, Due, Start, Taken};
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
-pub use message::{Entry, Kind, RosterChange, Submission};
+pub use message::{Change, Entry, Kind, RosterChange, Submission};
 pub use reject::Reject;
 pub use ring::{Range, RingLimits};
 pub use shard::{Attachment, Input, Link, Output, Policy, Shard, Watchers};

@@ -4,6 +4,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use ahash::RandomState;
+
 use super::ids::{DeviceId, Seq};
 use super::message::RosterChange;
 use super::reject::Reject;
@@ -21,9 +23,16 @@ pub struct Window {
 /// A group's members, and those that left while their last messages can still be caught up.
 #[derive(Debug)]
 pub struct Roster {
-    members: HashMap<DeviceId, Seq>,
-    departed: HashMap<DeviceId, Window>,
-    departures: VecDeque<(Seq, DeviceId)>,
+    members: HashMap<DeviceId, Seq, RandomState>,
+    /// None for the many groups that nobody has left lately.
+    departed: Option<Box<Departed>>,
+}
+
+/// Those that left, and in which order.
+#[derive(Debug, Default)]
+struct Departed {
+    windows: HashMap<DeviceId, Window, RandomState>,
+    order: VecDeque<(Seq, DeviceId)>,
 }
 
 impl Roster {
@@ -35,11 +44,11 @@ impl Roster {
         if devices.len() > ROSTER_MAX {
             return Err(Reject::RosterFull);
         }
-        let members: HashMap<_, _> = devices.iter().map(|device| (*device, Seq(1))).collect();
+        let members: HashMap<_, _, _> = devices.iter().map(|device| (*device, Seq(1))).collect();
         if members.is_empty() || members.len() != devices.len() {
             return Err(Reject::BadRosterChange);
         }
-        Ok(Self { members, departed: HashMap::new(), departures: VecDeque::new() })
+        Ok(Self { members, departed: None })
     }
 
     /// Whether `device` is a member now.
@@ -65,7 +74,7 @@ impl Roster {
     pub fn window(&self, device: DeviceId) -> Option<Window> {
         match self.members.get(&device) {
             Some(first) => Some(Window { first: *first, last: None }),
-            None => self.departed.get(&device).copied(),
+            None => self.departed.as_ref()?.windows.get(&device).copied(),
         }
     }
 
@@ -79,8 +88,8 @@ impl Roster {
         if change.is_empty() {
             return Ok(());
         }
-        let removed: HashSet<_> = change.removed.iter().collect();
-        let added: HashSet<_> = change.added.iter().collect();
+        let removed: HashSet<_, RandomState> = change.removed.iter().collect();
+        let added: HashSet<_, RandomState> = change.added.iter().collect();
         let twice = removed.len() != change.removed.len() || added.len() != change.added.len();
         let strangers = change.removed.iter().any(|device| !self.contains(*device));
         let present = |device: &&DeviceId| self.contains(**device) && !removed.contains(*device);
@@ -101,11 +110,14 @@ impl Roster {
     pub fn apply(&mut self, seq: Seq, change: &RosterChange) {
         for device in &change.removed {
             let first = self.members.remove(device).expect("checked: only members are removed");
-            self.departed.insert(*device, Window { first, last: Some(seq) });
-            self.departures.push_back((seq, *device));
+            let departed = self.departed.get_or_insert_default();
+            departed.windows.insert(*device, Window { first, last: Some(seq) });
+            departed.order.push_back((seq, *device));
         }
         for device in &change.added {
-            self.departed.remove(device);
+            if let Some(departed) = &mut self.departed {
+                departed.windows.remove(device);
+            }
             let before = self.members.insert(*device, seq);
             assert!(before.is_none(), "checked: no member is added twice");
         }
@@ -113,14 +125,14 @@ impl Roster {
 
     /// Forgets those that left before `seq`: nothing of theirs can be caught up any more.
     pub fn forget_departed_before(&mut self, seq: Seq) {
-        while let Some((last, device)) = self.departures.front().copied() {
-            if last >= seq {
-                break;
+        let Some(departed) = &mut self.departed else { return };
+        while let Some((last, device)) = departed.order.pop_front_if(|(last, _)| *last < seq) {
+            if departed.windows.get(&device).is_some_and(|window| window.last == Some(last)) {
+                departed.windows.remove(&device);
             }
-            self.departures.pop_front();
-            if self.departed.get(&device).is_some_and(|window| window.last == Some(last)) {
-                self.departed.remove(&device);
-            }
+        }
+        if departed.order.is_empty() {
+            self.departed = None;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! block or read a clock; what it decided waits in [`Shard::poll`]. Called by `engine`, which
 //! holds every output back until the entry it rests on is durable.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::group::Group;
@@ -13,6 +13,7 @@ use super::message::{Entry, Submission};
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
 use super::ring::RingLimits;
+use super::slots::{SlotRef, Slots};
 use crate::limits::{
     GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX,
     RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
@@ -215,24 +216,14 @@ impl Default for Policy {
     }
 }
 
-/// A group in its slot, with who drains it.
-#[derive(Debug)]
-struct Slot {
-    group: Group,
-    watchers: Watchers,
-}
-
 /// The groups of one shard and the decisions not yet taken away.
 #[derive(Debug)]
 pub struct Shard {
     policy: Policy,
-    slots_by_group: HashMap<GroupId, u32>,
-    /// Slot numbers are never used twice: a retry is remembered by its group's.
-    slots: HashMap<u32, Slot>,
-    slot_next: u32,
+    slots: Slots,
     retries: Retries,
     /// Every message kept for catching up, oldest first, whichever group it is of.
-    kept: VecDeque<(u32, Seq)>,
+    kept: VecDeque<(SlotRef, Seq)>,
     kept_bytes: usize,
     outputs: VecDeque<Output>,
 }
@@ -243,9 +234,7 @@ impl Shard {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
-            slots_by_group: HashMap::new(),
-            slots: HashMap::new(),
-            slot_next: 0,
+            slots: Slots::default(),
             retries: Retries::new(RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX),
             kept: VecDeque::new(),
             kept_bytes: 0,
@@ -270,7 +259,7 @@ impl Shard {
             }
             Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
             Input::Unwatch { shard, group } => {
-                if let Some(slot) = self.slot_of(&group) {
+                if let Some((_, slot)) = self.slots.by_group_mut(&group) {
                     slot.watchers.0 &= !(1 << shard);
                 }
             }
@@ -302,13 +291,7 @@ impl Shard {
     /// A group's state, for tests and inspection.
     #[must_use]
     pub fn group(&self, group: &GroupId) -> Option<&Group> {
-        let slot = self.slots_by_group.get(group)?;
-        self.slots.get(slot).map(|slot| &slot.group)
-    }
-
-    fn slot_of(&mut self, group: &GroupId) -> Option<&mut Slot> {
-        let slot = self.slots_by_group.get(group)?;
-        self.slots.get_mut(slot)
+        self.slots.by_group(group).map(|slot| &slot.group)
     }
 
     fn answer(&mut self, to: Link, request: MessageId, outcome: Result<(), Reject>) {
@@ -325,84 +308,75 @@ impl Shard {
         epoch: Epoch,
         roster: Vec<DeviceId>,
     ) -> Result<(), Reject> {
-        if self.slots_by_group.contains_key(&group) {
+        if self.slots.contains(&group) {
             return Err(Reject::GroupExists);
         }
-        if self.slots.len() >= self.policy.groups_max || self.slot_next == u32::MAX {
+        if self.slots.len() >= self.policy.groups_max || self.slots.is_used_up() {
             return Err(Reject::TooManyGroups);
         }
         let state = Group::new(epoch, &roster)?;
         if !state.roster().contains(device) {
             return Err(Reject::NotMember);
         }
-        let slot = self.slot_next;
-        self.slot_next += 1;
-        self.slots.insert(slot, Slot { group: state, watchers: Watchers::default() });
-        self.slots_by_group.insert(group, slot);
+        self.slots.insert(group, state);
         self.outputs.push_back(Output::Created { group, epoch, roster });
         Ok(())
     }
 
     fn delete(&mut self, group: &GroupId) -> Result<(), Reject> {
-        let slot = self.slots_by_group.remove(group).ok_or(Reject::UnknownGroup)?;
-        let Slot { group: state, watchers } =
-            self.slots.remove(&slot).expect("a named slot is filled");
-        self.kept_bytes -= state.recent().bytes();
-        self.outputs.push_back(Output::Deleted { group: *group, watchers });
+        let slot = self.slots.remove(group).ok_or(Reject::UnknownGroup)?;
+        self.kept_bytes -= slot.group.recent().bytes();
+        self.outputs.push_back(Output::Deleted { group: *group, watchers: slot.watchers });
         Ok(())
     }
 
     fn submit(&mut self, now: Duration, to: Link, device: DeviceId, submission: Submission) {
         let id = submission.id;
-        match self.decide(now, device, submission) {
-            Ok(Answer { seq, epoch, .. }) => {
-                self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
-            }
-            Err(reason) => self.outputs.push_back(Output::Rejected { to, id, reason }),
+        if let Err(reason) = self.decide(now, to, device, submission) {
+            self.outputs.push_back(Output::Rejected { to, id, reason });
         }
     }
 
     fn decide(
         &mut self,
         now: Duration,
+        to: Link,
         sender: DeviceId,
         submission: Submission,
-    ) -> Result<Answer, Reject> {
-        let group = submission.group;
-        let id = submission.id;
-        let number = *self.slots_by_group.get(&group).ok_or(Reject::UnknownGroup)?;
-        if let Some(answer) = self.retries.answer(number, id) {
-            return match answer.sender == sender {
-                true => Ok(answer),
-                // Which ids a group has used is its members' business.
-                false if !self.slots[&number].group.roster().contains(sender) => {
-                    Err(Reject::NotMember)
-                }
-                false => Err(Reject::IdTaken),
-            };
+    ) -> Result<(), Reject> {
+        let (group, id) = (submission.group, submission.id);
+        let (place, slot) = self.slots.by_group_mut(&group).ok_or(Reject::UnknownGroup)?;
+        let key = self.retries.key(slot.serial, id);
+        if let Some(Answer { sender: first, seq, epoch }) = self.retries.answer(key) {
+            if first == sender {
+                self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
+                return Ok(());
+            }
+            // Which ids a group has used is its members' business.
+            let is_member = slot.group.roster().contains(sender);
+            return Err(if is_member { Reject::IdTaken } else { Reject::NotMember });
         }
-        let slot = self.slots.get_mut(&number).expect("a named slot is filled");
         let before = slot.group.recent().bytes();
         let Policy { past_epochs, ring, .. } = self.policy;
-        let entry = slot.group.decide(sender, submission, past_epochs, ring)?;
-        let answer = Answer { sender, seq: entry.seq, epoch: slot.group.epoch() };
+        let entry = slot.group.decide(sender, submission, past_epochs, ring)?.clone();
+        let (seq, epoch) = (entry.seq, slot.group.epoch());
         self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
-        self.kept.push_back((number, entry.seq));
+        self.kept.push_back((place, seq));
         self.outputs.push_back(Output::Appended { group, watchers: slot.watchers, entry });
-        self.retries.remember(now, number, id, answer);
+        self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
+        self.retries.remember(now, key, Answer { sender, seq, epoch });
         self.trim_kept();
-        Ok(answer)
+        Ok(())
     }
 
     /// Forgets the shard's oldest messages until all of them together fit, and the notes about
     /// those that their own groups have already forgotten.
     fn trim_kept(&mut self) {
-        while let Some((number, seq)) = self.kept.front().copied() {
-            let slot = self.slots.get_mut(&number);
-            let stale = slot.as_ref().is_none_or(|slot| slot.group.recent().first() > seq);
+        while let Some((place, seq)) = self.kept.front().copied() {
             let fits = self.kept_bytes <= self.policy.kept_bytes_max
                 && self.kept.len() <= self.policy.kept_entries_max;
-            if !stale && fits {
+            let slot = self.slots.get_mut(place);
+            if fits && slot.as_ref().is_some_and(|slot| slot.group.recent().first() <= seq) {
                 break;
             }
             self.kept.pop_front();
@@ -429,7 +403,7 @@ impl Shard {
         group: GroupId,
         after: Seq,
     ) -> Result<Attachment, Reject> {
-        let slot = self.slot_of(&group).ok_or(Reject::UnknownGroup)?;
+        let (_, slot) = self.slots.by_group_mut(&group).ok_or(Reject::UnknownGroup)?;
         let state = &slot.group;
         let window = state.roster().window(device).ok_or(Reject::NotMember)?;
         let head = state.head();

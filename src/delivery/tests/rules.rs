@@ -332,6 +332,29 @@ fn a_deleted_group_is_unknown_and_its_id_can_be_used_again() {
     assert_eq!(refusal(&drain(&mut shard)), Reject::UnknownGroup);
 }
 
+/// The shard's notes about a group outlive it; they must not be taken for the next one's.
+#[test]
+fn a_group_made_again_under_an_old_id_has_nothing_of_the_old_one() {
+    let mut shard = shard_with(2, Policy { kept_entries_max: 3, ..Policy::default() });
+    for id in 1..=3 {
+        acceptance(&submit(&mut shard, 1, submission(id, Kind::Application, 0)));
+    }
+    let request = MessageId([9; 16]);
+    shard.handle(Duration::ZERO, Input::Delete { from: link(1), request, group: group(1) });
+    let (from, device) = (link(1), device(1));
+    let (epoch, roster) = (Epoch(0), vec![device]);
+    let again = Input::Create { from, device, request, group: group(1), epoch, roster };
+    shard.handle(Duration::ZERO, again);
+    drain(&mut shard);
+    // The ids are new here, and the old messages make room first.
+    for id in 1..=3 {
+        let outputs = submit(&mut shard, 1, submission(id, Kind::Application, 0));
+        assert_eq!(acceptance(&outputs), (id, 0));
+    }
+    let recent = shard.group(&group(1)).unwrap().recent();
+    assert_eq!((recent.first(), recent.next()), (Seq(1), Seq(4)));
+}
+
 #[test]
 fn a_group_is_appended_to_the_shards_that_watch_it() {
     let mut shard = shard_with(2, Policy::default());
