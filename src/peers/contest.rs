@@ -26,6 +26,10 @@ const WARM_UP_CPU: Duration = Duration::from_millis(200);
 /// Descriptors of this process beside those of members.
 const DESCRIPTORS_ELSE: usize = 64;
 
+/// How long a contestant is listened to after its round: twice as long as a member may hold back an
+/// acknowledgement.
+const SETTLED: Duration = Duration::from_millis(50);
+
 /// Turns that an idle contestant gets at once, at most.
 const IDLE_TURNS_MAX: usize = 1_000;
 
@@ -271,13 +275,25 @@ impl<'c, 'a> Contest<'c, 'a> {
 
     /// One contestant's round, from connected to drained; `None` if it is out, or is so now.
     fn turn(&mut self, index: usize, in_flight: u32, messages: u32) -> Option<Round> {
-        match self.attempt(index, in_flight, messages) {
+        let attempt = self.attempt(index, in_flight, messages);
+        match attempt.and_then(|round| self.settle(index).map(|()| round)) {
             Ok(round) => round,
             Err(fault) => {
                 self.exclude(index, fault);
                 None
             }
         }
+    }
+
+    /// Lets a contestant's members say what they have held back, acknowledgements above all: left
+    /// until their next turn, it would look to a server like a round trip of seconds.
+    fn settle(&mut self, index: usize) -> Result<(), Fault> {
+        let until = clock::now() + SETTLED;
+        while clock::now() < until {
+            let Some(served) = self.contestants[index].served() else { break };
+            served.link.turn(&mut self.idle)?;
+        }
+        Ok(())
     }
 
     /// A contestant is out: for the end of its server, if that is what is behind the fault.
@@ -369,11 +385,14 @@ fn exchange(
             number == messages
                 || number > first && (work.begins_anew(number) || now - started > PEER_TURN_MAX)
         };
+        let published = ledger.published();
         while ledger.in_flight() < in_flight && !ends(ledger.published()) {
             let body = work.body(ledger.published());
-            let now = clock::now();
-            ledger.publish(now);
-            served.link.publish(now, body)?;
+            ledger.publish(clock::now());
+            served.link.publish(body)?;
+        }
+        if ledger.published() > published {
+            served.link.flush(clock::now())?;
         }
         if ledger.in_flight() == 0 {
             return Ok(());

@@ -199,12 +199,16 @@ impl<G: Grammar> Link for Fleet<G> {
         Ok(())
     }
 
-    fn publish(&mut self, _: Instant, body: &Bytes) -> Result<(), Fault> {
-        self.command.clear();
+    fn publish(&mut self, body: &Bytes) -> Result<(), Fault> {
         self.command.extend_from_slice(G::publish(body.len()).as_bytes());
         self.command.extend_from_slice(body);
         self.command.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Instant) -> Result<(), Fault> {
         self.peers[self.members].tls.send(&self.command)?;
+        self.command.clear();
         self.flush_publisher()
     }
 

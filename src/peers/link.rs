@@ -21,8 +21,11 @@ pub(super) trait Link {
     /// Makes the group anew, at the epoch of the first body. Nothing may be in flight.
     fn rewind(&mut self, ledger: &mut Ledger<'_>) -> Result<(), Fault>;
 
-    /// Sends a message to everybody.
-    fn publish(&mut self, now: Instant, body: &Bytes) -> Result<(), Fault>;
+    /// Takes a message to everybody; it leaves with [`Self::flush`], at the latest.
+    fn publish(&mut self, body: &Bytes) -> Result<(), Fault>;
+
+    /// Sends what has been published, together.
+    fn flush(&mut self, now: Instant) -> Result<(), Fault>;
 
     /// Takes what has come, at most some milliseconds' worth, and enters each delivery in the
     /// ledger. Sleeps for up to 20 ms while nothing comes; true when something did.

@@ -154,9 +154,13 @@ impl Link for Sessions<'_> {
         })
     }
 
-    fn publish(&mut self, now: Instant, body: &Bytes) -> Result<(), Fault> {
+    fn publish(&mut self, body: &Bytes) -> Result<(), Fault> {
         let id = self.next_id();
         self.client.submit(0, id, &RosterChange::default(), body.clone());
+        Ok(())
+    }
+
+    fn flush(&mut self, now: Instant) -> Result<(), Fault> {
         self.client.transmit(now).map_err(environment)
     }
 
