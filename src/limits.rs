@@ -110,9 +110,9 @@ pub const MTU_BYTES: u16 = 1_452;
 pub const CONNECTIONS_MAX: usize = 200_000;
 
 /// Packets that a member acknowledges at once, if they come within 25 ms
-/// (draft-ietf-quic-ack-frequency; RFC 9000 §13.2.2 suggests 2). More would delay the growth of a
-/// window that starts at ten packets.
-pub const PACKETS_PER_ACK: u32 = 10;
+/// (draft-ietf-quic-ack-frequency; RFC 9000 §13.2.2 suggests 2). More would leave a
+/// window that starts at ten packets waiting for that delay.
+pub const PACKETS_PER_ACK: u32 = 8;
 
 /// Silence after which a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);

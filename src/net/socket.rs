@@ -79,6 +79,8 @@ pub(crate) struct Socket {
     received: Vec<u8>,
     /// Where datagrams are copied to: one allocation for many, reused when all are dropped.
     arena: BytesMut,
+    /// Length, sender and segment size of each message of one receive, kept for its capacity.
+    messages: Vec<(usize, Option<SocketAddr>, usize)>,
     /// Messages that the next receive takes at most.
     receive_batch: usize,
     /// The copied messages of the send batch.
@@ -152,6 +154,7 @@ impl Socket {
             buffer_bytes,
             received: vec![0; RECEIVE_STRIDE * BATCH_DATAGRAMS_MAX],
             arena: BytesMut::with_capacity(TRAIN_BYTES_MAX),
+            messages: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
             receive_batch: BATCH_DATAGRAMS_MAX,
             bytes: Vec::with_capacity(COPIED_MAX * BATCH_DATAGRAMS_MAX),
             pending: Vec::with_capacity(BATCH_DATAGRAMS_MAX),
@@ -199,33 +202,31 @@ impl Socket {
         // The kernel shortens a header's control space to what it used: fresh headers each time.
         let mut headers =
             MultiHeaders::<SockaddrStorage>::preallocate(batch, Some(nix::cmsg_space!(i32)));
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-            .received
-            .chunks_exact_mut(RECEIVE_STRIDE)
-            .take(batch)
-            .map(|chunk| [IoSliceMut::new(&mut chunk[..TRAIN_BYTES_MAX])])
-            .collect();
+        let mut chunks = self.received.chunks_exact_mut(RECEIVE_STRIDE);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH_DATAGRAMS_MAX] = std::array::from_fn(|_| {
+            let chunk = chunks.next().expect("there is a buffer for each");
+            [IoSliceMut::new(&mut chunk[..TRAIN_BYTES_MAX])]
+        });
+        let slices = slices[..batch].iter_mut();
         let fd = self.socket.as_raw_fd();
-        let results =
-            match recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
-                Ok(results) => results,
-                Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok((0, false)),
-                Err(errno) => return Err(Error::Socket(errno.into())),
-            };
-        let messages: Vec<(usize, Option<SocketAddr>, usize)> = results
-            .map(|message| {
-                let segment = message.cmsgs().ok().and_then(|mut all| {
-                    all.find_map(|one| match one {
-                        ControlMessageOwned::UdpGroSegments(size) => usize::try_from(size).ok(),
-                        _ => None,
-                    })
-                });
-                let address = message.address.as_ref().and_then(socket_address);
-                (message.bytes, address, segment.unwrap_or(message.bytes).max(1))
-            })
-            .collect();
+        let results = match recvmmsg(fd, &mut headers, slices, MsgFlags::MSG_DONTWAIT, None) {
+            Ok(results) => results,
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok((0, false)),
+            Err(errno) => return Err(Error::Socket(errno.into())),
+        };
+        self.messages.clear();
+        self.messages.extend(results.map(|message| {
+            let segment = message.cmsgs().ok().and_then(|mut all| {
+                all.find_map(|one| match one {
+                    ControlMessageOwned::UdpGroSegments(size) => usize::try_from(size).ok(),
+                    _ => None,
+                })
+            });
+            let address = message.address.as_ref().and_then(socket_address);
+            (message.bytes, address, segment.unwrap_or(message.bytes).max(1))
+        }));
         let mut datagrams = 0;
-        for (index, (bytes, address, segment)) in messages.iter().enumerate() {
+        for (index, (bytes, address, segment)) in self.messages.iter().enumerate() {
             datagrams += bytes.div_ceil(*segment);
             let Some(address) = address else { continue };
             let start = index * RECEIVE_STRIDE;
@@ -237,9 +238,9 @@ impl Socket {
                 datagram(*address, next);
             }
         }
-        let train = datagrams.div_ceil(messages.len().max(1)).max(1);
+        let train = datagrams.div_ceil(self.messages.len().max(1)).max(1);
         self.receive_batch = (BATCH_DATAGRAMS_MAX / train).max(RECEIVE_BATCH_MIN);
-        Ok((datagrams, messages.len() == batch))
+        Ok((datagrams, self.messages.len() == batch))
     }
 
     /// Adds a datagram, or a train of `segment`-sized ones, to the batch; sends the batch when it
