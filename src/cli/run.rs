@@ -30,7 +30,7 @@ use crate::report::folder::RunFolder;
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::report::summary::{Look, render};
-use crate::wire::{Counter, TokenKey};
+use crate::wire::{Counter, Counters, TokenKey};
 
 /// Load a delivery service with a scenario and write what was found.
 #[derive(Args, Debug)]
@@ -262,7 +262,8 @@ fn finished<'a>(
     provenance: Provenance,
 ) -> Finished<'a> {
     let window = outcome.window.as_ref();
-    let server = window.map(|(first, last)| server_totals(first, last));
+    let idle = outcome.idle.as_ref().map(idle_memory);
+    let server = window.map(|(first, last)| ServerTotals { idle, ..server_totals(first, last) });
     let engine = window.map(|(first, last)| engine_totals(first, last));
     Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), floor, provenance)
 }
@@ -280,7 +281,14 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
             + spent(Counter::Wakeups),
         delivery_bytes: spent(Counter::DeliveryBytes),
         socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
+        idle: None,
     }
+}
+
+/// Resident memory and members; the operator's session is not a member's.
+fn idle_memory(counters: &Counters) -> (u64, u64) {
+    let members = counters.get(Counter::Sessions).saturating_sub(1);
+    (counters.get(Counter::RssBytes), members)
 }
 
 fn engine_totals(first: &Sample, last: &Sample) -> EngineTotals {

@@ -72,6 +72,8 @@ pub struct Outcome {
     pub refusals: BTreeMap<&'static str, u64>,
     /// Operations that waited for their sender to reach their epoch.
     pub held: u64,
+    /// The server's counters when everybody was attached and nothing had been sent yet.
+    pub idle: Option<crate::wire::Counters>,
     /// Use of both sides at the start and the end of the measured window.
     pub window: Option<(Sample, Sample)>,
     /// How the server was lost, if it was.
@@ -183,6 +185,7 @@ fn conclude(
         in_flight_mean: brought.in_flight_mean,
         refusals: brought.refusals,
         held: brought.held,
+        idle: brought.idle,
         window: brought.first.zip(brought.last),
         server_lost: brought.server_lost,
         sessions_lost: brought.sessions_lost,

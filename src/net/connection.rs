@@ -8,7 +8,7 @@ use quinn_proto::{Dir, StreamEvent};
 use super::event::{Event, Lost};
 use super::meter::Meter;
 use crate::clock;
-use crate::limits::{BULK_BYTES_MIN, SEND_WINDOW_BYTES};
+use crate::limits::{MTU_BYTES, SEND_WINDOW_BYTES};
 
 /// Names a connection of a driver; never names a later one in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,9 @@ pub(super) struct Connection {
     /// The owner has been told that it is gone, or has closed it.
     pub(super) lost: bool,
 }
+
+/// Bytes on the way that are what any short message may leave there.
+const FEW_BYTES: usize = 2 * MTU_BYTES as usize;
 
 /// Whether a connection has something long to send, and whether it is its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +122,7 @@ impl Connection {
 
     /// Bytes on its way, none when there are so few that they need not be reckoned with.
     pub(super) fn on_its_way(&self) -> usize {
-        Some(self.meter.bytes()).filter(|bytes| *bytes >= BULK_BYTES_MIN).unwrap_or(0)
+        Some(self.meter.bytes()).filter(|bytes| *bytes >= FEW_BYTES).unwrap_or(0)
     }
 
     /// Makes room for a write of so many bytes, if it is longer than what a connection may hold:

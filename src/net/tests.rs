@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::clock;
+use crate::limits::{BULK_BYTES_DUE_MAX, BULK_BYTES_PER_TURN, MTU_BYTES};
 
 struct Pair {
     server: Driver,
@@ -112,6 +113,71 @@ fn a_message_larger_than_every_window_arrives_whole_and_in_order() {
     assert!(got == sent);
     let counters = pair.server.counters().socket;
     assert!(counters.packets_sent > 4 * counters.send_calls, "bulk leaves in trains");
+}
+
+/// So many connections with a stream to each member, and nothing of the handshakes on the way.
+fn audience(members: usize) -> (Pair, Vec<(ConnectionId, StreamId)>) {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let mut streams = Vec::new();
+    for _ in 0..members {
+        let (server, _) = pair.connect();
+        streams.push((server, pair.server.open(server, Dir::Uni).unwrap()));
+    }
+    for _ in 0..20 {
+        pair.turn();
+        pair.ahead += Duration::from_millis(20);
+    }
+    (pair, streams)
+}
+
+fn bytes_sent(pair: &Pair) -> usize {
+    usize::try_from(pair.server.counters().socket.packets_sent).unwrap() * usize::from(MTU_BYTES)
+}
+
+#[test]
+fn a_short_message_leaves_in_the_turn_in_which_long_ones_only_begin() {
+    let (mut pair, mut streams) = audience(121);
+    let (short, to_short) = streams.pop().unwrap();
+    let long = Bytes::from(vec![7; 200_000]);
+    for (id, stream) in &streams {
+        pair.server.write(*id, *stream, &mut [long.clone()]).unwrap();
+    }
+    pair.server.write(short, to_short, &mut [Bytes::from_static(b"short")]).unwrap();
+    let before = bytes_sent(&pair);
+    pair.server.transmit(clock::now() + pair.ahead).unwrap();
+    let sent = bytes_sent(&pair) - before;
+    assert!(sent < BULK_BYTES_PER_TURN + 100_000, "{sent} bytes in one turn");
+    assert!(pair.server.is_busy(), "the others are still to come");
+    // Whatever the members read now left in that turn.
+    let now = clock::now() + pair.ahead;
+    let mut heard = Vec::new();
+    while pair.client.receive(now).unwrap() > 0 {
+        while let Some((id, event)) = pair.client.poll() {
+            if let Event::Readable(stream) = event {
+                pair.client.read(id, stream, |bytes| heard.push(bytes));
+            }
+        }
+    }
+    assert!(heard.iter().any(|bytes| bytes == "short".as_bytes()));
+}
+
+#[test]
+fn what_is_on_the_way_is_bounded_and_who_is_silent_does_not_count_for_long() {
+    let (mut pair, streams) = audience(500);
+    let long = Bytes::from(vec![7; 200_000]);
+    for (id, stream) in &streams {
+        pair.server.write(*id, *stream, &mut [long.clone()]).unwrap();
+    }
+    let before = bytes_sent(&pair);
+    // Nobody reads, so nobody acknowledges.
+    let now = clock::now() + pair.ahead;
+    (0..50).for_each(|_| pair.server.transmit(now).unwrap());
+    let first = bytes_sent(&pair) - before;
+    assert!(first >= BULK_BYTES_DUE_MAX / 2, "only {first} bytes");
+    assert!(first < BULK_BYTES_DUE_MAX + 100_000, "{first} bytes are on the way");
+    (0..50).for_each(|_| pair.server.transmit(now + Duration::from_secs(1)).unwrap());
+    let second = bytes_sent(&pair) - before - first;
+    assert!(second > 500_000, "only {second} bytes more: the silent hold up the others");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::provenance::{Provenance, source_name};
 use super::record::{
-    ClassRecord, Distribution, EngineUse, Floor, Latency, RealMembers, Record, RunCounts,
+    ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, RealMembers, Record, RunCounts,
     SCHEMA_VERSION, ServerUse, Throughput,
 };
 use super::verdict::{Evidence, judge};
@@ -107,6 +107,8 @@ pub struct ServerTotals {
     pub delivery_bytes: u64,
     /// What the kernel granted each of its sockets, in or out: the least.
     pub socket_buffer_bytes: u64,
+    /// Resident memory when so many members were attached and nothing had been sent.
+    pub idle: Option<(u64, u64)>,
 }
 
 /// What the engine spent on the measured window.
@@ -297,6 +299,11 @@ fn server_use(totals: ServerTotals, floor: &Result<F3, String>) -> ServerUse {
         syscalls: totals.syscalls,
         delivery_bytes: totals.delivery_bytes,
         socket_buffer_bytes: totals.socket_buffer_bytes,
+        idle: totals.idle.filter(|(_, members)| *members > 0).map(|(rss_bytes, members)| Idle {
+            rss_bytes,
+            members,
+            bytes_per_member: rss_bytes / members,
+        }),
         cpu_us_per_delivery,
         packets_per_delivery: each(totals.packets_sent as f64),
         syscalls_per_delivery: each(totals.syscalls as f64),

@@ -184,6 +184,9 @@ pub struct ServerUse {
     pub syscalls: u64,
     /// Bytes of the frames handed to recipients.
     pub delivery_bytes: u64,
+    /// What members cost that are only there; `None` in a record that is older than it.
+    #[serde(default)]
+    pub idle: Option<Idle>,
     /// What the kernel granted each of its sockets, in or out: the least.
     pub socket_buffer_bytes: u64,
     /// `None` without a delivery.
@@ -211,6 +214,17 @@ pub struct Floor {
     pub cpu_us_per_delivery: f64,
     /// Of the server's processor time for each delivery: 1 is the floor itself.
     pub share: f64,
+}
+
+/// The server's memory when all members were attached and nothing had been sent yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    /// Resident memory, all of it.
+    pub rss_bytes: u64,
+    /// Members.
+    pub members: u64,
+    /// The one divided by the other.
+    pub bytes_per_member: u64,
 }
 
 /// What the engine spent.

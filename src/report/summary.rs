@@ -189,8 +189,19 @@ fn cost(record: &Record) -> String {
         each(server.cpu_us_per_delivery),
         each(server.packets_per_delivery),
         each(server.syscalls_per_delivery),
-        floor(server),
+        idle(server) + &floor(server),
     )
+}
+
+/// Nothing for a record that is older than it.
+fn idle(server: &ServerUse) -> String {
+    server.idle.map_or_else(String::new, |idle| {
+        format!(
+            "idle        {} members attached: {} KiB of server memory each\n",
+            grouped(idle.members),
+            decimal(idle.bytes_per_member as f64 / 1024.0),
+        )
+    })
 }
 
 /// Nothing for a record that is older than the floor.

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::issue::{AT_END, AT_START};
+use super::issue::{AT_END, AT_START, IDLE};
 use super::{Sample, Worker};
 use crate::delivery::{Epoch, Kind, MessageId, Reject, Seq};
 use crate::load::attempt::index_of;
@@ -72,6 +72,10 @@ impl Worker<'_> {
 
     fn on_counters(&mut self, request: MessageId, server: Counters) {
         self.answered = self.since_origin();
+        if request == IDLE {
+            self.idle = Some(server);
+            return;
+        }
         let sample = Some(Sample { server, engine: Usage::own() });
         if request == AT_START {
             self.first = sample;

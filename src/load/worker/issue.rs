@@ -23,6 +23,7 @@ use crate::wire::Request;
 pub(super) const AT_START: MessageId = MessageId([1; 16]);
 pub(super) const AT_END: MessageId = MessageId([2; 16]);
 const IN_BETWEEN: MessageId = MessageId([3; 16]);
+pub(super) const IDLE: MessageId = MessageId([4; 16]);
 
 /// A message ready to be sent.
 struct Ready {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use flights::Flights;
+use issue::IDLE;
 use races::Race;
 
 use super::client::{Client, Heard, SessionNumber};
@@ -29,7 +30,7 @@ use crate::delivery::Seq;
 use crate::limits::{OPERATION_TIMEOUT, SERVER_SILENCE_MAX};
 use crate::net;
 use crate::process::Usage;
-use crate::wire::Counters;
+use crate::wire::{Counters, Request};
 
 /// How often slow questions are asked: is the server there, is everything delivered, progress.
 const LOOKING_ROUND: Duration = Duration::from_millis(100);
@@ -84,6 +85,7 @@ pub(super) struct Brought {
     pub(super) live_messages: u64,
     pub(super) refusals: BTreeMap<&'static str, u64>,
     pub(super) held: u64,
+    pub(super) idle: Option<Counters>,
     pub(super) first: Option<Sample>,
     pub(super) last: Option<Sample>,
     pub(super) server_lost: Option<String>,
@@ -136,6 +138,7 @@ pub(super) struct Worker<'a> {
     live_messages: u64,
     /// Refusals by reason.
     refusals: BTreeMap<&'static str, u64>,
+    idle: Option<Counters>,
     first: Option<Sample>,
     last: Option<Sample>,
     heartbeat_next: Duration,
@@ -197,6 +200,7 @@ impl<'a> Worker<'a> {
             called_for: 0,
             live_messages: 0,
             refusals: BTreeMap::new(),
+            idle: None,
             first: None,
             last: None,
             heartbeat_next: Duration::ZERO,
@@ -215,6 +219,7 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// When this side's own socket fails.
     pub(super) fn settle(&mut self) -> Result<(), net::Error> {
+        self.client.request(self.operator, &Request::Stats { request: IDLE });
         loop {
             let now = clock::now();
             if now >= self.origin {
@@ -352,6 +357,7 @@ impl<'a> Worker<'a> {
             live_messages: self.live_messages,
             refusals: self.refusals,
             held: self.held,
+            idle: self.idle,
             first: self.first,
             last: self.last,
             server_lost: self.server_lost,

@@ -83,3 +83,54 @@ impl Line {
         self.due < BULK_BYTES_DUE_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn those_in_front_are_done_before_others_begin() {
+        let mut line = Line::default();
+        (0..3).for_each(|index| line.join(index));
+        assert_eq!(line.next(), Some((0, true)));
+        line.queue(0);
+        assert_eq!(line.next(), Some((0, false)), "it goes on before the next one begins");
+        assert_eq!(line.next(), Some((1, true)), "it cannot go on: the next one begins");
+        line.queue(0);
+        line.queue(1);
+        assert_eq!(line.next(), Some((0, false)));
+        assert_eq!(line.next(), Some((1, false)));
+    }
+
+    #[test]
+    fn nobody_sends_while_as_much_is_on_the_way_as_may_be() {
+        let mut line = Line::default();
+        line.join(0);
+        line.join(1);
+        line.next();
+        line.queue(0);
+        line.reckon(0, BULK_BYTES_DUE_MAX);
+        assert!(!line.is_ready());
+        assert_eq!(line.next(), None);
+        line.reckon(BULK_BYTES_DUE_MAX, BULK_BYTES_DUE_MAX - 1);
+        assert!(line.is_ready());
+        assert_eq!(line.next(), Some((0, false)));
+    }
+
+    #[test]
+    fn who_has_been_silent_for_long_is_looked_at_and_not_before() {
+        let start = clock::now();
+        let mut line = Line::default();
+        line.join(0);
+        line.watch(start, 7);
+        assert_eq!(line.deadline(), None, "nobody waits for it");
+        line.reckon(0, BULK_BYTES_DUE_MAX);
+        assert_eq!(line.deadline(), Some(start + PATIENCE));
+        let almost = start + PATIENCE - Duration::from_nanos(1);
+        assert_eq!(line.doubtful(almost), None);
+        assert!(!Line::is_silent(almost, start));
+        assert_eq!(line.doubtful(start + PATIENCE), Some(7));
+        assert!(Line::is_silent(start + PATIENCE, start));
+    }
+}
