@@ -86,14 +86,14 @@ pub const TRAIN_PACKETS_MAX: usize = 44;
 pub const SEND_BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes written and not yet sent from which on a connection sends in turn with others like it.
-/// Above what a burst of coalesced messages comes to.
-pub const BULK_BYTES_MIN: usize = 12 << 10;
+/// Above what some eighty waiting messages of a sentence come to.
+pub const BULK_BYTES_MIN: usize = 32 << 10;
 
 /// Bytes of long transmissions that leave in one turn, one train of each connection after another:
 /// about a millisecond, which is what a short message waits behind them.
 pub const BULK_BYTES_PER_TURN: usize = 1 << 20;
 
-/// Bytes of long transmissions on their way at once, of one socket's connections together; beyond it
+/// Bytes of long transmissions on their way at once, of one driver's connections together; beyond it
 /// whoever has something long to send waits. What one socket's buffer holds: more would only stand
 /// in queues on the way, in front of everything else, until one of them overflows. To members 50 ms
 /// away it lets a shard send 84 MB/s of long messages.
@@ -110,9 +110,13 @@ pub const MTU_BYTES: u16 = 1_452;
 pub const CONNECTIONS_MAX: usize = 200_000;
 
 /// Packets that a member acknowledges at once, if they come within 25 ms
-/// (draft-ietf-quic-ack-frequency; RFC 9000 §13.2.2 suggests 2). More would leave a
-/// window that starts at ten packets waiting for that delay.
-pub const PACKETS_PER_ACK: u32 = 8;
+/// (draft-ietf-quic-ack-frequency; RFC 9000 §13.2.2 suggests 2). More would save little more.
+pub const PACKETS_PER_ACK: u32 = 10;
+
+/// Bytes that a connection may have on its way before the first acknowledgement: twice what a
+/// member acknowledges at once, so that no window ever waits for a delayed acknowledgement. RFC 9002
+/// §7.2 recommends half of it, for paths of which nothing is known.
+pub const INITIAL_WINDOW_BYTES: u64 = 2 * PACKETS_PER_ACK as u64 * MTU_BYTES as u64;
 
 /// Silence after which a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -199,7 +203,7 @@ pub const ATTACHMENTS_PENDING_MAX: usize = 16;
 pub const HELLO_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of waiting frames that are joined into one piece for everybody who is due the same. Joined
-/// once and copied once, however many recipients; a longer frame goes alone, uncopied.
+/// and copied once for a few dozen recipients; a longer frame goes alone, uncopied.
 pub const COALESCED_BYTES_MAX: usize = 64 << 10;
 
 /// Recipients visited before the shard looks at its socket again: about a millisecond of sends.

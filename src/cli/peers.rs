@@ -18,7 +18,9 @@ use super::run::{look_of_terminal, prepare, read_scenario};
 use super::{provenance, with_causes};
 use crate::clock;
 use crate::floor;
-use crate::limits::{FLOOR_BUDGET, IN_FLIGHT_MAX, ROUND_MESSAGES_MAX, ROUNDS_MAX};
+use crate::limits::{
+    FLOOR_BUDGET, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, ROUND_MESSAGES_MAX, ROUNDS_MAX,
+};
 use crate::load::Target;
 use crate::load::scenario::{self, Scenario};
 use crate::net::{CIPHER_SUITE, Fingerprint};
@@ -183,10 +185,12 @@ fn entrants(arguments: &Peers, apart: bool) -> anyhow::Result<Vec<Entrant<'stati
 
 /// What those in flight cost at least if they leave together: their bytes as one message.
 fn measure_floor(asked: &FloorWork) -> Result<FloorRound, String> {
-    let together = asked.body_bytes.saturating_mul(asked.in_flight as usize);
+    // No message is longer than the service takes.
+    let most = (MESSAGE_BYTES_MAX / asked.body_bytes.max(1)).max(1);
+    let together = (asked.in_flight as usize).min(most);
     let work = floor::Work {
         members: asked.members,
-        bytes: u32::try_from(together).unwrap_or(u32::MAX),
+        bytes: u32::try_from(asked.body_bytes * together).unwrap_or(u32::MAX),
         packets_per_ack: asked.packets_per_ack,
     };
     let found = floor::measure(&work, FLOOR_BUDGET).map_err(|error| error.to_string())?;
@@ -197,7 +201,7 @@ fn measure_floor(asked: &FloorWork) -> Result<FloorRound, String> {
     Ok(FloorRound {
         cpu: spent(found.cpu_us_per_delivery),
         wall: spent(found.wall_us_per_delivery),
-        deliveries: found.deliveries * u64::from(asked.in_flight),
+        deliveries: found.deliveries * together as u64,
     })
 }
 

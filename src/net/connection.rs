@@ -1,13 +1,11 @@
 //! One connection's slot in the driver.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use quinn_proto::{Dir, StreamEvent};
 
 use super::event::{Event, Lost};
 use super::meter::Meter;
-use crate::clock;
 use crate::limits::{MTU_BYTES, SEND_WINDOW_BYTES};
 
 /// Names a connection of a driver; never names a later one in the same slot.
@@ -23,7 +21,7 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     /// The socket it sends from.
     pub(super) socket: usize,
-    /// Already in one of the driver's lists of connections to send for.
+    /// In the driver's list of connections to send for at once.
     pub(super) queued: bool,
     /// Bytes written to its streams and not yet sent, never too many: a packet's overhead is taken
     /// for less than it is.
@@ -36,10 +34,15 @@ pub(super) struct Connection {
     meter: Meter,
     /// As much of that as the driver reckons with.
     pub(super) due: usize,
-    /// The driver looks now and then whether it is silent.
+    /// The driver will look whether it is overdue.
     pub(super) watched: bool,
-    /// When something came from its peer.
-    pub(super) heard_at: Instant,
+    /// What its peer had acknowledged when the driver looked last.
+    acknowledged: u64,
+    /// Its bytes on the way take so long that the driver reckons with them no more, until they are
+    /// few.
+    pub(super) overdue: bool,
+    /// In the line, among those that can send.
+    pub(super) ready: bool,
     /// The owner has been told that it is gone, or has closed it.
     pub(super) lost: bool,
 }
@@ -77,7 +80,9 @@ impl Connection {
             meter,
             due: 0,
             watched: false,
-            heard_at: clock::now(),
+            acknowledged: 0,
+            overdue: false,
+            ready: false,
             lost: false,
         }
     }
@@ -123,6 +128,13 @@ impl Connection {
     /// Bytes on its way, none when there are so few that they need not be reckoned with.
     pub(super) fn on_its_way(&self) -> usize {
         Some(self.meter.bytes()).filter(|bytes| *bytes >= FEW_BYTES).unwrap_or(0)
+    }
+
+    /// Whether its peer has acknowledged as much as is on the way since this was asked last.
+    pub(super) fn has_progressed(&mut self) -> bool {
+        let acknowledged = self.meter.acknowledged();
+        let since = acknowledged - std::mem::replace(&mut self.acknowledged, acknowledged);
+        since >= self.due as u64
     }
 
     /// Makes room for a write of so many bytes, if it is longer than what a connection may hold:

@@ -11,22 +11,36 @@ use std::time::Instant;
 use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
 
+use crate::limits::INITIAL_WINDOW_BYTES;
+
 /// What one connection has on its way. Written and read by the thread of its driver alone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(Arc<AtomicU64>);
+pub(super) struct Meter(Arc<Reading>);
+
+#[derive(Debug, Default)]
+struct Reading {
+    in_flight: AtomicU64,
+    acknowledged: AtomicU64,
+}
 
 impl Meter {
-    /// Bytes sent, and neither acknowledged nor given up.
+    /// Bytes sent, and neither acknowledged nor given up; between two acknowledgements also those
+    /// of packets that ask for none.
     pub(super) fn bytes(&self) -> usize {
-        usize::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        usize::try_from(self.0.in_flight.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes acknowledged so far.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.0.acknowledged.load(Ordering::Relaxed)
     }
 
     fn set(&self, bytes: u64) {
-        self.0.store(bytes, Ordering::Relaxed);
+        self.0.in_flight.store(bytes, Ordering::Relaxed);
     }
 
     fn change(&self, change: impl FnOnce(u64) -> u64) {
-        self.set(change(self.0.load(Ordering::Relaxed)));
+        self.set(change(self.0.in_flight.load(Ordering::Relaxed)));
     }
 }
 
@@ -51,7 +65,9 @@ impl ControllerFactory for Meters {
         if let Ok(mut last) = self.last.lock() {
             *last = meter.clone();
         }
-        let cubic = Arc::new(CubicConfig::default()).build(now, current_mtu);
+        let mut config = CubicConfig::default();
+        config.initial_window(INITIAL_WINDOW_BYTES);
+        let cubic = Arc::new(config).build(now, current_mtu);
         Box::new(Metered { cubic, meter })
     }
 }
@@ -75,6 +91,8 @@ impl Controller for Metered {
         app_limited: bool,
         rtt: &RttEstimator,
     ) {
+        let before = self.meter.0.acknowledged.load(Ordering::Relaxed);
+        self.meter.0.acknowledged.store(before + bytes, Ordering::Relaxed);
         self.cubic.on_ack(now, sent, bytes, app_limited, rtt);
     }
 

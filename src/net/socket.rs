@@ -240,7 +240,8 @@ impl Socket {
         }
         let train = datagrams.div_ceil(self.messages.len().max(1)).max(1);
         self.receive_batch = (BATCH_DATAGRAMS_MAX / train).max(RECEIVE_BATCH_MIN);
-        Ok((datagrams, self.messages.len() == batch))
+        // An empty datagram is one that was taken, too.
+        Ok((datagrams.max(self.messages.len()), self.messages.len() == batch))
     }
 
     /// Adds a datagram, or a train of `segment`-sized ones, to the batch; sends the batch when it
@@ -293,9 +294,11 @@ impl Socket {
                 }
                 Err(Errno::EINTR) => {}
                 Err(errno) if is_fatal(errno) => return Err(Error::Socket(errno.into())),
-                Err(_) => {
-                    // A path that cannot take trains refuses each of them: no more are made.
-                    self.takes_trains &= self.segment.is_none();
+                Err(errno) => {
+                    // A path that cannot take trains refuses each of them: no more are made. What is
+                    // wrong with one destination says nothing of the others.
+                    let refuses_trains = matches!(errno, Errno::EIO | Errno::EINVAL);
+                    self.takes_trains &= !(refuses_trains && self.pending[done].packets > 1);
                     self.counters.send_errors += 1;
                     done += 1;
                 }

@@ -162,7 +162,7 @@ fn a_short_message_leaves_in_the_turn_in_which_long_ones_only_begin() {
 }
 
 #[test]
-fn what_is_on_the_way_is_bounded_and_who_is_silent_does_not_count_for_long() {
+fn what_is_on_the_way_is_bounded_and_who_never_acknowledges_does_not_count_for_long() {
     let (mut pair, streams) = audience(500);
     let long = Bytes::from(vec![7; 200_000]);
     for (id, stream) in &streams {
@@ -177,7 +177,7 @@ fn what_is_on_the_way_is_bounded_and_who_is_silent_does_not_count_for_long() {
     assert!(first < BULK_BYTES_DUE_MAX + 100_000, "{first} bytes are on the way");
     (0..50).for_each(|_| pair.server.transmit(now + Duration::from_secs(1)).unwrap());
     let second = bytes_sent(&pair) - before - first;
-    assert!(second > 500_000, "only {second} bytes more: the silent hold up the others");
+    assert!(second > 500_000, "only {second} bytes more: the overdue hold up the others");
 }
 
 #[test]

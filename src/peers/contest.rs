@@ -5,20 +5,20 @@
 //! core, and only those of the contestant whose turn it is are awake. Between turns the others are
 //! looked after, so that no connection of theirs goes idle. Called by `cli`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::entrant::{Contestant, Entrant, FloorWork, Name, Part, Served, Status};
 use super::fault::Fault;
 use super::ledger::Ledger;
-use super::link::{Datagrams, Sealing};
+use super::link::Sealing;
+use super::round::{Reading, Round};
 use super::work::Work;
 use crate::clock;
 use crate::limits::{
     PACKETS_PER_ACK, PACKETS_PER_ACK_MAX, PEER_SILENCE_MAX, PEER_TURN_MAX, ROUND_MESSAGES_MAX,
 };
-use crate::load::recorder::Series;
 use crate::net::KeyExchange;
-use crate::process::{self, Usage};
+use crate::process;
 
 /// Server time that a warm-up takes at least: enough to tell what a message costs.
 const WARM_UP_CPU: Duration = Duration::from_millis(200);
@@ -105,33 +105,6 @@ pub struct Set {
     pub messages: u32,
     /// What each contestant did in each round, in the order it was measured.
     pub rounds: Vec<(Name, Round)>,
-}
-
-/// One contestant's round. What the floor has not is empty or zero.
-#[derive(Clone, Debug, Default)]
-pub struct Round {
-    /// From 0; the same for all that were measured together.
-    pub number: u32,
-    /// Deliveries, each checked.
-    pub deliveries: u64,
-    /// Bytes of their bodies.
-    pub body_bytes: u64,
-    /// How long it took.
-    pub wall: Duration,
-    /// What the server spent.
-    pub server_cpu: Duration,
-    /// What this process spent.
-    pub client_cpu: Duration,
-    /// What went over the loopback interface, headers and both directions.
-    pub loopback_bytes: u64,
-    /// The server's resident memory at the end.
-    pub server_rss_bytes: u64,
-    /// Data packets that one acknowledgement of a member answered; `None` over TCP.
-    pub packets_per_ack: Option<f64>,
-    /// From the publication to each member.
-    pub member: Series,
-    /// From the publication to the last member.
-    pub last: Series,
 }
 
 /// Runs everything. `say` gets a line for each step.
@@ -452,40 +425,6 @@ fn order(contestants: usize, round: u32) -> Vec<usize> {
     let forward = round.is_multiple_of(2);
     let place = |step| if forward { first + step } else { first + contestants - step };
     (0..contestants).map(|step| place(step) % contestants).collect()
-}
-
-/// What the system's books say at one moment.
-struct Reading {
-    at: Instant,
-    server: Usage,
-    client_us: u64,
-    loopback_bytes: u64,
-    datagrams: Datagrams,
-}
-
-impl Reading {
-    fn take(served: &Served<'_>) -> Self {
-        let server = Usage::of(served.server.pid()).unwrap_or_default();
-        let client_us = Usage::own().cpu_us();
-        let (loopback_bytes, datagrams) = (process::loopback_bytes(), served.link.datagrams());
-        Self { server, client_us, loopback_bytes, datagrams, at: clock::now() }
-    }
-}
-
-impl Round {
-    fn spend(&mut self, before: &Reading, after: &Reading) {
-        let micros = |before: u64, after: u64| Duration::from_micros(after.saturating_sub(before));
-        self.wall += after.at.saturating_duration_since(before.at);
-        self.server_cpu += micros(before.server.cpu_us(), after.server.cpu_us());
-        self.client_cpu += micros(before.client_us, after.client_us);
-        self.loopback_bytes += after.loopback_bytes.saturating_sub(before.loopback_bytes);
-        self.server_rss_bytes = after.server.rss_bytes;
-        let sent = after.datagrams.sent.saturating_sub(before.datagrams.sent);
-        let taken = after.datagrams.taken.saturating_sub(before.datagrams.taken);
-        #[expect(clippy::cast_precision_loss, reason = "counts of packets are far below 2^52")]
-        let ratio = (sent > 0).then(|| taken as f64 / sent as f64);
-        self.packets_per_ack = ratio;
-    }
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Name {
             Self::Nats => "nats-server, TLS over TCP",
             Self::Redis => "redis-server pub/sub, TLS over TCP",
             Self::Quinn => "naive baseline: stock quinn, task per member",
-            Self::Floor => "floor: sealing and sending a packet to each member, nothing else",
+            Self::Floor => "floor (F3): state, seal, send and acknowledgements, nothing else",
         }
     }
 

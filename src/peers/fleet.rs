@@ -1,7 +1,7 @@
 //! All members of a peer that speaks TCP: one thread, one epoll, one read buffer.
 //!
 //! As lean as our own client has to be: no task, no lock, no buffer for each connection, no copy of
-//! a body. A member has a connection of its own, and so has the publisher. Called by `round`
+//! a body. A member has a connection of its own, and so has the publisher. Called by `contest`
 //! through [`Link`].
 
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -27,6 +27,7 @@ mod nats;
 mod quic;
 pub mod record;
 mod redis;
+mod round;
 pub mod spread;
 pub mod summary;
 mod text;
@@ -36,7 +37,8 @@ pub mod work;
 #[cfg(test)]
 mod tests;
 
-pub use contest::{Found, Impossible, Options, Presence, Round, Set, contest};
+pub use contest::{Found, Impossible, Options, Presence, Set, contest};
 pub use entrant::{Entrant, FloorRound, FloorWork, MeasureFloor, Name, Server, Service, Status};
 pub use fault::Fault;
+pub use round::Round;
 pub use work::{NoWork, Work};

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::contest::{Found, Options, Round, Set};
+use super::contest::{Found, Options, Set};
 use super::entrant::{Name, Status};
+use super::round::Round;
 use super::spread::Spread;
 use super::work::Work;
 use crate::report::build::distribution;

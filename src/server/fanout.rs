@@ -30,7 +30,6 @@ struct Outlet<'a> {
     sessions: &'a mut Sessions,
     counters: &'a mut Counters,
     too_slow: &'a mut Vec<ConnectionId>,
-    now: Instant,
     slot: u32,
     group: GroupId,
     epoch: Epoch,
@@ -72,8 +71,6 @@ impl Outlet<'_> {
             }
             Some(_) => [peer.rest] = chunk,
         }
-        // Its state is in the cache now.
-        self.driver.send_now(self.now, connection);
         self.bytes += length;
         self.counters.add(Counter::Deliveries, frames as u64);
         self.counters.add(Counter::DeliveryBytes, length as u64);
@@ -159,7 +156,7 @@ impl Worker {
 
     fn sweep_chunk(&mut self, now: Instant, slot: u32) -> (usize, usize) {
         let since = now.saturating_duration_since(self.started);
-        let Some((mut outlet, audience)) = self.outlet(now, slot) else { return (0, 0) };
+        let Some((mut outlet, audience)) = self.outlet(slot) else { return (0, 0) };
         let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
         let visited = audience.sweep(since, VISITS_PER_CHUNK, &mut sink);
         (visited, outlet.bytes)
@@ -188,7 +185,7 @@ impl Worker {
             }
         }
         for slot in std::mem::take(&mut peer.waiting) {
-            if let Some((mut outlet, audience)) = self.outlet(now, slot) {
+            if let Some((mut outlet, audience)) = self.outlet(slot) {
                 audience.resume(since, key, &mut |key, due: Due<'_, Bytes>| outlet.take(key, due));
             }
             self.release_if_drained(slot);
@@ -200,7 +197,7 @@ impl Worker {
     pub(super) fn close_stalled(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.started);
         for slot in self.audiences.slots() {
-            if let Some((mut outlet, audience)) = self.outlet(now, slot) {
+            if let Some((mut outlet, audience)) = self.outlet(slot) {
                 let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
                 audience.close_stalled(since, &mut sink);
             }
@@ -210,7 +207,6 @@ impl Worker {
 
     fn outlet(
         &mut self,
-        now: Instant,
         slot: u32,
     ) -> Option<(Outlet<'_>, &mut crate::delivery::Audience<SessionKey, Bytes>)> {
         let place = self.audiences.place(slot)?;
@@ -221,7 +217,6 @@ impl Worker {
             sessions: &mut self.sessions,
             counters: &mut self.counters,
             too_slow: &mut self.too_slow,
-            now,
             slot,
             group,
             epoch,

@@ -263,6 +263,7 @@ impl Worker {
     /// Whether anything accepted has not been handed to a recipient or its sender yet.
     fn owes_anything(&self) -> bool {
         self.engine.held() > 0
+            || self.driver.is_behind()
             || self.sessions.iter().any(|session| {
                 let peer = session.peer.as_ref();
                 let behind =
@@ -302,7 +303,9 @@ impl Worker {
         self.driver.receive(now)?;
         while self.driver.poll().is_some() {}
         self.driver.transmit(now)?;
-        self.driver.wait(now, Some(until), None);
+        if !self.driver.is_busy() {
+            self.driver.wait(now, Some(until), None);
+        }
         Ok(())
     }
 }

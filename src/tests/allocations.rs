@@ -1,8 +1,8 @@
 //! What a delivery allocates, counted.
 //!
 //! A test target of its own, since the counter is its allocator. The path is the service's: a
-//! sweep hands joined frames to the streams of real connections over loopback, each is sent at
-//! once, acknowledgements come back. Only the serving side's calls are counted.
+//! sweep hands frames to the streams of real connections over loopback, they are sent together, and
+//! acknowledgements come back. Only the serving side's calls are counted.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -90,7 +90,6 @@ impl Hall {
             let mut chunk = [items.next().cloned().expect("something is due")];
             server.write(id, stream, &mut chunk).expect("the stream is open");
             assert!(chunk[0].is_empty(), "members keep up");
-            server.send_now(now, id);
             Taken::First(1)
         });
         self.server.transmit(now).expect("the socket is there");

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::limits::BULK_BYTES_DUE_MAX;
 
-/// How long the bytes of a silent peer are reckoned to be on their way: longer than nearly any
-/// round trip with its acknowledgement's delay. Who is gone must not hold up the others.
+/// How long a connection may take to have as much acknowledged as it has on the way, to be reckoned
+/// with any longer. Who takes longer has a slow path, or a peer that is gone or means ill, and must
+/// not hold up the others.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Numbers of connections, in the order of their turns.
@@ -21,7 +22,7 @@ pub(super) struct Line {
     waiting: VecDeque<u32>,
     /// Active ones that can send.
     ready: VecDeque<u32>,
-    /// Those with bytes on the way, with when to look whether they are still heard.
+    /// Those with bytes on the way, with when to look whether they are overdue.
     watched: VecDeque<(Instant, u32)>,
     due: usize,
 }
@@ -51,21 +52,15 @@ impl Line {
         self.due = self.due - before + after;
     }
 
-    /// A connection, heard at `heard_at`, has bytes on the way: it becomes doubtful if it stays
-    /// silent.
-    pub(super) fn watch(&mut self, heard_at: Instant, index: u32) {
-        self.watched.push_back((heard_at + PATIENCE, index));
+    /// A connection has bytes on the way at `now`, which never goes back.
+    pub(super) fn watch(&mut self, now: Instant, index: u32) {
+        self.watched.push_back((now + PATIENCE, index));
     }
 
-    /// A connection that was watched for long enough: it may be silent.
+    /// A connection that was watched for long enough: it may be overdue.
     pub(super) fn doubtful(&mut self, now: Instant) -> Option<u32> {
         let (_, index) = self.watched.pop_front_if(|(at, _)| *at <= now)?;
         Some(index)
-    }
-
-    /// Whether a peer that was last heard at `heard_at` is silent at `now`.
-    pub(super) fn is_silent(now: Instant, heard_at: Instant) -> bool {
-        now >= heard_at + PATIENCE
     }
 
     /// Whether anybody can send.
@@ -73,13 +68,14 @@ impl Line {
         self.has_room() && !(self.ready.is_empty() && self.waiting.is_empty())
     }
 
-    /// When to look at the line again although nothing comes: somebody may be silent.
+    /// When to look at the line again although nothing comes: somebody may be overdue.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let waited_for = !(self.has_room() || self.ready.is_empty() && self.waiting.is_empty());
         self.watched.front().filter(|_| waited_for).map(|(at, _)| *at)
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether less is on the way than may be.
+    pub(super) fn has_room(&self) -> bool {
         self.due < BULK_BYTES_DUE_MAX
     }
 }
@@ -119,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_been_silent_for_long_is_looked_at_and_not_before() {
+    fn who_has_had_bytes_on_the_way_for_long_is_looked_at_and_not_before() {
         let start = clock::now();
         let mut line = Line::default();
         line.join(0);
@@ -129,8 +125,6 @@ mod tests {
         assert_eq!(line.deadline(), Some(start + PATIENCE));
         let almost = start + PATIENCE - Duration::from_nanos(1);
         assert_eq!(line.doubtful(almost), None);
-        assert!(!Line::is_silent(almost, start));
         assert_eq!(line.doubtful(start + PATIENCE), Some(7));
-        assert!(Line::is_silent(start + PATIENCE, start));
     }
 }

@@ -197,6 +197,12 @@ impl Driver {
         self.counters.wakeups += 1;
     }
 
+    /// Whether any connection has something long of which not everything has been sent. O(connections).
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.connections.iter().flatten().any(|slot| slot.bulk != Bulk::No)
+    }
+
     /// Opens a stream, if the peer grants one.
     pub fn open(&mut self, id: ConnectionId, dir: Dir) -> Option<StreamId> {
         self.connection(id)?.proto.streams().open(dir)
@@ -238,7 +244,10 @@ impl Driver {
                 Ok(more) => written += more.bytes,
                 // Only a write that finds no room makes the connection announce room later.
                 Err(quinn_proto::WriteError::Blocked) => break,
-                Err(_) => return None,
+                Err(_) => {
+                    self.wrote(id.index, written);
+                    return None;
+                }
             }
             if chunks.iter().all(Bytes::is_empty) {
                 break;

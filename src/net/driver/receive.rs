@@ -56,7 +56,6 @@ impl Driver {
                     }
                     if let Some(slot) = self.connections.get_mut(handle.0).and_then(Option::as_mut)
                     {
-                        slot.heard_at = now;
                         slot.proto.handle_event(event);
                     }
                 }

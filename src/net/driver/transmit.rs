@@ -10,8 +10,7 @@ use std::time::Instant;
 
 use quinn_proto::ConnectionHandle;
 
-use super::line::Line;
-use super::{Bulk, ConnectionId, Driver, Error};
+use super::{Bulk, Driver, Error};
 use crate::limits::{BULK_BYTES_MIN, BULK_BYTES_PER_TURN};
 
 /// Bytes of a packet that are surely not a stream's: header and tag. Its frames have headers too.
@@ -38,23 +37,15 @@ impl Driver {
         self.sockets.iter_mut().try_for_each(super::Socket::flush)
     }
 
-    /// Lets a connection send what it has without waiting for [`Self::transmit`], which still has
-    /// to be called: datagrams leave in batches. Long things do wait.
-    pub fn send_now(&mut self, now: Instant, id: ConnectionId) {
-        if self.connection(id).is_some_and(|slot| slot.bulk == Bulk::No && !slot.queued) {
-            self.send(now, id.index);
-        }
-    }
-
-    /// Lets [`Self::transmit`] look at a connection.
+    /// Lets [`Self::transmit`] look at a connection: as one in line, if it can send as such.
     pub(super) fn mark_dirty(&mut self, index: u32) {
         let Some(slot) = self.connections[index as usize].as_mut() else { return };
-        if std::mem::replace(&mut slot.queued, true) {
-            return;
+        if slot.bulk == Bulk::Active && !std::mem::replace(&mut slot.ready, true) {
+            self.bulk.queue(index);
         }
-        match slot.bulk {
-            Bulk::Active => self.bulk.queue(index),
-            Bulk::No | Bulk::Waiting => self.dirty.push(index),
+        let in_line = slot.bulk == Bulk::Active && self.bulk.has_room();
+        if !in_line && !std::mem::replace(&mut slot.queued, true) {
+            self.dirty.push(index);
         }
     }
 
@@ -73,10 +64,11 @@ impl Driver {
     fn transmit_bulk(&mut self, now: Instant) {
         while let Some(index) = self.bulk.doubtful(now) {
             let Some(slot) = self.connections[index as usize].as_mut() else { continue };
-            slot.watched = slot.due > 0 && !Line::is_silent(now, slot.heard_at);
+            slot.watched = slot.due > 0 && slot.has_progressed();
             if slot.watched {
-                self.bulk.watch(slot.heard_at, index);
-            } else {
+                self.bulk.watch(now, index);
+            } else if slot.due > 0 {
+                slot.overdue = true;
                 let before = std::mem::take(&mut slot.due);
                 self.bulk.reckon(before, 0);
             }
@@ -86,6 +78,7 @@ impl Driver {
             && let Some((index, waited)) = self.bulk.next()
         {
             let Some(slot) = self.connections[index as usize].as_mut() else { continue };
+            slot.ready = false;
             if waited {
                 if slot.bulk != Bulk::Waiting {
                     continue;
@@ -97,12 +90,17 @@ impl Driver {
     }
 
     /// Sends a connection's packets until it has no more or has sent a whole train; the bytes.
-    /// One that waits for its turn only says what cannot wait, in a packet.
+    /// One in line that is not to send now only says what cannot wait, in a packet.
     pub(super) fn send(&mut self, now: Instant, index: u32) -> usize {
         let Some(slot) = self.connections[index as usize].as_mut() else { return 0 };
         slot.queued = false;
         let socket = &mut self.sockets[slot.socket];
-        let train = if slot.bulk == Bulk::Waiting { 1 } else { socket.train_max() };
+        let held = match slot.bulk {
+            Bulk::No => false,
+            Bulk::Waiting => true,
+            Bulk::Active => !self.bulk.has_room(),
+        };
+        let train = if held { 1 } else { socket.train_max() };
         let mut bytes = 0;
         let more = loop {
             self.scratch.clear();
@@ -120,14 +118,15 @@ impl Driver {
                 self.failed = Some(error);
                 break false;
             }
-            if packets >= train && slot.bulk != Bulk::No {
-                break slot.bulk == Bulk::Active;
+            if packets >= train {
+                break true;
             }
         };
         self.reckon(now, index);
         self.take_leave(index);
         self.settle(index);
-        if more {
+        // Who is held will be heard, or has its turn.
+        if more && !held {
             self.mark_dirty(index);
         }
         bytes
@@ -145,13 +144,16 @@ impl Driver {
     /// Takes a connection's bytes on the way into account, if it has or had many.
     pub(super) fn reckon(&mut self, now: Instant, index: u32) {
         let Some(slot) = self.connections[index as usize].as_mut() else { return };
-        if slot.bulk == Bulk::No && slot.due == 0 {
+        if slot.bulk == Bulk::No && slot.due == 0 && !slot.overdue {
             return;
         }
         let before = slot.due;
-        slot.due = slot.on_its_way();
+        let bytes = slot.on_its_way();
+        slot.overdue &= bytes > 0;
+        slot.due = if slot.overdue { 0 } else { bytes };
         self.bulk.reckon(before, slot.due);
         if slot.due > 0 && !std::mem::replace(&mut slot.watched, true) {
+            slot.has_progressed();
             self.bulk.watch(now, index);
         }
     }
