@@ -62,9 +62,14 @@ def origin(provenance):
     commit = (provenance["git_commit"] or "no commit")[:12]
     dirty = " with changes" if provenance.get("git_dirty") else ""
     return (
-        f"{provenance['cores']} x {provenance['cpu_model']}, Linux {provenance['kernel']}, "
+        f"{provenance['cores']} x {provenance['cpu_model']}, {provenance['kernel']}, "
         f"commit {commit}{dirty}"
     )
+
+
+def origins(records):
+    """Every machine and commit that the records name, once."""
+    return "; ".join(dict.fromkeys(origin(record["provenance"]) for record in records))
 
 
 def median(spread):
@@ -100,6 +105,7 @@ def compared(name):
                 ratio(by_name.get("quinn")),
                 f"{median(ours['deliveries_per_s']):,.0f}",
                 duration(median(ours["last_member_p50_us"])),
+                digits(median(ours["member_p99_over_p50"])),
             ]
         )
     return record, rows
@@ -116,24 +122,36 @@ def comparisons():
         "stock quinn x",
         "deliveries/s",
         "last member",
+        "p99/p50 of members",
     ]
     records, rows = [], []
     for name in COMPARISONS:
         record, more = compared(name)
         records.append(record)
         rows += more
+    told_origins = origins(records)
+    absent = [
+        f"{contestant['name']} {contestant['status']} ({contestant['why']})"
+        for record in records
+        for contestant in record["contestants"]
+        if contestant["status"] != "completed"
+    ]
     versions = {
         contestant["name"]: contestant["version"]
         for contestant in records[0]["contestants"]
         if contestant["version"]
     }
-    told = "; ".join(f"{name} {versions[name]}" for name in ("nats", "redis", "quinn") if name in versions)
+    # Redis goes on with its build's hash.
+    told = "; ".join(
+        versions[name].split(" sha=")[0] for name in ("nats", "redis", "quinn") if name in versions
+    )
     return (
         "Processor time of the server for each delivery, on one core, and how many times as much the "
         "others took in the same rounds (least..greatest round). A closed loop with so many messages "
         "in flight; `peers` above says what is alike and what is not.\n\n"
         + table(header, rows)
-        + f"\n{origin(records[0]['provenance'])}; {told}.\n"
+        + f"\n{told_origins}; {told}.\n"
+        + (f"\nNot in all rounds: {'; '.join(absent)}.\n" if absent else "")
     )
 
 
@@ -148,9 +166,10 @@ def runs():
         "p99",
         "KiB of an idle member",
     ]
-    rows = []
+    rows, records = [], []
     for name in RUNS:
         record = load(REFERENCE / name / "run.json")
+        records.append(record)
         server = record["server"]
         floor, idle = server.get("floor"), server.get("idle")
         last = record["latency_us"]["fanout_last"]
@@ -160,7 +179,8 @@ def runs():
                 f"{record['verdict']['status']}, {sum(record['violations'].values())} violations",
                 f"{record['counts']['deliveries']:,}",
                 digits(server["cpu_us_per_delivery"]),
-                digits(floor["share"]) if floor else "-",
+                # The floor of a mean frame says nothing of a mixture.
+                digits(floor["share"]) if floor and len(record["classes"]) == 1 else "-",
                 duration(last["p50"]),
                 duration(last["p99"]),
                 digits(idle["bytes_per_member"] / 1024) if idle else "-",
@@ -180,11 +200,10 @@ def runs():
                     "",
                 ]
             )
-    record = load(REFERENCE / "fanout-1k" / "run.json")
     return (
         "Open-loop runs of the scenarios, latency from the intended instant:\n\n"
         + table(header, rows)
-        + f"\n{origin(record['provenance'])}.\n"
+        + f"\n{origins(records)}.\n"
     )
 
 
