@@ -62,7 +62,12 @@ fn ours_and_the_baseline_are_compared_and_nothing_is_left_but_the_result() {
         for result in set["results"].as_array().unwrap() {
             let rounds = result["rounds"].as_array().unwrap();
             assert_eq!(rounds.len(), 2);
-            assert!(rounds.iter().all(|round| round["deliveries"] == 96), "{rounds:?}");
+            // The floor takes its time, not a number of messages.
+            let right = |round: &Value| match result["name"] == "floor" {
+                true => round["deliveries"].as_u64() > Some(0),
+                false => round["deliveries"] == 96,
+            };
+            assert!(rounds.iter().all(right), "{rounds:?}");
         }
     }
     let summary = fs::read_to_string(desk.results()[0].join("summary.txt")).unwrap();
