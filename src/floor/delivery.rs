@@ -8,6 +8,7 @@ use super::error::Error;
 use super::packet::{Key, Secret};
 use super::recipients::{Recipient, Recipients, Shared};
 use super::service::{MEMBER_BYTES, Member, Service};
+use super::spread::Spread;
 use super::work::Work;
 use crate::clock;
 use crate::limits::{CLIENT_SOCKETS, FLOOR_LOSSES_MAX, FLOOR_ROUNDS, FLOOR_ROUNDS_MIN};
@@ -38,30 +39,6 @@ pub struct F3 {
     pub state_bytes: u64,
     /// Whether each side had a core of its own. If not, wall time is that of both together.
     pub apart: bool,
-}
-
-/// The middle of the rounds, and how far apart they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
-    /// Half of the rounds are not above it.
-    pub median: f64,
-    /// The lowest.
-    pub min: f64,
-    /// The highest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// Of the values of some rounds; all zero without any.
-    #[must_use]
-    pub fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let (Some(&min), Some(&max)) = (values.first(), values.last()) else {
-            return Self::default();
-        };
-        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-        Self { median: f64::midpoint(low, high), min, max }
-    }
 }
 
 /// Measures the floor of `work` on this machine.
@@ -210,7 +187,7 @@ fn conclude(work: Work, rounds: &[Round], losses: u32, apart: bool) -> F3 {
     let deliveries = |round: &Round| u64::from(round.messages) * u64::from(work.members);
     let each = |of: fn(&Round) -> Duration| {
         let per = |round| of(round).as_secs_f64() * 1e6 / deliveries(round) as f64;
-        Spread::of(rounds.iter().map(per).collect())
+        Spread::of(rounds.iter().map(per)).unwrap_or_default()
     };
     F3 {
         work,

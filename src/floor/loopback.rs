@@ -16,8 +16,8 @@ use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 
-use super::delivery::Spread;
 use super::error::Error;
+use super::spread::Spread;
 use crate::clock;
 use crate::limits::{
     BATCH_DATAGRAMS_MAX, DESCRIPTORS_SPARED, FLOOR_RECEIVERS_MAX, FLOOR_ROUNDS, FLOOR_SILENCE_MAX,
@@ -223,7 +223,7 @@ impl<'a> Sender<'a> {
         Ok(Sending {
             manner,
             receivers: u32::try_from(self.receivers.len()).unwrap_or(u32::MAX),
-            cpu_us_per_packet: Spread::of(rounds),
+            cpu_us_per_packet: Spread::of(rounds).unwrap_or_default(),
             packets: self.sent - sent,
             lost: self.lost - lost,
         })

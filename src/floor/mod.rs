@@ -14,12 +14,14 @@ mod packet;
 mod recipients;
 mod seal;
 mod service;
+mod spread;
 mod work;
 #[cfg(test)]
 mod tests;
 
-pub use delivery::{F3, Spread, measure};
+pub use delivery::{F3, measure};
 pub use error::Error;
 pub use loopback::{Manner, Sending, check_receivers, send};
 pub use seal::{Sealing, seal};
+pub use spread::Spread;
 pub use work::Work;

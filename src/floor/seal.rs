@@ -10,7 +10,7 @@ use aws_lc_rs::aead::{
     Tag, UnboundKey,
 };
 
-use super::delivery::Spread;
+use super::spread::Spread;
 use crate::clock;
 use crate::limits::FLOOR_ROUNDS;
 use crate::process;
@@ -47,8 +47,8 @@ pub fn seal(budget: Duration) -> Vec<Sealing> {
         .map(|((cipher, algorithm), bytes)| {
             let mut sealer = Sealer::new(algorithm, bytes);
             sealer.round(part / 4);
-            let rounds = (0..FLOOR_ROUNDS).map(|_| sealer.round(part)).collect();
-            Sealing { cipher, bytes, ns_per_packet: Spread::of(rounds) }
+            let rounds = (0..FLOOR_ROUNDS).map(|_| sealer.round(part)).collect::<Vec<_>>();
+            Sealing { cipher, bytes, ns_per_packet: Spread::of(rounds).unwrap_or_default() }
         })
         .collect()
 }

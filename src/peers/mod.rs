@@ -28,7 +28,7 @@ mod quic;
 pub mod record;
 mod redis;
 mod round;
-pub mod spread;
+mod spread;
 pub mod summary;
 mod text;
 mod tls;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::contest::{Found, Options, Set};
 use super::entrant::{Name, Status};
 use super::round::Round;
-use super::spread::Spread;
+use super::spread::of_ratios;
 use super::work::Work;
+use crate::floor::Spread;
 use crate::report::build::distribution;
 use crate::report::provenance::Provenance;
 use crate::report::record::Distribution;
@@ -300,7 +301,7 @@ impl Figures<Option<Spread>> {
     }
 
     fn over(rounds: &[RoundRecord], base: &[RoundRecord]) -> Self {
-        Self::each(|read| Spread::of_ratios(&values(rounds, read), &values(base, read)))
+        Self::each(|read| of_ratios(&values(rounds, read), &values(base, read)))
     }
 
     fn each(spread: impl Fn(Read<Option<f64>>) -> Option<Spread>) -> Self {

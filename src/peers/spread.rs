@@ -1,41 +1,17 @@
-//! What several rounds say of one figure: its median and how far it strayed.
+//! Ratios over rounds: taken within a round, where both sides met the same machine, and only then
+//! summed up.
 //!
-//! Pure. Ratios are taken within a round, where both sides met the same machine, and only then
-//! summed up. Called by `record`.
+//! Pure. Called by `record`.
 
-use serde::{Deserialize, Serialize};
+use crate::floor::Spread;
 
-/// A figure over rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// The middle value; of an even number of them the mean of the two in the middle.
-    pub median: f64,
-    /// The least.
-    pub min: f64,
-    /// The greatest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// Of these values; `None` when there is none, or one that is no number.
-    #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
-        (min.is_finite() && max.is_finite()).then_some(Self { median, min, max })
-    }
-
-    /// Of a figure of one contestant over that of another, round by round; each is given with its
-    /// round. Rounds that only one of them has do not count, nor does a figure of zero below.
-    #[must_use]
-    pub fn of_ratios(above: &[(u32, f64)], below: &[(u32, f64)]) -> Option<Self> {
-        Self::of(above.iter().filter_map(|(round, value)| {
-            let same = below.iter().find(|(other, _)| other == round);
-            same.filter(|(_, base)| *base > 0.0).map(|(_, base)| value / base)
-        }))
-    }
+/// Of a figure of one contestant over that of another, round by round; each is given with its
+/// round. Rounds that only one of them has do not count, nor does a figure of zero below.
+pub(super) fn of_ratios(above: &[(u32, f64)], below: &[(u32, f64)]) -> Option<Spread> {
+    Spread::of(above.iter().filter_map(|(round, value)| {
+        let same = below.iter().find(|(other, _)| other == round);
+        same.filter(|(_, base)| *base > 0.0).map(|(_, base)| value / base)
+    }))
 }
 
 #[cfg(test)]
@@ -64,7 +40,7 @@ mod tests {
         let above = [(0, 3.0), (1, 6.0), (2, 12.0)];
         let below = [(2, 4.0), (0, 1.0), (1, 2.0)];
         let three = Spread { median: 3.0, min: 3.0, max: 3.0 };
-        assert_eq!(Spread::of_ratios(&above, &below), Some(three));
+        assert_eq!(of_ratios(&above, &below), Some(three));
     }
 
     #[test]
@@ -72,7 +48,7 @@ mod tests {
         let above = [(0, 8.0), (1, 6.0), (2, 5.0)];
         let below = [(1, 2.0), (2, 0.0), (3, 1.0)];
         let one = Spread { median: 3.0, min: 3.0, max: 3.0 };
-        assert_eq!(Spread::of_ratios(&above, &below), Some(one));
-        assert_eq!(Spread::of_ratios(&above, &[]), None);
+        assert_eq!(of_ratios(&above, &below), Some(one));
+        assert_eq!(of_ratios(&above, &[]), None);
     }
 }

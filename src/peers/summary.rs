@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::entrant::{Name, Status};
 use super::record::{ContestantRecord, PeersRecord, ResultRecord, SetRecord};
-use super::spread::Spread;
+use crate::floor::Spread;
 use crate::report::summary::{Look, decimal, duration, grouped, origin, table};
 
 /// Client time beyond Stentor's by which a client counts as the dearer one: less is noise.

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::RecordError;
-use crate::floor::{self, F3, Manner, Sealing, Sending};
+use crate::floor::Spread;
+use crate::floor::{F3, Manner, Sealing, Sending};
 
 /// The version that [`HostRecord::schema_version`] has.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -44,17 +45,6 @@ pub struct Machine {
     pub cores: Option<u32>,
     /// The kernel's name and release.
     pub kernel: Option<String>,
-}
-
-/// The middle of some rounds, and how far apart they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// The median.
-    pub median: f64,
-    /// The lowest.
-    pub min: f64,
-    /// The highest.
-    pub max: f64,
 }
 
 /// Sealing with one cipher at one size.
@@ -135,18 +125,12 @@ impl HostRecord {
     }
 }
 
-impl From<floor::Spread> for Spread {
-    fn from(floor::Spread { median, min, max }: floor::Spread) -> Self {
-        Self { median, min, max }
-    }
-}
-
 impl From<&Sealing> for SealRecord {
     fn from(of: &Sealing) -> Self {
         Self {
             cipher: of.cipher.to_owned(),
             bytes: of.bytes as u64,
-            ns_per_packet: of.ns_per_packet.into(),
+            ns_per_packet: of.ns_per_packet,
         }
     }
 }
@@ -165,7 +149,7 @@ impl SendRecord {
             receivers: sending.receivers,
             receivers_asked,
             packet_bytes: sending.manner.packet_bytes() as u64,
-            cpu_us_per_packet: sending.cpu_us_per_packet.into(),
+            cpu_us_per_packet: sending.cpu_us_per_packet,
             packets: sending.packets,
             lost: sending.lost,
         }
@@ -178,8 +162,8 @@ impl From<&F3> for F3Record {
             members: of.work.members,
             bytes: of.work.bytes.into(),
             packets_per_ack: of.work.packets_per_ack,
-            cpu_us_per_delivery: of.cpu_us_per_delivery.into(),
-            wall_us_per_delivery: of.wall_us_per_delivery.into(),
+            cpu_us_per_delivery: of.cpu_us_per_delivery,
+            wall_us_per_delivery: of.wall_us_per_delivery,
             deliveries: of.deliveries,
             packets: of.packets,
             acks: of.acks,

@@ -2,8 +2,9 @@
 //!
 //! Returns a string and never prints. Called by `cli`.
 
-use super::host::{F3Record, HostRecord, SendRecord, Spread};
+use super::host::{F3Record, HostRecord, SendRecord};
 use super::summary::{Look, decimal, grouped, table};
+use crate::floor::Spread;
 
 /// Renders `record`.
 #[must_use]

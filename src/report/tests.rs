@@ -10,13 +10,14 @@ use hdrhistogram::serialization::Deserializer;
 
 use super::build::{EngineTotals, Finished, ServerTotals, record};
 use super::folder::{RunFolder, keep_host};
-use super::host::{F3Record, HostRecord, Machine, SealRecord, SendRecord, Spread};
+use super::host::{F3Record, HostRecord, Machine, SealRecord, SendRecord};
 use super::host_summary;
 use super::provenance::Provenance;
 use super::record::{Floor, Record, RecordError};
 use super::summary::{Look, render};
 use super::verdict::Status;
-use crate::floor::{self, F3, Manner, Sending, Work};
+use crate::floor::Spread;
+use crate::floor::{F3, Manner, Sending, Work};
 use crate::load::Verified;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
@@ -86,7 +87,7 @@ fn a_record_survives_being_written_and_read() {
 
 /// A floor of 2.25 microseconds.
 fn f3() -> F3 {
-    let spread = |median| floor::Spread { median, min: 2.0, max: 3.0 };
+    let spread = |median| Spread { median, min: 2.0, max: 3.0 };
     F3 {
         work: Work { members: 900, bytes: 250, packets_per_ack: 2 },
         cpu_us_per_delivery: spread(2.25),
@@ -209,7 +210,7 @@ fn host() -> HostRecord {
     let sending = Sending {
         manner: Manner::Trains,
         receivers: 10,
-        cpu_us_per_packet: floor::Spread::default(),
+        cpu_us_per_packet: Spread::default(),
         packets: 440,
         lost: 44,
     };
