@@ -14,7 +14,7 @@ use super::work::Work;
 use crate::floor::Spread;
 use crate::report::build::distribution;
 use crate::report::provenance::Provenance;
-use crate::report::record::Distribution;
+use crate::report::record::{Distribution, RecordError};
 
 /// The version that [`PeersRecord::schema_version`] has.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -149,20 +149,6 @@ pub struct RoundRecord {
     pub last_member: Distribution,
 }
 
-/// A comparison that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum PeersRecordError {
-    /// It is not a record.
-    #[error("not a record of a comparison: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// It is one of another version.
-    #[error("a record of version {found}; this program reads version {SCHEMA_VERSION}")]
-    Version {
-        /// Which.
-        found: u32,
-    },
-}
-
 impl PeersRecord {
     /// Everything that was found, and where it comes from.
     #[must_use]
@@ -217,16 +203,9 @@ impl PeersRecord {
     /// Reads one back.
     ///
     /// # Errors
-    /// [`PeersRecordError`].
-    pub fn from_json(json: &str) -> Result<Self, PeersRecordError> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            schema_version: u32,
-        }
-        let Versioned { schema_version: found } = serde_json::from_str(json)?;
-        if found != SCHEMA_VERSION {
-            return Err(PeersRecordError::Version { found });
-        }
+    /// When it is something else, or of another version.
+    pub fn from_json(json: &str) -> Result<Self, RecordError> {
+        RecordError::unless_version(json, SCHEMA_VERSION)?;
         Ok(serde_json::from_str(json)?)
     }
 }

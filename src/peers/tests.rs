@@ -12,13 +12,14 @@ use super::entrant::{Contestant, Name, Part, Served, Server, Status};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::link::{Link, Sealing};
-use super::record::{PeersRecord, PeersRecordError, SCHEMA_VERSION};
+use super::record::{PeersRecord, SCHEMA_VERSION};
 use super::summary::render;
 use super::work::Work;
 use crate::clock;
 use crate::delivery::{DeviceId, Epoch, GroupId};
 use crate::net::KeyExchange;
 use crate::report::provenance::Provenance;
+use crate::report::record::RecordError;
 use crate::report::summary::Look;
 
 const MEMBERS: usize = 3;
@@ -248,9 +249,9 @@ fn a_record_of_another_version_or_of_nothing_is_refused() {
     let found = SCHEMA_VERSION + 1;
     assert!(matches!(
         PeersRecord::from_json(&newer),
-        Err(PeersRecordError::Version { found: other }) if other == found
+        Err(RecordError::Version { found: other, known: SCHEMA_VERSION }) if other == found
     ));
-    assert!(matches!(PeersRecord::from_json("{}"), Err(PeersRecordError::Malformed(_))));
+    assert!(matches!(PeersRecord::from_json("{}"), Err(RecordError::Malformed(_))));
 }
 
 #[test]

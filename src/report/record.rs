@@ -279,7 +279,10 @@ impl Record {
 
 impl RecordError {
     /// Looks at the version alone: a record of another one may have any other form.
-    pub(super) fn unless_version(json: &str, known: u32) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// When it is not `known`, or there is none.
+    pub fn unless_version(json: &str, known: u32) -> Result<(), Self> {
         #[derive(Deserialize)]
         struct Versioned {
             schema_version: u32,
