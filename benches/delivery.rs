@@ -14,8 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use stentor::delivery::{
-    Audience, DeviceId, Due, Epoch, GroupId, Input, Kind, Link, MessageId, Output, Policy, Reject,
-    RingLimits, RosterChange, Seq, Shard, Start, Submission, Taken,
+    Audience, DeviceId, Due, Enclosed, Epoch, Founding, GroupId, Input, Kind, Link, MessageId,
+    Output, Policy, Reject, RingLimits, RosterChange, Seq, Shard, Start, Submission, Taken,
 };
 use stentor::limits::{
     AUDIENCE_BYTES_MAX, AUDIENCE_ENTRIES_MAX, FRAME_BYTES_MAX, MESH_BATCHES_MAX,
@@ -247,11 +247,11 @@ impl Bed {
         let mut shard = Shard::new(Policy::default());
         let groups: Vec<GroupId> = (0..groups).map(group).collect();
         for group in &groups {
-            let roster = (0..members).map(device).collect();
-            let (device, request, epoch) = (device(0), MessageId([0; 16]), Epoch(0));
-            let group = *group;
-            shard.handle(NOW, Input::Create { from: FROM, device, request, group, epoch, roster });
-            assert!(matches!(shard.poll(), Some(Output::Created { .. })));
+            let founding = Founding::plain(*group, (0..members).map(device).collect());
+            let (device, request) = (device(0), MessageId([0; 16]));
+            let founding = Box::new(founding);
+            shard.handle(NOW, Input::Create { from: FROM, device, request, founding });
+            assert!(matches!(shard.poll(), Some(Output::Created(_))));
             assert!(matches!(shard.poll(), Some(Output::Done { .. })));
         }
         let body = Bytes::from(private_message(Epoch(0), 1));
@@ -276,7 +276,9 @@ impl Bed {
             group: self.groups[self.group],
             epoch,
             kind,
+            joins: false,
             change: RosterChange::default(),
+            enclosed: Enclosed::default(),
             body: self.body.clone(),
         };
         let device = device(self.member);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::delivery::{Entry, GroupId, Input, Kind, Output, Policy, Shard};
+use crate::delivery::{Entry, Founding, GroupId, Input, Kind, Output, Policy, Shard};
 use crate::log::{Error, Log, Position};
 
 /// First byte of a log entry.
@@ -94,7 +94,8 @@ impl<L: Log> Engine<L> {
     fn append(&mut self, output: &Output) -> Result<(), Error> {
         self.header.clear();
         let body: &[u8] = match output {
-            Output::Created { group, epoch, roster } => {
+            Output::Created(founding) => {
+                let Founding { group, epoch, roster, .. } = &**founding;
                 tag(&mut self.header, Tag::Created, group);
                 self.header.extend(epoch.0.to_be_bytes());
                 for device in roster {
@@ -148,7 +149,9 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    use crate::delivery::{DeviceId, Epoch, Link, MessageId, RosterChange, Seq, Submission};
+    use crate::delivery::{
+        DeviceId, Enclosed, Epoch, Link, MessageId, RosterChange, Seq, Submission,
+    };
     use crate::log::Memory;
 
     /// A log whose watermark moves only when told to, and which can be told to fail.
@@ -185,9 +188,7 @@ mod tests {
             from: FROM,
             device: DEVICE,
             request: MessageId([0; 16]),
-            group: group(),
-            epoch: Epoch(0),
-            roster: vec![DEVICE],
+            founding: Box::new(Founding::plain(group(), vec![DEVICE])),
         }
     }
 
@@ -201,7 +202,9 @@ mod tests {
             group: group(),
             epoch: Epoch(epoch),
             kind: Kind::Commit,
+            joins: false,
             change: RosterChange::default(),
+            enclosed: Enclosed::default(),
             body: Bytes::from_static(b"commit"),
         };
         Input::Submit { from: FROM, device: DEVICE, submission }
@@ -225,7 +228,7 @@ mod tests {
         assert_eq!(released(&mut engine), [], "neither answers nor fan-out nor backlog");
         engine.log.durable = 1;
         let first = released(&mut engine);
-        assert!(matches!(first[..], [Output::Created { .. }, Output::Done { .. }]), "{first:?}");
+        assert!(matches!(first[..], [Output::Created(_), Output::Done { .. }]), "{first:?}");
         engine.log.durable = 2;
         let rest = released(&mut engine);
         assert!(

@@ -53,6 +53,10 @@ pub const RETRIES_REMEMBERED_MAX: usize = 1 << 20;
 /// How long an accepted message id is remembered: far beyond any client's retry.
 pub const RETRY_AGE_MAX: Duration = Duration::from_secs(600);
 
+/// How long a message is kept for members that have not acknowledged it, unless more messages or
+/// bytes push it out before. Costs memory, and log, for as long as a member stays away.
+pub const RETENTION_AGE_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// Shards of one server: the width of a group's watcher set.
 pub const SHARDS_MAX: usize = 64;
 

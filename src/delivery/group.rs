@@ -5,16 +5,18 @@
 use std::collections::VecDeque;
 
 use super::ids::{DeviceId, Epoch, Seq};
-use super::message::{Entry, Kind, Submission};
+use super::message::{Entry, Founding, Kind, Submission};
 use super::reject::Reject;
 use super::ring::{Ring, RingLimits};
 use super::roster::Roster;
+use super::settings::{Level, Settings};
 use crate::limits::{EPOCH_MAX, EPOCHS_REMEMBERED_MAX, PROPOSALS_PENDING_MAX};
 
 /// The state behind every decision about a group.
 #[derive(Debug)]
 pub struct Group {
     epoch: Epoch,
+    settings: Settings,
     roster: Roster,
     recent: Ring<Entry>,
     /// The commits that closed the latest epochs, oldest first, contiguous up to `epoch - 1`.
@@ -27,13 +29,15 @@ impl Group {
     ///
     /// # Errors
     /// As [`Roster::new`], and [`Reject::WrongEpoch`] for an epoch above [`EPOCH_MAX`].
-    pub fn new(epoch: Epoch, devices: &[DeviceId]) -> Result<Self, Reject> {
+    pub fn new(founding: &Founding) -> Result<Self, Reject> {
+        let epoch = founding.epoch;
         if epoch > Epoch(EPOCH_MAX) {
             return Err(Reject::WrongEpoch { current: Epoch(EPOCH_MAX), winner: Seq(0) });
         }
         Ok(Self {
             epoch,
-            roster: Roster::new(devices)?,
+            settings: founding.settings,
+            roster: Roster::new(&founding.roster)?,
             recent: Ring::starting_at(Seq(1)),
             winners: VecDeque::new(),
             proposals_pending: 0,
@@ -44,6 +48,12 @@ impl Group {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// How it is kept and looked at.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The number of the last accepted message, 0 for none.
@@ -73,6 +83,17 @@ impl Group {
         forgotten
     }
 
+    /// Moves a member's cursor forward, up to the head; true if it moved. What every member has
+    /// acknowledged is then forgotten, now and then: O(1), amortised.
+    pub fn acknowledge(&mut self, device: DeviceId, seq: Seq) -> bool {
+        let moved = self.roster.acknowledge(device, seq.min(self.head()));
+        if let Some(everybody) = self.roster.acknowledged_by_all() {
+            while self.recent.first() <= everybody && self.recent.drop_oldest() {}
+            self.roster.forget_departed_before(self.recent.first());
+        }
+        moved
+    }
+
     /// Accepts the submission as the next message of the order, or says why not. O(1) but for
     /// the devices that a commit names.
     ///
@@ -85,11 +106,31 @@ impl Group {
         past_epochs: u64,
         limits: RingLimits,
     ) -> Result<&Entry, Reject> {
-        if !self.roster.contains(sender) {
+        self.check(sender, &submission, past_epochs)?;
+        Ok(self.accept(sender, submission, limits))
+    }
+
+    /// Whether the submission would be accepted now.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub fn check(
+        &self,
+        sender: DeviceId,
+        submission: &Submission,
+        past_epochs: u64,
+    ) -> Result<(), Reject> {
+        // Whoever joins by an external commit is a stranger until it is accepted. What it proves
+        // is in the message, so a group whose handshakes are not looked at takes none.
+        let may_join = submission.joins && self.settings.level != Level::Opaque;
+        if !self.roster.contains(sender) && !may_join {
             return Err(Reject::NotMember);
         }
         self.check_epoch(submission.kind, submission.epoch, past_epochs)?;
         match submission.kind {
+            Kind::Commit if submission.joins => {
+                self.roster.check_join(sender, &submission.change)?;
+            }
             Kind::Commit => self.roster.check(sender, &submission.change)?,
             _ if !submission.change.is_empty() => return Err(Reject::BadRosterChange),
             Kind::Proposal if self.proposals_pending >= PROPOSALS_PENDING_MAX => {
@@ -97,7 +138,7 @@ impl Group {
             }
             Kind::Proposal | Kind::Application => {}
         }
-        Ok(self.accept(sender, submission, limits))
+        Ok(())
     }
 
     fn check_epoch(&self, kind: Kind, epoch: Epoch, past_epochs: u64) -> Result<(), Reject> {

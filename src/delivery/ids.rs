@@ -94,6 +94,9 @@ impl Epoch {
 pub struct Seq(pub u64);
 
 impl Seq {
+    /// No message's number: the last one that a device has acknowledged, whichever that is.
+    pub const CURSOR: Self = Self(u64::MAX);
+
     /// The number after this one.
     #[must_use]
     pub fn next(self) -> Self {

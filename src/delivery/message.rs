@@ -5,6 +5,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
+use super::settings::Settings;
 
 /// What a message is, as far as ordering cares (the content types of RFC 9420 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,23 @@ pub enum Kind {
     Proposal,
     /// Closes its epoch: exactly one per epoch wins.
     Commit,
+}
+
+/// A group as it is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// Its id.
+    pub group: GroupId,
+    /// The epoch that its members are in.
+    pub epoch: Epoch,
+    /// How it is kept and looked at.
+    pub settings: Settings,
+    /// Its members, by leaf where the level looks at leaves.
+    pub roster: Vec<DeviceId>,
+    /// Its GroupInfo, an MLSMessage, if it came.
+    pub group_info: Option<Bytes>,
+    /// Its ratchet tree, if it came by itself.
+    pub tree: Option<Bytes>,
 }
 
 /// The roster change that a commit makes, as its submitter declares it.
@@ -65,10 +83,41 @@ pub struct Submission {
     pub epoch: Epoch,
     /// The content type, as the MLSMessage header names it.
     pub kind: Kind,
+    /// Whether it is an external commit (RFC 9420 §12.4.3.2): its sender joins by it.
+    pub joins: bool,
     /// Empty unless `kind` is [`Kind::Commit`].
     pub change: RosterChange,
+    /// What a commit brings with it; empty for every other message.
+    pub enclosed: Enclosed,
     /// The MLSMessage itself, never looked into.
     pub body: Bytes,
+}
+
+/// What a commit brings with it: accepted with the commit, or lost with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enclosed {
+    /// The Welcome for whom the commit adds, an MLSMessage (RFC 9420 §12.4.3.1).
+    pub welcome: Option<Bytes>,
+    /// The GroupInfo of the epoch that the commit opens, an MLSMessage (RFC 9420 §12.4.3), for
+    /// external joins.
+    pub group_info: Option<Bytes>,
+}
+
+impl Founding {
+    /// A group in memory, in its first epoch, of which the service knows the roster alone.
+    #[must_use]
+    pub fn plain(group: GroupId, roster: Vec<DeviceId>) -> Self {
+        let settings = Settings::default();
+        Self { group, epoch: Epoch(0), settings, roster, group_info: None, tree: None }
+    }
+}
+
+impl Enclosed {
+    /// Whether the message comes alone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.welcome.is_none() && self.group_info.is_none()
+    }
 }
 
 /// An accepted message: its place in the group's order is final.

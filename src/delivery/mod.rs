@@ -27,6 +27,7 @@ pub mod reject;
 pub mod retries;
 pub mod ring;
 pub mod roster;
+pub mod settings;
 pub mod shard;
 mod slots;
 #[cfg(test)]
@@ -34,7 +35,8 @@ mod tests;
 
 pub use audience::{Audience, Due, Start, Taken};
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
-pub use message::{Change, Entry, Kind, RosterChange, Submission};
+pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
 pub use reject::Reject;
 pub use ring::{Range, RingLimits};
+pub use settings::{Durability, Level, Settings};
 pub use shard::{Attachment, Input, Link, Output, Policy, Shard, Watchers};

@@ -32,4 +32,26 @@ pub enum Reject {
     TooManyGroups,
     /// Only handshake and application messages of a group can be submitted.
     NotSubmittable,
+    /// The handshake breaks a rule of its group's level. `check` is its number in `validation`.
+    Invalid {
+        /// 1 to 16.
+        check: u8,
+    },
+    /// The requester asks too often, or has won so often that others come first.
+    SlowDown {
+        /// Milliseconds after which asking again may help.
+        retry_ms: u32,
+    },
+    /// The group is to be durable, and the service keeps no log.
+    NotDurable,
+    /// The group's level needs what did not come, or what this service does not implement.
+    LevelUnavailable,
+    /// The device has no KeyPackage of this suite to give.
+    NoKeyPackage,
+    /// A KeyPackage does not parse, has expired, or is there already.
+    BadKeyPackage,
+    /// The service holds as many KeyPackages of the device as it may.
+    TooManyKeyPackages,
+    /// There is no GroupInfo of the group's current epoch.
+    NoGroupInfo,
 }

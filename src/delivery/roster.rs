@@ -18,12 +18,31 @@ pub struct Window {
     pub first: Seq,
     /// The last message it gets: the commit that removed it.
     pub last: Option<Seq>,
+    /// The last message that it has acknowledged: one before `first` if none.
+    pub acknowledged: Seq,
+}
+
+/// A member's place in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The first message it gets.
+    pub first: Seq,
+    /// The last message that it has acknowledged: one before `first` if none.
+    pub acknowledged: Seq,
+}
+
+impl Cursor {
+    fn at(first: Seq) -> Self {
+        Self { first, acknowledged: Seq(first.0 - 1) }
+    }
 }
 
 /// A group's members, and those that left while their last messages can still be caught up.
 #[derive(Debug)]
 pub struct Roster {
-    members: HashMap<DeviceId, Seq, RandomState>,
+    members: HashMap<DeviceId, Cursor, RandomState>,
+    /// Acknowledgements since the slowest member was last looked for.
+    acknowledgements: usize,
     /// None for the many groups that nobody has left lately.
     departed: Option<Box<Departed>>,
 }
@@ -44,11 +63,12 @@ impl Roster {
         if devices.len() > ROSTER_MAX {
             return Err(Reject::RosterFull);
         }
-        let members: HashMap<_, _, _> = devices.iter().map(|device| (*device, Seq(1))).collect();
+        let members: HashMap<_, _, _> =
+            devices.iter().map(|device| (*device, Cursor::at(Seq(1)))).collect();
         if members.is_empty() || members.len() != devices.len() {
             return Err(Reject::BadRosterChange);
         }
-        Ok(Self { members, departed: None })
+        Ok(Self { members, acknowledgements: 0, departed: None })
     }
 
     /// Whether `device` is a member now.
@@ -73,7 +93,9 @@ impl Roster {
     #[must_use]
     pub fn window(&self, device: DeviceId) -> Option<Window> {
         match self.members.get(&device) {
-            Some(first) => Some(Window { first: *first, last: None }),
+            Some(Cursor { first, acknowledged }) => {
+                Some(Window { first: *first, last: None, acknowledged: *acknowledged })
+            }
             None => self.departed.as_ref()?.windows.get(&device).copied(),
         }
     }
@@ -106,21 +128,60 @@ impl Roster {
         Ok(())
     }
 
+    /// Whether `joiner` may make this change by an external commit: it adds itself alone, and
+    /// removes at most its own old leaf (RFC 9420 §12.4.3.2).
+    ///
+    /// # Errors
+    /// [`Reject::BadRosterChange`] or [`Reject::RosterFull`].
+    pub fn check_join(&self, joiner: DeviceId, change: &RosterChange) -> Result<(), Reject> {
+        let returns = self.contains(joiner);
+        let removed: &[DeviceId] = if returns { &[joiner] } else { &[] };
+        if change.added != [joiner] || change.removed != removed {
+            return Err(Reject::BadRosterChange);
+        }
+        if !returns && self.members.len() >= ROSTER_MAX {
+            return Err(Reject::RosterFull);
+        }
+        Ok(())
+    }
+
     /// Makes a checked change that takes effect at `seq`.
     pub fn apply(&mut self, seq: Seq, change: &RosterChange) {
         for device in &change.removed {
-            let first = self.members.remove(device).expect("checked: only members are removed");
+            let Cursor { first, acknowledged } =
+                self.members.remove(device).expect("checked: only members are removed");
             let departed = self.departed.get_or_insert_default();
-            departed.windows.insert(*device, Window { first, last: Some(seq) });
+            departed.windows.insert(*device, Window { first, last: Some(seq), acknowledged });
             departed.order.push_back((seq, *device));
         }
         for device in &change.added {
             if let Some(departed) = &mut self.departed {
                 departed.windows.remove(device);
             }
-            let before = self.members.insert(*device, seq);
+            let before = self.members.insert(*device, Cursor::at(seq));
             assert!(before.is_none(), "checked: no member is added twice");
         }
+    }
+
+    /// Moves a member's cursor forward; true if it moved.
+    pub fn acknowledge(&mut self, device: DeviceId, seq: Seq) -> bool {
+        let Some(cursor) = self.members.get_mut(&device) else { return false };
+        let moves = seq > cursor.acknowledged;
+        if moves {
+            cursor.acknowledged = seq;
+            self.acknowledgements += 1;
+        }
+        moves
+    }
+
+    /// The last message that every member has acknowledged, once there have been as many
+    /// acknowledgements as members since this was last told: looking for it is O(members).
+    pub fn acknowledged_by_all(&mut self) -> Option<Seq> {
+        if self.acknowledgements < self.members.len() {
+            return None;
+        }
+        self.acknowledgements = 0;
+        self.members.values().map(|cursor| cursor.acknowledged).min()
     }
 
     /// Forgets those that left before `seq`: nothing of theirs can be caught up any more.

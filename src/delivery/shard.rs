@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::group::Group;
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
-use super::message::{Entry, Submission};
+use super::message::{Enclosed, Entry, Founding, Submission};
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
 use super::ring::RingLimits;
 use super::slots::{SlotRef, Slots};
 use crate::limits::{
-    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX,
-    RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETENTION_AGE_MAX, RETRIES_REMEMBERED_MAX,
+    RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
 };
 
 /// Where an answer goes: opaque here, the server's name for a session on a shard.
@@ -54,11 +54,7 @@ pub enum Input {
         /// Named in the answer.
         request: MessageId,
         /// The new group.
-        group: GroupId,
-        /// The epoch that its members are in.
-        epoch: Epoch,
-        /// Its members.
-        roster: Vec<DeviceId>,
+        founding: Box<Founding>,
     },
     /// Forget a group. Whether the asker may is settled before.
     Delete {
@@ -86,8 +82,18 @@ pub enum Input {
         device: DeviceId,
         /// The group.
         group: GroupId,
-        /// The last message the device has; 0 for none.
+        /// The last message the device has; 0 for none, [`Seq::CURSOR`] for the last that it has
+        /// acknowledged.
         after: Seq,
+    },
+    /// A device has dealt with a group's messages up to one, for good.
+    Acknowledge {
+        /// The device.
+        device: DeviceId,
+        /// The group.
+        group: GroupId,
+        /// The last message that it needs no more.
+        seq: Seq,
     },
     /// A shard has no session left that drains the group.
     Unwatch {
@@ -102,14 +108,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// A group exists from here on. To be logged.
-    Created {
-        /// The group.
-        group: GroupId,
-        /// Its first epoch.
-        epoch: Epoch,
-        /// Its founding members.
-        roster: Vec<DeviceId>,
-    },
+    Created(Box<Founding>),
     /// A group is gone. To be logged; its watchers drop it.
     Deleted {
         /// The group.
@@ -125,6 +124,17 @@ pub enum Output {
         watchers: Watchers,
         /// The message.
         entry: Entry,
+        /// What came with it.
+        enclosed: Enclosed,
+    },
+    /// A device needs nothing up to a message again. To be logged, some time.
+    Acknowledged {
+        /// The group.
+        group: GroupId,
+        /// The device.
+        device: DeviceId,
+        /// The message.
+        seq: Seq,
     },
     /// The answer to a create or delete.
     Done {
@@ -202,6 +212,9 @@ pub struct Policy {
     pub kept_bytes_max: usize,
     /// Messages that all groups keep together. Default [`SHARD_RING_ENTRIES_MAX`].
     pub kept_entries_max: usize,
+    /// How long a message is kept for those that have not acknowledged it. Default
+    /// [`RETENTION_AGE_MAX`].
+    pub kept_age_max: Duration,
 }
 
 impl Default for Policy {
@@ -212,8 +225,18 @@ impl Default for Policy {
             ring: RingLimits { entries_max: RING_ENTRIES_MAX, bytes_max: RING_BYTES_MAX },
             kept_bytes_max: SHARD_RING_BYTES_MAX,
             kept_entries_max: SHARD_RING_ENTRIES_MAX,
+            kept_age_max: RETENTION_AGE_MAX,
         }
     }
+}
+
+/// A message kept for catching up.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    place: SlotRef,
+    seq: Seq,
+    /// When it was accepted, in seconds.
+    since: u64,
 }
 
 /// The groups of one shard and the decisions not yet taken away.
@@ -223,7 +246,7 @@ pub struct Shard {
     slots: Slots,
     retries: Retries,
     /// Every message kept for catching up, oldest first, whichever group it is of.
-    kept: VecDeque<(SlotRef, Seq)>,
+    kept: VecDeque<Kept>,
     kept_bytes: usize,
     outputs: VecDeque<Output>,
 }
@@ -249,8 +272,8 @@ impl Shard {
             Input::Submit { from, device, submission } => {
                 self.submit(now, from, device, submission);
             }
-            Input::Create { from, device, request, group, epoch, roster } => {
-                let outcome = self.create(device, group, epoch, roster);
+            Input::Create { from, device, request, founding } => {
+                let outcome = self.create(device, founding);
                 self.answer(from, request, outcome);
             }
             Input::Delete { from, request, group } => {
@@ -258,6 +281,7 @@ impl Shard {
                 self.answer(from, request, outcome);
             }
             Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
+            Input::Acknowledge { device, group, seq } => self.acknowledge(device, group, seq),
             Input::Unwatch { shard, group } => {
                 if let Some((_, slot)) = self.slots.by_group_mut(&group) {
                     slot.watchers.0 &= !(1 << shard);
@@ -277,9 +301,10 @@ impl Shard {
         self.retries.deadline()
     }
 
-    /// Does what time alone calls for: forgets old retries.
+    /// Does what time alone calls for: forgets old retries and old messages.
     pub fn tick(&mut self, now: Duration) {
         self.retries.expire(now);
+        self.trim_kept(now);
     }
 
     /// Groups that exist.
@@ -301,25 +326,19 @@ impl Shard {
         });
     }
 
-    fn create(
-        &mut self,
-        device: DeviceId,
-        group: GroupId,
-        epoch: Epoch,
-        roster: Vec<DeviceId>,
-    ) -> Result<(), Reject> {
-        if self.slots.contains(&group) {
+    fn create(&mut self, device: DeviceId, founding: Box<Founding>) -> Result<(), Reject> {
+        if self.slots.contains(&founding.group) {
             return Err(Reject::GroupExists);
         }
         if self.slots.len() >= self.policy.groups_max || self.slots.is_used_up() {
             return Err(Reject::TooManyGroups);
         }
-        let state = Group::new(epoch, &roster)?;
+        let state = Group::new(&founding)?;
         if !state.roster().contains(device) {
             return Err(Reject::NotMember);
         }
-        self.slots.insert(group, state);
-        self.outputs.push_back(Output::Created { group, epoch, roster });
+        self.slots.insert(founding.group, state);
+        self.outputs.push_back(Output::Created(founding));
         Ok(())
     }
 
@@ -358,23 +377,30 @@ impl Shard {
         }
         let before = slot.group.recent().bytes();
         let Policy { past_epochs, ring, .. } = self.policy;
+        let enclosed = submission.enclosed.clone();
         let entry = slot.group.decide(sender, submission, past_epochs, ring)?.clone();
         let (seq, epoch) = (entry.seq, slot.group.epoch());
         self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
-        self.kept.push_back((place, seq));
-        self.outputs.push_back(Output::Appended { group, watchers: slot.watchers, entry });
+        self.kept.push_back(Kept { place, seq, since: now.as_secs() });
+        self.outputs.push_back(Output::Appended {
+            group,
+            watchers: slot.watchers,
+            entry,
+            enclosed,
+        });
         self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
         self.retries.remember(now, key, Answer { sender, seq, epoch });
-        self.trim_kept();
+        self.trim_kept(now);
         Ok(())
     }
 
-    /// Forgets the shard's oldest messages until all of them together fit, and the notes about
-    /// those that their own groups have already forgotten.
-    fn trim_kept(&mut self) {
-        while let Some((place, seq)) = self.kept.front().copied() {
+    /// Forgets the shard's oldest messages until all of them together fit and none is too old, and
+    /// the notes about those that their own groups have already forgotten.
+    fn trim_kept(&mut self, now: Duration) {
+        while let Some(Kept { place, seq, since }) = self.kept.front().copied() {
             let fits = self.kept_bytes <= self.policy.kept_bytes_max
-                && self.kept.len() <= self.policy.kept_entries_max;
+                && self.kept.len() <= self.policy.kept_entries_max
+                && now.as_secs().saturating_sub(since) <= self.policy.kept_age_max.as_secs();
             let slot = self.slots.get_mut(place);
             if fits && slot.as_ref().is_some_and(|slot| slot.group.recent().first() <= seq) {
                 break;
@@ -386,6 +412,16 @@ impl Shard {
                 self.kept_bytes -= before - slot.group.recent().bytes();
             }
         }
+    }
+
+    /// Moves a member's cursor; what everybody has acknowledged is forgotten.
+    fn acknowledge(&mut self, device: DeviceId, group: GroupId, seq: Seq) {
+        let Some((_, slot)) = self.slots.by_group_mut(&group) else { return };
+        let before = slot.group.recent().bytes();
+        if slot.group.acknowledge(device, seq) {
+            self.outputs.push_back(Output::Acknowledged { group, device, seq });
+        }
+        self.kept_bytes -= before - slot.group.recent().bytes();
     }
 
     fn attach(&mut self, to: Link, device: DeviceId, group: GroupId, after: Seq) {
@@ -407,7 +443,8 @@ impl Shard {
         let state = &slot.group;
         let window = state.roster().window(device).ok_or(Reject::NotMember)?;
         let head = state.head();
-        let wanted = window.first.max(after.min(head).next());
+        let after = if after == Seq::CURSOR { window.acknowledged } else { after.min(head) };
+        let wanted = window.first.max(after.next());
         if window.last.is_some_and(|last| last < wanted) {
             return Err(Reject::NotMember);
         }

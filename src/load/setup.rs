@@ -195,7 +195,7 @@ impl<'a> Setup<'a> {
         let epoch = self.plan.traffic[index as usize].epoch();
         let first = group.first_member;
         let request = self.next_request();
-        let create = Request::Create { request, epoch, group: group.id, roster };
+        let create = Request::plain_group(request, group.id, epoch, roster);
         self.client.request(first, &create);
     }
 

@@ -199,7 +199,9 @@ impl Session {
                 self.hub.send(Said::Published(request)).await.ok()?;
                 Reply::Accepted { id, seq: Seq(0), epoch: Epoch(0) }
             }
-            Request::Detach { .. } | Request::Stats { .. } => return None,
+            Request::Acknowledge { .. } | Request::Detach { .. } | Request::Stats { .. } => {
+                return None;
+            }
         };
         let mut frame = BytesMut::new();
         reply.encode(&mut frame);

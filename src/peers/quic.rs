@@ -144,7 +144,7 @@ impl Link for Sessions<'_> {
         self.answers(ledger, "creating the group", 1, |sessions, _| {
             let request = sessions.next_id();
             let roster = members.iter().map(|(device, _)| *device).collect();
-            sessions.client.request(0, &Request::Create { request, epoch, group, roster });
+            sessions.client.request(0, &Request::plain_group(request, group, epoch, roster));
             Ok(())
         })?;
         self.answers(ledger, "attaching members", members.len(), |sessions, index| {

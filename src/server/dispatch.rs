@@ -14,11 +14,13 @@ impl Worker {
     /// A released decision: what it rests on is durable.
     pub(super) fn on_output(&mut self, output: Output) {
         match output {
-            Output::Created { .. } => {}
+            Output::Created(_) | Output::Acknowledged { .. } => {}
             Output::Deleted { group, watchers } => {
                 self.tell_watchers(watchers, || Post::Deleted { group });
             }
-            Output::Appended { group, watchers, entry } => self.fan_out(group, watchers, &entry),
+            Output::Appended { group, watchers, entry, .. } => {
+                self.fan_out(group, watchers, &entry);
+            }
             Output::Done { to, request } => self.answer(to, Reply::Done { request }),
             Output::Accepted { to, id, seq, epoch } => {
                 self.answer(to, Reply::Accepted { id, seq, epoch });

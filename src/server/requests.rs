@@ -11,7 +11,9 @@ use super::mesh::owner;
 use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
-use crate::delivery::{DeviceId, GroupId, Input, Link, MessageId, RosterChange, Seq};
+use crate::delivery::{
+    DeviceId, Founding, GroupId, Input, Link, MessageId, Seq, Settings, Submission,
+};
 use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
@@ -194,12 +196,27 @@ impl Worker {
         let from = self.link(key);
         match request {
             Request::Hello { .. } => unreachable!("a second hello has been refused"),
-            Request::Submit { id, change, body } => {
-                self.on_submit(now, from, device, (id, change, body))
+            Request::Submit { id, change, enclosed, body } => {
+                self.on_submit(now, from, device, id, submission(id, change, enclosed, body))
             }
-            Request::Create { request, epoch, group, roster } => {
-                let input = Input::Create { from, device, request, group, epoch, roster };
-                self.route(now, &group, input)
+            Request::Create {
+                request,
+                epoch,
+                group,
+                durability,
+                level,
+                roster,
+                group_info,
+                tree,
+            } => {
+                let durability = durability.unwrap_or_default();
+                let settings = Settings { durability, level };
+                let founding =
+                    Box::new(Founding { group, epoch, settings, roster, group_info, tree });
+                self.route(now, &group, Input::Create { from, device, request, founding })
+            }
+            Request::Acknowledge { group, seq } => {
+                self.route(now, &group, Input::Acknowledge { device, group, seq })
             }
             Request::Attach { group, after } => self.on_attach(now, key, device, group, after),
             Request::Detach { group } => {
@@ -228,9 +245,10 @@ impl Worker {
         now: Instant,
         from: Link,
         device: DeviceId,
-        (id, change, body): (MessageId, RosterChange, Bytes),
+        id: MessageId,
+        submission: Result<Submission, Reason>,
     ) -> Result<(), Error> {
-        let refused = match submission(id, change, body) {
+        let refused = match submission {
             Ok(_) if self.stopping => Reason::Busy,
             Ok(submission) => {
                 let group = submission.group;

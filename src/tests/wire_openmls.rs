@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tls_codec::Deserialize as _;
 use tls_codec::Serialize as _;
 
+use crate::delivery::Enclosed;
 use crate::delivery::Kind;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
@@ -246,7 +247,12 @@ fn check_damaged(bytes: &[u8], origin: &dyn Fn() -> String) {
     let header = wire::peek_group(bytes);
     assert!(header.is_err() || peeked.is_ok(), "{}", origin());
     let id = MessageId([0; 16]);
-    let submitted = wire::submission(id, RosterChange::default(), Bytes::copy_from_slice(bytes));
+    let submitted = wire::submission(
+        id,
+        RosterChange::default(),
+        Enclosed::default(),
+        Bytes::copy_from_slice(bytes),
+    );
     assert!(submitted.is_err() || header.is_ok(), "{}", origin());
     let Some(body) = parsed(bytes) else { return };
     match peeked {

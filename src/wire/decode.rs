@@ -13,8 +13,11 @@ use super::malformed::Malformed;
 use super::reader::Reader;
 use super::reason::{Reason, Refusal};
 use crate::delivery::DeviceId;
+use crate::delivery::Durability;
+use crate::delivery::Enclosed;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
+use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
@@ -41,14 +44,30 @@ impl Request {
                 request: message_id(&mut reader)?,
                 epoch: epoch(&mut reader)?,
                 group: group(&mut reader)?,
+                durability: durability(&mut reader)?,
+                level: level(&mut reader)?,
                 roster: devices(&mut reader, ROSTER_MAX)?,
+                group_info: blob(&frame, &mut reader)?,
+                tree: blob(&frame, &mut reader)?,
             },
             frame::SUBMIT => {
-                let id = message_id(&mut reader)?;
-                let added = devices(&mut reader, ROSTER_MAX)?;
-                let removed = devices(&mut reader, ROSTER_MAX - added.len())?;
-                let body = body(&frame, &mut reader)?;
-                Self::Submit { id, change: RosterChange { added, removed }, body }
+                let (id, change) = (message_id(&mut reader)?, change(&mut reader)?);
+                let (enclosed, body) = (Enclosed::default(), body(&frame, &mut reader)?);
+                Self::Submit { id, change, enclosed, body }
+            }
+            frame::SUBMIT_WITH => {
+                let (id, change) = (message_id(&mut reader)?, change(&mut reader)?);
+                let start = reader;
+                let welcome = blob(&frame, &mut reader)?;
+                let group_info = blob(&frame, &mut reader)?;
+                let enclosed = Enclosed { welcome, group_info };
+                if enclosed.is_empty() {
+                    return Err(start.malformed("nothing is enclosed"));
+                }
+                Self::Submit { id, change, enclosed, body: body(&frame, &mut reader)? }
+            }
+            frame::ACKNOWLEDGE => {
+                Self::Acknowledge { group: group(&mut reader)?, seq: seq(&mut reader)? }
             }
             frame::ATTACH => Self::Attach { group: group(&mut reader)?, after: seq(&mut reader)? },
             frame::DETACH => Self::Detach { group: group(&mut reader)? },
@@ -174,6 +193,44 @@ fn body(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Bytes, Malformed> {
         return Err(Malformed { offset: start, what: "message is over its bound" });
     }
     Ok(frame.slice(start..))
+}
+
+/// A roster change of at most [`ROSTER_MAX`] devices.
+fn change(reader: &mut Reader<'_>) -> Result<RosterChange, Malformed> {
+    let added = devices(reader, ROSTER_MAX)?;
+    let removed = devices(reader, ROSTER_MAX - added.len())?;
+    Ok(RosterChange { added, removed })
+}
+
+/// Bytes of their own length, shared; none for an empty one.
+fn blob(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Option<Bytes>, Malformed> {
+    let length = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
+    let start = reader.offset();
+    if length > MESSAGE_BYTES_MAX {
+        return Err(Malformed { offset: start, what: "message is over its bound" });
+    }
+    reader.slice(length)?;
+    Ok((length > 0).then(|| frame.slice(start..start + length)))
+}
+
+fn durability(reader: &mut Reader<'_>) -> Result<Option<Durability>, Malformed> {
+    let start = *reader;
+    match reader.u8()? {
+        0 => Ok(None),
+        1 => Ok(Some(Durability::None)),
+        2 => Ok(Some(Durability::Wal)),
+        _ => Err(start.malformed("unknown durability")),
+    }
+}
+
+fn level(reader: &mut Reader<'_>) -> Result<Level, Malformed> {
+    let start = *reader;
+    match reader.u8()? {
+        0 => Ok(Level::Opaque),
+        1 => Ok(Level::Header),
+        2 => Ok(Level::Public),
+        _ => Err(start.malformed("unknown level")),
+    }
 }
 
 /// A list of at most `most` devices.

@@ -10,7 +10,9 @@ use super::counter::Counter;
 use super::frame;
 use super::frame::{Delivery, Reply, Request};
 use crate::delivery::DeviceId;
+use crate::delivery::Durability;
 use crate::delivery::GroupId;
+use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
@@ -37,17 +39,38 @@ impl Request {
                 out.put_slice(&device.0);
                 out.put_slice(&token.0);
             }),
-            Self::Create { request, epoch, group, roster } => framed(out, frame::CREATE, |out| {
-                assert!(roster.len() <= ROSTER_MAX, "a roster is within its bound");
-                out.put_slice(&request.0);
-                out.put_u64(epoch.0);
-                put_group(out, group);
-                put_devices(out, roster);
-            }),
-            Self::Submit { id, change, body } => {
+            Self::Create { request, epoch, group, durability, level, roster, group_info, tree } => {
+                framed(out, frame::CREATE, |out| {
+                    assert!(roster.len() <= ROSTER_MAX, "a roster is within its bound");
+                    out.put_slice(&request.0);
+                    out.put_u64(epoch.0);
+                    put_group(out, group);
+                    out.put_u8(durability_code(*durability));
+                    out.put_u8(level_code(*level));
+                    put_devices(out, roster);
+                    put_blob(out, group_info.as_ref());
+                    put_blob(out, tree.as_ref());
+                });
+            }
+            Self::Submit { id, change, enclosed, body } if enclosed.is_empty() => {
                 put_submit_header(out, *id, change, body.len());
                 out.put_slice(body);
             }
+            Self::Submit { id, change, enclosed, body } => {
+                framed(out, frame::SUBMIT_WITH, |out| {
+                    assert!(body.len() <= MESSAGE_BYTES_MAX, "a message is within its bound");
+                    out.put_slice(&id.0);
+                    put_devices(out, &change.added);
+                    put_devices(out, &change.removed);
+                    put_blob(out, enclosed.welcome.as_ref());
+                    put_blob(out, enclosed.group_info.as_ref());
+                    out.put_slice(body);
+                });
+            }
+            Self::Acknowledge { group, seq } => framed(out, frame::ACKNOWLEDGE, |out| {
+                put_group(out, group);
+                out.put_u64(seq.0);
+            }),
             Self::Attach { group, after } => framed(out, frame::ATTACH, |out| {
                 put_group(out, group);
                 out.put_u64(after.0);
@@ -195,6 +218,29 @@ fn put_group(out: &mut BytesMut, group: &GroupId) {
     let bytes = group.as_bytes();
     out.put_u8(u8::try_from(bytes.len()).expect("the bound on group ids is a u8"));
     out.put_slice(bytes);
+}
+
+/// Nothing and no bytes are the same: no blob here is empty and means something.
+fn put_blob(out: &mut BytesMut, blob: Option<&Bytes>) {
+    let bytes = blob.map_or(&[][..], |blob| blob);
+    out.put_u32(frame_length(bytes.len()));
+    out.put_slice(bytes);
+}
+
+fn durability_code(durability: Option<Durability>) -> u8 {
+    match durability {
+        None => 0,
+        Some(Durability::None) => 1,
+        Some(Durability::Wal) => 2,
+    }
+}
+
+fn level_code(level: Level) -> u8 {
+    match level {
+        Level::Opaque => 0,
+        Level::Header => 1,
+        Level::Public => 2,
+    }
 }
 
 fn put_devices(out: &mut BytesMut, devices: &[DeviceId]) {

@@ -14,6 +14,7 @@
 //! group   = size u8 (1..=64) | size bytes
 //! devices = count u32 | count * 16
 //! body    = what is left of the frame: one MLSMessage (RFC 9420 §6)
+//! blob    = size u32 | size bytes                                                  0 for none
 //! reason  = code u8 | first u64 | second u64                             see wire::Reason
 //! ```
 //!
@@ -21,12 +22,15 @@
 //!
 //! ```text
 //!   1 Hello         version u8 | device 16 | token 32
-//!   2 Create        request 16 | epoch u64 | group | devices
+//!   2 Create        request 16 | epoch u64 | group | durability u8 | level u8 | devices
+//!                   | GroupInfo blob | ratchet tree blob
 //!   3 Submit        id 16 | added devices | removed devices | body
 //!   4 Attach        group | after u64
 //!   5 Detach        group
 //!   6 Stats         request 16
 //!   7 Delete        request 16 | group
+//!   8 SubmitWith    id 16 | added devices | removed devices | Welcome blob | GroupInfo blob | body
+//!   9 Acknowledge   group | seq u64
 //! ```
 //!
 //! Service to client, on the same stream:
@@ -50,6 +54,8 @@
 //! 130 Resync        group | next u64 | epoch u64
 //! ```
 //!
+//! Durability: 0 as the service is set, 1 none, 2 wal. Level: 0 opaque, 1 header, 2 public.
+//!
 //! A frame longer than `limits::FRAME_BYTES_MAX` (`FRAME_BYTES_UNAUTHENTICATED_MAX` before the
 //! hello is accepted), of an unknown type, too short or too long for its fields, ends the session.
 
@@ -61,8 +67,11 @@ use bytes::Bytes;
 use super::counter::Counters;
 use super::reason::{Reason, Refusal};
 use crate::delivery::DeviceId;
+use crate::delivery::Durability;
+use crate::delivery::Enclosed;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
+use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
@@ -77,6 +86,8 @@ pub(super) const ATTACH: u8 = 4;
 pub(super) const DETACH: u8 = 5;
 pub(super) const STATS: u8 = 6;
 pub(super) const DELETE: u8 = 7;
+pub(super) const SUBMIT_WITH: u8 = 8;
+pub(super) const ACKNOWLEDGE: u8 = 9;
 
 pub(super) const READY: u8 = 65;
 pub(super) const REFUSED: u8 = 66;
@@ -132,8 +143,16 @@ pub enum Request {
         epoch: Epoch,
         /// Its id.
         group: GroupId,
-        /// Its members; at most `limits::ROSTER_MAX`.
+        /// What its messages survive; `None` for what the service is set to.
+        durability: Option<Durability>,
+        /// How closely its handshakes are looked at.
+        level: Level,
+        /// Its members, by leaf where the level looks at leaves; at most `limits::ROSTER_MAX`.
         roster: Vec<DeviceId>,
+        /// Its GroupInfo, an MLSMessage: wanted at [`Level::Public`], and for external joins.
+        group_info: Option<Bytes>,
+        /// Its ratchet tree (RFC 9420 §12.4.3.3), if the GroupInfo does not hold it.
+        tree: Option<Bytes>,
     },
     /// Asks to order and fan out a message. Answered by [`Reply::Accepted`] or
     /// [`Reply::Rejected`]; the same id again gets the same answer again.
@@ -142,6 +161,8 @@ pub enum Request {
         id: MessageId,
         /// The roster change of a commit; at most `limits::ROSTER_MAX` devices in all.
         change: RosterChange,
+        /// What a commit brings with it. With any of it the frame is a `SubmitWith`.
+        enclosed: Enclosed,
         /// The MLSMessage; at most `limits::MESSAGE_BYTES_MAX` bytes.
         body: Bytes,
     },
@@ -152,6 +173,14 @@ pub enum Request {
         group: GroupId,
         /// The last sequence number the device has; 0 for none.
         after: Seq,
+    },
+    /// Says how far the device has come, for good: it needs nothing up to there again. Not
+    /// answered.
+    Acknowledge {
+        /// The group.
+        group: GroupId,
+        /// The last sequence number that the device has dealt with.
+        seq: Seq,
     },
     /// Wants no more deliveries of a group. Not answered.
     Detach {
@@ -170,6 +199,21 @@ pub enum Request {
         /// The group.
         group: GroupId,
     },
+}
+
+impl Request {
+    /// A creation that leaves everything to the service that it may.
+    #[must_use]
+    pub fn plain_group(
+        request: MessageId,
+        group: GroupId,
+        epoch: Epoch,
+        roster: Vec<DeviceId>,
+    ) -> Self {
+        let (durability, level) = (None, Level::default());
+        let (group_info, tree) = (None, None);
+        Self::Create { request, epoch, group, durability, level, roster, group_info, tree }
+    }
 }
 
 /// What the service answers.

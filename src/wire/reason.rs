@@ -20,7 +20,9 @@ pub enum Reason {
     /// What delivery decided. Codes: 1 `WrongEpoch` (first = current epoch, second = the winner's
     /// sequence number), 2 `UnknownGroup`, 3 `GroupExists`, 4 `NotMember`, 5 `IdTaken`,
     /// 6 `BadRosterChange`, 7 `RosterFull`, 8 `TooManyProposals`, 9 `TooManyGroups`,
-    /// 10 `NotSubmittable`.
+    /// 10 `NotSubmittable`, 11 `Invalid` (first = the check's number), 12 `SlowDown` (first =
+    /// milliseconds), 13 `NotDurable`, 14 `LevelUnavailable`, 15 `NoKeyPackage`,
+    /// 16 `BadKeyPackage`, 17 `TooManyKeyPackages`, 18 `NoGroupInfo`.
     Rejected(Reject),
     /// Code 64: the body is not an MLSMessage. Sending it again will not help.
     Malformed {
@@ -47,6 +49,14 @@ impl Reason {
             Self::Rejected(Reject::TooManyProposals) => (8, 0, 0),
             Self::Rejected(Reject::TooManyGroups) => (9, 0, 0),
             Self::Rejected(Reject::NotSubmittable) => (10, 0, 0),
+            Self::Rejected(Reject::Invalid { check }) => (11, u64::from(check), 0),
+            Self::Rejected(Reject::SlowDown { retry_ms }) => (12, u64::from(retry_ms), 0),
+            Self::Rejected(Reject::NotDurable) => (13, 0, 0),
+            Self::Rejected(Reject::LevelUnavailable) => (14, 0, 0),
+            Self::Rejected(Reject::NoKeyPackage) => (15, 0, 0),
+            Self::Rejected(Reject::BadKeyPackage) => (16, 0, 0),
+            Self::Rejected(Reject::TooManyKeyPackages) => (17, 0, 0),
+            Self::Rejected(Reject::NoGroupInfo) => (18, 0, 0),
             Self::Malformed { offset } => (MALFORMED, u64::from(offset), 0),
             Self::Busy => (BUSY, 0, 0),
         };
@@ -69,6 +79,18 @@ impl Reason {
                     Err(_) => Err(start.malformed("offset of a malformed body beyond u32")),
                 };
             }
+            11 if second == 0 => {
+                return match u8::try_from(first) {
+                    Ok(check) => Ok(Self::Rejected(Reject::Invalid { check })),
+                    Err(_) => Err(start.malformed("number of a check beyond u8")),
+                };
+            }
+            12 if second == 0 => {
+                return match u32::try_from(first) {
+                    Ok(retry_ms) => Ok(Self::Rejected(Reject::SlowDown { retry_ms })),
+                    Err(_) => Err(start.malformed("milliseconds beyond u32")),
+                };
+            }
             2 => Self::Rejected(Reject::UnknownGroup),
             3 => Self::Rejected(Reject::GroupExists),
             4 => Self::Rejected(Reject::NotMember),
@@ -78,6 +100,12 @@ impl Reason {
             8 => Self::Rejected(Reject::TooManyProposals),
             9 => Self::Rejected(Reject::TooManyGroups),
             10 => Self::Rejected(Reject::NotSubmittable),
+            13 => Self::Rejected(Reject::NotDurable),
+            14 => Self::Rejected(Reject::LevelUnavailable),
+            15 => Self::Rejected(Reject::NoKeyPackage),
+            16 => Self::Rejected(Reject::BadKeyPackage),
+            17 => Self::Rejected(Reject::TooManyKeyPackages),
+            18 => Self::Rejected(Reject::NoGroupInfo),
             BUSY => Self::Busy,
             _ => return Err(start.malformed("unknown reason code")),
         };

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::malformed::Malformed;
 use super::peek::{Peek, Sender, is_group_message, peek};
 use super::reason::Reason;
+use crate::delivery::Enclosed;
+use crate::delivery::Kind;
 use crate::delivery::MessageId;
 use crate::delivery::Reject;
 use crate::delivery::RosterChange;
@@ -16,10 +18,15 @@ use crate::delivery::Submission;
 /// Reads the header of `body` and puts the submission together. `body` is shared, not copied.
 ///
 /// # Errors
-/// [`Reject::NotSubmittable`] when `body` is neither a PublicMessage of a member nor a
-/// PrivateMessage; [`Reason::Malformed`] when it is one of these, or no MLSMessage at all, and
+/// [`Reject::NotSubmittable`] when `body` is neither a PublicMessage of a member, nor an
+/// external commit, nor a PrivateMessage; [`Reason::Malformed`] when it is one of these, or no MLSMessage at all, and
 /// does not parse.
-pub fn submission(id: MessageId, change: RosterChange, body: Bytes) -> Result<Submission, Reason> {
+pub fn submission(
+    id: MessageId,
+    change: RosterChange,
+    enclosed: Enclosed,
+    body: Bytes,
+) -> Result<Submission, Reason> {
     const NOT_SUBMITTABLE: Reason = Reason::Rejected(Reject::NotSubmittable);
     if !is_group_message(&body).map_err(malformed)? {
         return Err(NOT_SUBMITTABLE);
@@ -27,7 +34,11 @@ pub fn submission(id: MessageId, change: RosterChange, body: Bytes) -> Result<Su
     match peek(&body).map_err(malformed)? {
         Peek::Public { group, epoch, kind, sender: Sender::Member { .. } }
         | Peek::Private { group, epoch, kind } => {
-            Ok(Submission { id, group, epoch, kind, change, body })
+            Ok(Submission { id, group, epoch, kind, joins: false, change, enclosed, body })
+        }
+        Peek::Public { group, epoch, kind: Kind::Commit, sender: Sender::NewMemberCommit } => {
+            let (kind, joins) = (Kind::Commit, true);
+            Ok(Submission { id, group, epoch, kind, joins, change, enclosed, body })
         }
         _ => Err(NOT_SUBMITTABLE),
     }

@@ -6,9 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::delivery::DeviceId;
+use crate::delivery::Durability;
+use crate::delivery::Enclosed;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
 use crate::delivery::Kind;
+use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::Reject;
 use crate::delivery::RosterChange;
@@ -48,19 +51,43 @@ fn change() -> impl Strategy<Value = RosterChange> {
         .prop_map(|(added, removed)| RosterChange { added, removed })
 }
 
+fn blob() -> impl Strategy<Value = Option<Bytes>> {
+    proptest::option::of(vec(any::<u8>(), 1..200).prop_map(Bytes::from))
+}
+
+fn enclosed() -> impl Strategy<Value = Enclosed> {
+    (blob(), blob()).prop_map(|(welcome, group_info)| Enclosed { welcome, group_info })
+}
+
+fn creation() -> impl Strategy<Value = Request> {
+    let durability =
+        prop::sample::select(vec![None, Some(Durability::None), Some(Durability::Wal)]);
+    let level = prop::sample::select(vec![Level::Opaque, Level::Header, Level::Public]);
+    let settings = (durability, level);
+    (id(), epoch(), group(), settings, vec(device(), 0..9), blob(), blob()).prop_map(
+        |(request, epoch, group, (durability, level), roster, group_info, tree)| Request::Create {
+            request,
+            epoch,
+            group,
+            durability,
+            level,
+            roster,
+            group_info,
+            tree,
+        },
+    )
+}
+
 fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (any::<u8>(), device(), any::<[u8; 32]>()).prop_map(|(version, device, token)| {
             Request::Hello { version, device, token: Token(token) }
         }),
-        (id(), epoch(), group(), vec(device(), 0..9)).prop_map(
-            |(request, epoch, group, roster)| Request::Create { request, epoch, group, roster }
-        ),
-        (id(), change(), body()).prop_map(|(id, change, body)| Request::Submit {
-            id,
-            change,
-            body
+        creation(),
+        (id(), change(), enclosed(), body()).prop_map(|(id, change, enclosed, body)| {
+            Request::Submit { id, change, enclosed, body }
         }),
+        (group(), seq()).prop_map(|(group, seq)| Request::Acknowledge { group, seq }),
         (group(), seq()).prop_map(|(group, after)| Request::Attach { group, after }),
         group().prop_map(|group| Request::Detach { group }),
         id().prop_map(|request| Request::Stats { request }),
@@ -73,6 +100,14 @@ fn reason() -> impl Strategy<Value = Reason> {
         Reject::UnknownGroup,
         Reject::GroupExists,
         Reject::NotMember,
+        Reject::NotDurable,
+        Reject::LevelUnavailable,
+        Reject::NoKeyPackage,
+        Reject::BadKeyPackage,
+        Reject::TooManyKeyPackages,
+        Reject::NoGroupInfo,
+        Reject::Invalid { check: 16 },
+        Reject::SlowDown { retry_ms: u32::MAX },
         Reject::IdTaken,
         Reject::BadRosterChange,
         Reject::RosterFull,
@@ -208,12 +243,12 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(code in any::<u8>(), rest in vec(any::<u8>(), 0..400)) {
         let frame = Bytes::from([&[code][..], &rest].concat());
-        for code in (1..=7).chain(65..=72).chain(128..=130) {
+        for code in (1..=9).chain(65..=72).chain(128..=130) {
             let frame = Bytes::from([&[code][..], &rest].concat());
             drop((Request::decode(frame.clone()), Reply::decode(frame.clone())));
             drop(Delivery::decode(frame));
         }
-        prop_assert!(Request::decode(frame.clone()).is_err() || (1..=7).contains(&code));
+        prop_assert!(Request::decode(frame.clone()).is_err() || (1..=9).contains(&code));
         prop_assert!(peek(&frame).is_ok() || peek_group(&frame).is_err());
     }
 
@@ -223,7 +258,10 @@ proptest! {
         let seen = peek(&message);
         prop_assert_eq!(peek_group(&message).is_ok(), seen.is_ok() && format <= 2);
         let submitted = submission(
-            MessageId([0; 16]), RosterChange::default(), Bytes::from(message.clone()),
+            MessageId([0; 16]),
+            RosterChange::default(),
+            Enclosed::default(),
+            Bytes::from(message.clone()),
         );
         prop_assert!(submitted.is_err() || seen.is_ok());
         if let Ok(header) = peek_group(&message) {
@@ -266,8 +304,8 @@ proptest! {
 fn the_layout_of_a_frame_is_the_documented_one() {
     let mut out = BytesMut::new();
     let change = RosterChange { added: vec![DeviceId([0xaa; 16])], removed: vec![] };
-    Request::Submit { id: MessageId([0xbb; 16]), change, body: Bytes::from_static(b"mls") }
-        .encode(&mut out);
+    let (enclosed, body) = (Enclosed::default(), Bytes::from_static(b"mls"));
+    Request::Submit { id: MessageId([0xbb; 16]), change, enclosed, body }.encode(&mut out);
     let id = [0xbb; 16];
     let added = [0xaa; 16];
     let expected = [&[0, 0, 0, 44, 3][..], &id, &[0, 0, 0, 1], &added, &[0, 0, 0, 0], b"mls"];
@@ -286,7 +324,9 @@ fn a_submission_in_two_chunks_is_the_submission_in_one() {
     let change = RosterChange { added: vec![DeviceId([1; 16])], removed: vec![DeviceId([2; 16])] };
     let (id, body) = (MessageId([3; 16]), Bytes::from(vec![4; 1000]));
     let mut whole = BytesMut::new();
-    Request::Submit { id, change: change.clone(), body: body.clone() }.encode(&mut whole);
+    let enclosed = Enclosed::default();
+    let submit = Request::Submit { id, change: change.clone(), enclosed, body: body.clone() };
+    submit.encode(&mut whole);
     assert_eq!(whole, [&submit_header(id, &change, body.len())[..], &body].concat());
 }
 
@@ -402,7 +442,7 @@ fn a_reason_with_an_unused_number_is_malformed() {
     assert!(rejected(1, 1, 1) && rejected(2, 0, 0) && rejected(64, 1, 0) && rejected(65, 0, 0));
     assert!(!rejected(2, 1, 0) && !rejected(10, 0, 1) && !rejected(65, 1, 0));
     assert!(!rejected(64, 1 << 32, 0) && !rejected(64, 0, 1));
-    assert!(!rejected(0, 0, 0) && !rejected(11, 0, 0));
+    assert!(!rejected(0, 0, 0) && !rejected(19, 0, 0));
 }
 
 #[test]
@@ -418,19 +458,20 @@ fn a_token_is_compared_whole_and_never_printed() {
 }
 
 #[test]
-fn only_a_members_message_of_a_group_is_submittable() {
+fn only_what_a_member_or_a_joiner_may_send_to_a_group_is_submittable() {
     let submit = |body: &[u8]| {
         let body = Bytes::copy_from_slice(body);
-        submission(MessageId([1; 16]), RosterChange::default(), body).map(|made| made.kind)
+        submission(MessageId([1; 16]), RosterChange::default(), Enclosed::default(), body)
+            .map(|made| (made.kind, made.joins))
     };
     let start = [1, 0xaa, 0, 0, 0, 0, 0, 0, 0, 5];
     let of = |format: u8, rest: &[u8]| [&[0, 1, 0, format][..], &start, rest].concat();
-    assert_eq!(submit(&of(1, &[1, 0, 0, 0, 2, 0, 3, 9])), Ok(Kind::Commit));
-    assert_eq!(submit(&of(2, &[1, 0, 0, 0])), Ok(Kind::Application));
+    assert_eq!(submit(&of(1, &[1, 0, 0, 0, 2, 0, 3, 9])), Ok((Kind::Commit, false)));
+    assert_eq!(submit(&of(2, &[1, 0, 0, 0])), Ok((Kind::Application, false)));
     let not_submittable = Err(Reason::Rejected(Reject::NotSubmittable));
     assert_eq!(submit(&of(1, &[2, 0, 0, 0, 0, 0, 2, 9])), not_submittable);
     assert_eq!(submit(&of(1, &[3, 0, 2, 9])), not_submittable);
-    assert_eq!(submit(&of(1, &[4, 0, 3, 9])), not_submittable);
+    assert_eq!(submit(&of(1, &[4, 0, 3, 9])), Ok((Kind::Commit, true)));
     assert_eq!(submit(&[0, 1, 0, 3]), not_submittable);
     assert_eq!(submit(&[0, 1, 0xf0, 0]), not_submittable);
     assert_eq!(submit(&[]), Err(Reason::Malformed { offset: 0 }));

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DeviceId, Epoch, GroupId, Input, Kind, Link, MessageId, Output, Policy, RosterChange};
+use super::{
+    DeviceId, Enclosed, Epoch, Founding, GroupId, Input, Kind, Link, MessageId, Output, Policy,
+    RosterChange,
+};
 use super::{Seq, Shard, Submission};
 
 fn device(number: u8) -> DeviceId {
@@ -31,7 +34,9 @@ fn submission(id: u64, kind: Kind, epoch: u64) -> Submission {
         group: group(1),
         epoch: Epoch(epoch),
         kind,
+        joins: false,
         change: RosterChange::default(),
+        enclosed: Enclosed::default(),
         body: Bytes::from_static(b"an MLSMessage"),
     }
 }
@@ -46,13 +51,11 @@ fn shard_with(members: u8, policy: Policy) -> Shard {
             from: link(1),
             device: device(1),
             request: MessageId([0; 16]),
-            group: group(1),
-            epoch: Epoch(0),
-            roster,
+            founding: Box::new(Founding::plain(group(1), roster)),
         },
     );
     let made = drain(&mut shard);
-    assert!(matches!(made[..], [Output::Created { .. }, Output::Done { .. }]), "{made:?}");
+    assert!(matches!(made[..], [Output::Created(_), Output::Done { .. }]), "{made:?}");
     shard
 }
 

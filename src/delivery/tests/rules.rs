@@ -1,7 +1,7 @@
 //! One test per rule of the delivery core.
 
 use super::*;
-use crate::delivery::{Reject, RingLimits};
+use crate::delivery::{Attachment, Level, Reject, RingLimits};
 
 /// The reason in the only decision, which must be a refusal.
 fn refusal(outputs: &[Output]) -> Reject {
@@ -248,7 +248,7 @@ fn a_cursor_older_than_what_is_kept_gets_a_resync() {
 fn a_cursor_from_the_future_starts_at_the_next_message() {
     let mut shard = shard_with(2, Policy::default());
     submit(&mut shard, 1, submission(1, Kind::Application, 0));
-    let Output::Attached(odd) = attach(&mut shard, 2, u64::MAX) else { panic!("is a member") };
+    let Output::Attached(odd) = attach(&mut shard, 2, u64::MAX - 1) else { panic!("is a member") };
     assert_eq!((odd.next, odd.resync), (Seq(2), false));
 }
 
@@ -273,9 +273,7 @@ fn a_shard_keeps_no_more_messages_than_it_may_even_if_a_quiet_group_holds_the_ol
             from,
             device,
             request: MessageId([1; 16]),
-            group: group(2),
-            epoch: Epoch(0),
-            roster: vec![device],
+            founding: Box::new(Founding::plain(group(2), vec![device])),
         },
     );
     drain(&mut shard);
@@ -288,6 +286,87 @@ fn a_shard_keeps_no_more_messages_than_it_may_even_if_a_quiet_group_holds_the_ol
     assert_eq!((kept(1), kept(2)), (5, 0));
 }
 
+fn acknowledge(shard: &mut Shard, number: u8, seq: u64) -> Vec<Output> {
+    let (device, group, seq) = (device(number), group(1), Seq(seq));
+    shard.handle(Duration::ZERO, Input::Acknowledge { device, group, seq });
+    drain(shard)
+}
+
+fn attach_after(shard: &mut Shard, number: u8, after: Seq) -> Attachment {
+    let (from, device) = (link(number), device(number));
+    shard.handle(Duration::ZERO, Input::Attach { from, device, group: group(1), after });
+    match drain(shard).pop() {
+        Some(Output::Attached(attachment)) => *attachment,
+        other => panic!("not attached: {other:?}"),
+    }
+}
+
+#[test]
+fn what_every_member_has_acknowledged_is_forgotten_and_nothing_else() {
+    let mut shard = shard_with(3, Policy::default());
+    for id in 1..=10 {
+        submit(&mut shard, 1, submission(id, Kind::Application, 0));
+    }
+    for (member, seq) in [(1, 10), (2, 7), (3, 4)] {
+        let told = acknowledge(&mut shard, member, seq);
+        assert!(matches!(told[..], [Output::Acknowledged { seq: up_to, .. }] if up_to == Seq(seq)));
+    }
+    assert_eq!(shard.group(&group(1)).unwrap().recent().first(), Seq(5));
+    let attachment = attach_after(&mut shard, 3, Seq(4));
+    assert_eq!((attachment.next, attachment.resync), (Seq(5), false));
+}
+
+#[test]
+fn a_cursor_moves_forward_up_to_the_head_and_only_a_members() {
+    let mut shard = shard_with(2, Policy::default());
+    for id in 1..=5 {
+        submit(&mut shard, 1, submission(id, Kind::Application, 0));
+    }
+    assert_eq!(acknowledge(&mut shard, 9, 3), [], "a stranger has no cursor");
+    acknowledge(&mut shard, 1, 99);
+    assert_eq!(attach_after(&mut shard, 1, Seq::CURSOR).next, Seq(6));
+    acknowledge(&mut shard, 2, 3);
+    assert_eq!(acknowledge(&mut shard, 2, 2), [], "it never moves back");
+    assert_eq!(attach_after(&mut shard, 2, Seq::CURSOR).next, Seq(4));
+}
+
+#[test]
+fn messages_older_than_the_retention_are_forgotten_though_nobody_acknowledged_them() {
+    let kept_age_max = Duration::from_secs(60);
+    let mut shard = shard_with(2, Policy { kept_age_max, ..Policy::default() });
+    submit(&mut shard, 1, submission(1, Kind::Application, 0));
+    shard.tick(kept_age_max);
+    assert_eq!(shard.group(&group(1)).unwrap().recent().first(), Seq(1));
+    shard.tick(kept_age_max + Duration::from_secs(1));
+    assert_eq!(shard.group(&group(1)).unwrap().recent().first(), Seq(2));
+    assert!(attach_after(&mut shard, 2, Seq(0)).resync);
+}
+
+#[test]
+fn a_stranger_joins_by_an_external_commit_where_handshakes_are_looked_at_and_nowhere_else() {
+    for level in [Level::Opaque, Level::Header, Level::Public] {
+        let mut shard = Shard::new(Policy::default());
+        let mut founding = Founding::plain(group(1), vec![device(1)]);
+        founding.settings.level = level;
+        let (from, device_1, request) = (link(1), device(1), MessageId([0; 16]));
+        let founding = Box::new(founding);
+        shard.handle(Duration::ZERO, Input::Create { from, device: device_1, request, founding });
+        drain(&mut shard);
+        let join =
+            |id, added: &[u8]| Submission { joins: true, ..commit_changing(id, 0, added, &[]) };
+        if level == Level::Opaque {
+            assert_eq!(refusal(&submit(&mut shard, 2, join(1, &[2]))), Reject::NotMember);
+            continue;
+        }
+        for added in [&[][..], &[3], &[2, 3]] {
+            let refused = refusal(&submit(&mut shard, 2, join(1, added)));
+            assert_eq!(refused, Reject::BadRosterChange);
+        }
+        assert_eq!(acceptance(&submit(&mut shard, 2, join(1, &[2]))), (1, 1));
+        assert!(shard.group(&group(1)).unwrap().roster().contains(device(2)));
+    }
+}
+
 #[test]
 fn a_group_is_made_once_by_one_of_its_members() {
     let mut shard = shard_with(2, Policy::default());
@@ -298,9 +377,10 @@ fn a_group_is_made_once_by_one_of_its_members() {
                 from: link(1),
                 device: device(as_device),
                 request: MessageId([0; 16]),
-                group: group(number),
-                epoch: Epoch(epoch),
-                roster: roster.iter().copied().map(device).collect(),
+                founding: Box::new(Founding {
+                    epoch: Epoch(epoch),
+                    ..Founding::plain(group(number), roster.iter().copied().map(device).collect())
+                }),
             },
         );
         drain(&mut shard)
@@ -342,8 +422,8 @@ fn a_group_made_again_under_an_old_id_has_nothing_of_the_old_one() {
     let request = MessageId([9; 16]);
     shard.handle(Duration::ZERO, Input::Delete { from: link(1), request, group: group(1) });
     let (from, device) = (link(1), device(1));
-    let (epoch, roster) = (Epoch(0), vec![device]);
-    let again = Input::Create { from, device, request, group: group(1), epoch, roster };
+    let founding = Box::new(Founding::plain(group(1), vec![device]));
+    let again = Input::Create { from, device, request, founding };
     shard.handle(Duration::ZERO, again);
     drain(&mut shard);
     // The ids are new here, and the old messages make room first.

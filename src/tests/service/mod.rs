@@ -11,7 +11,9 @@ use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 
 use crate::clock;
-use crate::delivery::{DeviceId, Epoch, GroupId, Kind, MessageId, Policy, RosterChange, Seq};
+use crate::delivery::{
+    DeviceId, Enclosed, Epoch, GroupId, Kind, MessageId, Policy, RosterChange, Seq,
+};
 use crate::load::{Client, Heard, SessionNumber};
 use crate::net::{Driver, Identity, KeyExchange, Trust};
 use crate::server::{Config, Server};
@@ -76,7 +78,7 @@ impl Service {
     pub(super) fn create(&mut self, by: SessionNumber, group: GroupId, members: &[u8]) {
         let roster = members.iter().copied().map(device).collect();
         let request = MessageId([0xcc; 16]);
-        self.client.request(by, &Request::Create { request, epoch: Epoch(0), group, roster });
+        self.client.request(by, &Request::plain_group(request, group, Epoch(0), roster));
         self.reply(by, |reply| matches!(reply, Reply::Done { .. }));
     }
 

@@ -148,9 +148,14 @@ fn a_stock_quic_client_authenticates_creates_attaches_submits_and_receives() {
         let (group, request, id) = (group(1), message_id(1), message_id(2));
         let roster = vec![device(7)];
         let body = small(&group, 0);
-        let submit = Request::Submit { id, change: RosterChange::default(), body: body.clone() };
+        let submit = Request::Submit {
+            id,
+            change: RosterChange::default(),
+            enclosed: Enclosed::default(),
+            body: body.clone(),
+        };
         for (asked, answer) in [
-            (Request::Create { request, epoch: Epoch(0), group, roster }, Reply::Done { request }),
+            (Request::plain_group(request, group, Epoch(0), roster), Reply::Done { request }),
             (
                 Request::Attach { group, after: Seq(0) },
                 Reply::Attached {

@@ -43,12 +43,7 @@ fn a_frame_that_does_not_parse_ends_its_connection_and_is_counted() {
 fn what_follows_a_malformed_frame_is_never_acted_on() {
     under_load(|siege| {
         let session = siege.service.join(7);
-        let create = Request::Create {
-            request: message_id(1),
-            epoch: Epoch(0),
-            group: group(9),
-            roster: vec![device(7)],
-        };
+        let create = Request::plain_group(message_id(1), group(9), Epoch(0), vec![device(7)]);
         siege.service.client.send_raw(session, [frame(99, b"?"), encoded(&create)].concat().into());
         siege.refused(session, Refusal::MalformedFrame);
         siege.counted(Counter::Groups, 1);
@@ -136,7 +131,12 @@ fn a_writer_that_trickles_its_frames_byte_by_byte_is_served_like_any_other() {
         siege.service.attach(session, group, 0);
         let body = small(&group, 0);
         let (id, change) = (message_id(5), RosterChange::default());
-        let submit = encoded(&Request::Submit { id, change, body: body.clone() });
+        let submit = encoded(&Request::Submit {
+            id,
+            change,
+            enclosed: Enclosed::default(),
+            body: body.clone(),
+        });
         for byte in 0..submit.len() {
             siege.service.client.send_raw(session, submit.slice(byte..=byte));
             siege.service.turn();

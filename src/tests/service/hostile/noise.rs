@@ -83,8 +83,8 @@ fn mutant(random: &mut ChaCha8Rng) -> Bytes {
     let (group, request) = (group(random.random_range(1..4)), message_id(random.random()));
     let (id, change) = (request, RosterChange::default());
     let requests = [
-        Request::Create { request, epoch: Epoch(0), group, roster: vec![device(7)] },
-        Request::Submit { id, change, body: small(&group, 0) },
+        Request::plain_group(request, group, Epoch(0), vec![device(7)]),
+        Request::Submit { id, change, enclosed: Enclosed::default(), body: small(&group, 0) },
         Request::Attach { group, after: Seq(random.random()) },
         Request::Detach { group },
         Request::Stats { request },

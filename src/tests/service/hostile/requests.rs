@@ -116,7 +116,7 @@ fn a_group_is_not_made_twice_nor_of_a_device_twice_nor_by_a_stranger_to_it() {
         ] {
             let before = siege.counters().get(Counter::Rejected);
             let request = message_id(9);
-            let create = Request::Create { request, epoch: Epoch(0), group, roster };
+            let create = Request::plain_group(request, group, Epoch(0), roster);
             siege.service.client.request(session, &create);
             let answer =
                 siege.service.reply(session, |reply| matches!(reply, Reply::Rejected { .. }));
@@ -151,7 +151,12 @@ fn a_session_that_asks_faster_than_it_is_answered_gets_every_answer() {
         let submits: Vec<Bytes> = (0..count)
             .map(|number| {
                 let (id, change) = (message_id(number), RosterChange::default());
-                encoded(&Request::Submit { id, change, body: Bytes::from_static(b"?") })
+                encoded(&Request::Submit {
+                    id,
+                    change,
+                    enclosed: Enclosed::default(),
+                    body: Bytes::from_static(b"?"),
+                })
             })
             .collect();
         siege.service.client.send_raw(session, submits.concat().into());

@@ -49,8 +49,8 @@ fn a_request_before_the_hello_is_refused_whatever_it_asks() {
             Request::Delete { request, group },
             Request::Attach { group, after: Seq(0) },
             Request::Detach { group },
-            Request::Submit { id, change, body: small(&group, 0) },
-            Request::Create { request, epoch: Epoch(0), group, roster: vec![device(7)] },
+            Request::Submit { id, change, enclosed: Enclosed::default(), body: small(&group, 0) },
+            Request::plain_group(request, group, Epoch(0), vec![device(7)]),
         ] {
             check(siege, &encoded(&asked), (Refusal::NotAuthenticated, Counter::RefusedSessions));
         }
