@@ -53,6 +53,11 @@ pub const RETRIES_REMEMBERED_MAX: usize = 1 << 20;
 /// How long an accepted message id is remembered: far beyond any client's retry.
 pub const RETRY_AGE_MAX: Duration = Duration::from_secs(600);
 
+/// Bytes of checkpoints that a shard may write for each byte that it logs otherwise, when its log is
+/// larger than it should be: the disk then takes three times what is accepted. At 1 a log of nothing
+/// but live groups would only just stop growing.
+pub const CHECKPOINT_SHARE: u64 = 2;
+
 /// How long a message is kept for members that have not acknowledged it, unless more messages or
 /// bytes push it out before. Costs memory, and log, for as long as a member stays away.
 pub const RETENTION_AGE_MAX: Duration = Duration::from_hours(30 * 24);

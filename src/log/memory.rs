@@ -1,6 +1,7 @@
 //! A log in memory: survives nothing, so it is durable at once.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{Error, Log, Position};
 use crate::limits::MEMORY_LOG_BYTES_MAX;
@@ -37,6 +38,14 @@ impl Log for Memory {
     fn sync(&mut self) -> Result<(), Error> {
         Ok(())
     }
+
+    fn set_time(&mut self, _: Duration) {}
+
+    fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    fn release_below(&mut self, _: Position) {}
 
     fn durable(&self) -> Position {
         self.appended

@@ -4,6 +4,9 @@
 //! it rests on is below the watermark. The one log here keeps what it is given in memory, so its
 //! watermark follows every append at once: durability `none`.
 
+use std::fmt;
+use std::time::Duration;
+
 mod memory;
 
 pub use memory::Memory;
@@ -21,7 +24,7 @@ pub enum Error {
 }
 
 /// An append-only sequence of entries with a durable watermark.
-pub trait Log {
+pub trait Log: fmt::Debug + Send {
     /// Appends one entry, given in parts so that a body is not copied to join its header.
     ///
     /// # Errors
@@ -33,6 +36,15 @@ pub trait Log {
     /// # Errors
     /// [`Error::Failed`]; the watermark then never passes what was durable before.
     fn sync(&mut self) -> Result<(), Error>;
+
+    /// Says what time it is, since the Unix epoch, for what is appended from now on.
+    fn set_time(&mut self, unix: Duration);
+
+    /// Bytes that the log takes, over all.
+    fn bytes(&self) -> u64;
+
+    /// Lets go of the entries before `position`, some time. What replaces them has to be durable.
+    fn release_below(&mut self, position: Position);
 
     /// The watermark: every entry up to it survives what the log promises to survive.
     fn durable(&self) -> Position;

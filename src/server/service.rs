@@ -12,7 +12,7 @@ use super::worker::{Shared, Worker};
 use crate::clock;
 use crate::engine::Engine;
 use crate::limits::SHARDS_MAX;
-use crate::log::{self, Memory};
+use crate::log;
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
 
@@ -67,6 +67,7 @@ impl Server {
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
             started: clock::now(),
+            started_unix: clock::unix(),
         };
         let mut wakers = Vec::new();
         let mut threads = Vec::new();
@@ -137,7 +138,7 @@ fn spawn(
             process::pin_to_core(core);
         }
         let driver = Driver::server(bound, &identity)?;
-        let engine = Engine::new(policy, Memory::default());
+        let engine = Engine::new(policy);
         Worker::new(driver, engine, mesh, shared).run()
     })
 }

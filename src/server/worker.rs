@@ -17,7 +17,6 @@ use crate::clock;
 use crate::delivery::{GroupId, Input};
 use crate::engine::Engine;
 use crate::limits::{DRAIN_MAX, HELLO_MAX};
-use crate::log::Memory;
 use crate::net::{ConnectionId, Driver};
 use crate::wire::{Counter, Counters, Refusal, TokenKey};
 
@@ -38,13 +37,15 @@ pub(super) struct Shared {
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) started: Instant,
+    /// When that was, since the Unix epoch: what is kept across starts counts from there.
+    pub(super) started_unix: Duration,
 }
 
 /// Everything one shard owns.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) driver: Driver,
-    pub(super) engine: Engine<Memory>,
+    pub(super) engine: Engine,
     pub(super) mesh: Mesh,
     pub(super) sessions: Sessions,
     pub(super) audiences: Audiences,
@@ -70,7 +71,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A shard ready to run.
-    pub(super) fn new(driver: Driver, engine: Engine<Memory>, mesh: Mesh, shared: Shared) -> Self {
+    pub(super) fn new(driver: Driver, engine: Engine, mesh: Mesh, shared: Shared) -> Self {
         let started = shared.started;
         Self {
             driver,
@@ -149,6 +150,11 @@ impl Worker {
         Ok(work > 0 || self.driver.is_busy() || more)
     }
 
+    /// Time since the Unix epoch, by the clock as it stood when the server started.
+    fn unix(&self, now: Instant) -> Duration {
+        self.shared.started_unix + now.saturating_duration_since(self.started)
+    }
+
     /// Hands an input to the shard that owns its group.
     pub(super) fn submit_input(
         &mut self,
@@ -157,7 +163,7 @@ impl Worker {
         input: Input,
     ) -> Result<(), Error> {
         if shard == self.mesh.own() {
-            self.engine.handle(now.saturating_duration_since(self.started), input)?;
+            self.engine.handle(self.unix(now), input)?;
         } else {
             self.mesh.post(shard, Post::Input(input));
         }
@@ -182,7 +188,9 @@ impl Worker {
         // Looked at once more after announcing sleep: stopping wakes only who sleeps.
         let stopping = self.shared.stop.load(Ordering::Relaxed);
         let tick = if stopping { now + Duration::from_millis(5) } else { self.housekeeping_next };
-        let deadline = self.engine.deadline().map(|deadline| self.started + deadline);
+        let deadline = self.engine.deadline();
+        let deadline = deadline
+            .map(|deadline| self.started + deadline.saturating_sub(self.shared.started_unix));
         let until = deadline.map_or(tick, |deadline| deadline.min(tick));
         self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
         self.mesh.awake();
@@ -197,7 +205,7 @@ impl Worker {
             return;
         }
         self.housekeeping_next = now + HOUSEKEEPING;
-        self.engine.tick(now.saturating_duration_since(self.started));
+        self.engine.tick(self.unix(now));
         self.close_stalled(now);
         while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
             if deadline > now {
