@@ -53,7 +53,7 @@
 //! | [`process`] | what the kernel says of this process and machine |
 //! | [`delivery`] | what a delivery service decides: epochs, order, roster, cursors. Pure |
 //! | [`wire`] | bytes to delivery's nouns and back: MLSMessage headers, client frames. Pure |
-//! | [`log`] | append, sync, the durable watermark. Knows bytes, not groups. In memory |
+//! | [`log`] | append, sync, the durable watermark, replay. Knows bytes, not groups |
 //! | [`engine`] | decide, append, sync, release |
 //! | [`net`] | QUIC on one thread: quinn-proto driven directly. Serves both sides |
 //! | [`floor`] | what a delivery costs at least on this machine: sealing, sending, hearing back |

@@ -79,8 +79,32 @@ const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
 /// Highest epoch a group can be created at: no group lives long enough to wrap from here.
 pub const EPOCH_MAX: u64 = u64::MAX / 2;
 
-/// Bytes that the in-memory log holds. It is never replayed; it only shows what was logged.
-pub const MEMORY_LOG_BYTES_MAX: usize = 1 << 20;
+/// Largest entry of a log in bytes: a checkpoint of one group with all that its ring may hold, and
+/// room for its roster and the fields of each message. Replay holds one at a time.
+pub const LOG_RECORD_BYTES_MAX: usize = 2 * RING_BYTES_MAX;
+
+/// Bytes of a log's segment, taken from the disk when it begins and given back when what is in it
+/// is no longer needed. A larger one keeps more than is needed, and opening a log writes up to one
+/// again; a smaller one costs two syncs in a row more often.
+pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Bytes appended from which on they are written without waiting for a sync. Up to so many are
+/// copied once more than they would have to be.
+pub const LOG_WRITE_BYTES: usize = 1 << 20;
+
+/// Bytes appended that wait in memory while a segment begins. Beyond it, and one entry, who appends
+/// waits for the disk: two syncs.
+pub const LOG_BUFFER_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes read at once when a log is replayed or walked. Held once for each log, beside one entry.
+pub const LOG_READ_BYTES: usize = 1 << 20;
+
+/// Segments that are open files at once: the two that are synced, and a few that are read.
+pub const LOG_FILES_OPEN_MAX: usize = 8;
+
+const _: () = assert!(LOG_RECORD_BYTES_MAX < 1 << 31);
+const _: () = assert!(RING_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES < LOG_RECORD_BYTES_MAX);
+const _: () = assert!(LOG_WRITE_BYTES <= LOG_BUFFER_BYTES_MAX);
 
 /// UDP messages moved by one system call. More would not be faster and would delay the first.
 pub const BATCH_DATAGRAMS_MAX: usize = 64;

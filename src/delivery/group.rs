@@ -89,11 +89,17 @@ impl Group {
     /// acknowledged is then forgotten, now and then: O(1), amortised.
     pub fn acknowledge(&mut self, device: DeviceId, seq: Seq) -> bool {
         let moved = self.roster.acknowledge(device, seq.min(self.head()));
-        if let Some(everybody) = self.roster.acknowledged_by_all() {
-            while self.recent.first() <= everybody && self.recent.drop_oldest() {}
-            self.roster.forget_departed_before(self.recent.first());
+        if self.roster.is_worth_looking_at() {
+            self.forget_acknowledged();
         }
         moved
+    }
+
+    /// Forgets what every member has acknowledged. O(members).
+    pub fn forget_acknowledged(&mut self) {
+        let everybody = self.roster.acknowledged_by_all();
+        while self.recent.first() <= everybody && self.recent.drop_oldest() {}
+        self.roster.forget_departed_before(self.recent.first());
     }
 
     /// Accepts the submission as the next message of the order, or says why not. O(1) but for

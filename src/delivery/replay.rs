@@ -26,7 +26,8 @@ impl Shard {
         if self.slots.contains(&founding.group) {
             return Err(Inconsistent("a group is created twice"));
         }
-        let group = Group::new(founding).map_err(|_| Inconsistent("a group that cannot be"))?;
+        let group =
+            Group::new(founding).map_err(|_reject| Inconsistent("a group that cannot be"))?;
         self.slots.insert(founding.group, group);
         Ok(())
     }
@@ -80,9 +81,8 @@ impl Shard {
         group: GroupId,
         saved: Saved,
     ) -> Result<(), Inconsistent> {
-        if let Some(slot) = self.slots.by_group(&group) {
-            let (epoch, head) = (slot.group.epoch(), slot.group.head());
-            let agrees = epoch == saved.epoch && head == saved.head();
+        if let Some(known) = self.save(&group) {
+            let agrees = known.epoch == saved.epoch && known.head() == saved.head();
             return agrees.then_some(()).ok_or(Inconsistent("a checkpoint of another history"));
         }
         let restored = Group::restore(saved)?;
@@ -99,10 +99,14 @@ impl Shard {
         Ok(())
     }
 
-    /// A group's whole state now.
-    #[must_use]
-    pub fn save(&self, group: &GroupId) -> Option<Saved> {
-        self.slots.by_group(group).map(|slot| slot.group.save())
+    /// A group's whole state now, without what every member has acknowledged: that is forgotten
+    /// first, here as in whoever replays it.
+    pub fn save(&mut self, group: &GroupId) -> Option<Saved> {
+        let (_, slot) = self.slots.by_group_mut(group)?;
+        let before = slot.group.recent().bytes();
+        slot.group.forget_acknowledged();
+        self.kept_bytes -= before - slot.group.recent().bytes();
+        Some(slot.group.save())
     }
 
     fn remember(&mut self, at: Duration, serial: u32, id: MessageId, answer: Answer) {

@@ -48,6 +48,9 @@ pub struct Roster {
     departed: Option<Box<Departed>>,
 }
 
+/// What is known of each of several devices.
+pub type Places<T> = Vec<(DeviceId, T)>;
+
 /// Those that left, and in which order.
 #[derive(Debug, Default)]
 struct Departed {
@@ -161,7 +164,7 @@ impl Roster {
 
     /// The members and those that left, as plain values.
     #[must_use]
-    pub fn save(&self) -> (Vec<(DeviceId, Cursor)>, Vec<(DeviceId, Window)>) {
+    pub fn save(&self) -> (Places<Cursor>, Places<Window>) {
         let mut members: Vec<_> = self.members.iter().map(|(id, cursor)| (*id, *cursor)).collect();
         members.sort_unstable_by_key(|(id, _)| *id);
         let departed = self.departed.iter().flat_map(|departed| {
@@ -179,8 +182,8 @@ impl Roster {
     /// # Errors
     /// [`Inconsistent`] when nobody is a member, somebody is twice, or is over the bound.
     pub fn restore(
-        members: Vec<(DeviceId, Cursor)>,
-        departed: Vec<(DeviceId, Window)>,
+        members: Places<Cursor>,
+        departed: Places<Window>,
     ) -> Result<Self, Inconsistent> {
         let count = members.len();
         let members: HashMap<_, _, _> = members.into_iter().collect();
@@ -226,14 +229,18 @@ impl Roster {
         moves
     }
 
-    /// The last message that every member has acknowledged, once there have been as many
-    /// acknowledgements as members since this was last told: looking for it is O(members).
-    pub fn acknowledged_by_all(&mut self) -> Option<Seq> {
-        if self.acknowledgements < self.members.len() {
-            return None;
-        }
+    /// Whether there have been as many acknowledgements as members since
+    /// [`Self::acknowledged_by_all`].
+    #[must_use]
+    pub fn is_worth_looking_at(&self) -> bool {
+        self.acknowledgements >= self.members.len()
+    }
+
+    /// The last message that every member has acknowledged. O(members).
+    pub fn acknowledged_by_all(&mut self) -> Seq {
         self.acknowledgements = 0;
-        self.members.values().map(|cursor| cursor.acknowledged).min()
+        let slowest = self.members.values().map(|cursor| cursor.acknowledged).min();
+        slowest.expect("a group has members")
     }
 
     /// Forgets those that left before `seq`: nothing of theirs can be caught up any more.

@@ -94,7 +94,7 @@ impl Engine {
     /// When the log failed.
     pub fn sync(&mut self) -> Result<(), Error> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.renew(self.now, &self.shard)?;
+        journal.renew(self.now, &mut self.shard)?;
         journal.log.sync()
     }
 
@@ -186,7 +186,7 @@ impl Journal {
 
     /// Keeps the log near its target: groups that begin early begin anew, and what nobody needs
     /// any more is released.
-    fn renew(&mut self, now: Duration, shard: &Shard) -> Result<(), Error> {
+    fn renew(&mut self, now: Duration, shard: &mut Shard) -> Result<(), Error> {
         if let Some(below) = self.bases.releasable(self.log.durable()) {
             self.log.release_below(below);
         }

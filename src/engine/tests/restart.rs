@@ -87,8 +87,8 @@ fn input(engine: &Engine, step: &Step) -> Option<Input> {
     })
 }
 
-fn saved(engine: &Engine) -> Vec<Option<Saved>> {
-    (1..=GROUPS).map(|number| engine.shard().save(&group(number))).collect()
+fn saved(engine: &mut Engine) -> Vec<Option<Saved>> {
+    (1..=GROUPS).map(|number| engine.shard.save(&group(number))).collect()
 }
 
 /// Which message each submission became, as the engine answers it again.
@@ -140,7 +140,7 @@ proptest! {
         told.set_durable(u64::MAX);
         let (mut again, recovered) = recovery.finish(log, u64::MAX).map_err(TestCaseError::fail)?;
         prop_assert_eq!(recovered.groups, engine.shard().groups() as u64);
-        prop_assert_eq!(saved(&again), saved(&engine));
+        prop_assert_eq!(saved(&mut again), saved(&mut engine));
         if first == 0 {
             prop_assert_eq!(answers(&mut again, &steps), answers(&mut engine, &steps));
         }

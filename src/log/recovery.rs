@@ -1,0 +1,260 @@
+//! What is found of a log when it is opened, and what is put right before it is used.
+//!
+//! Replays every whole record in order, cuts off a torn tail, and refuses to guess about anything
+//! else. It rests on the order in which `wal` does things:
+//!
+//! - A segment takes records only once the one before it, sealed, its own header and the list of
+//!   segments are durable. So an unsealed segment is the last, or is followed by one without records.
+//! - Segments are removed oldest first, each durably before the next. So there is never a hole.
+//! - A segment that was open when the log was lost is never written to behind its tail again, but
+//!   for its seal. So nothing of a former tail can pass for an entry.
+//!
+//! What it returns is durable: the system may have forgotten writes that failed before, yet still
+//! show them, so the segments that could be meant are written again and synced. That costs one
+//! segment's worth of writing for each start. Called by `wal` when it opens.
+
+use super::record::SEAL_BYTES;
+use super::scan::{Scan, Stop, Window};
+use super::segment::{HEADER_BYTES, Header};
+use super::wal::{Config, Segment};
+use super::{Error, Position, Storage};
+use crate::limits::LOG_READ_BYTES;
+
+/// What opening a log found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Entries replayed.
+    pub records: u64,
+    /// Bytes of the segments, up to where each ends.
+    pub bytes: u64,
+    /// Bytes that were cut off: writes that were never whole, so never acknowledged.
+    pub torn_bytes: u64,
+    /// Segments read.
+    pub segments: usize,
+    /// Position of the first entry replayed, or of the next to be appended.
+    pub first: Position,
+    /// Position of the last entry replayed; before `first` if there is none.
+    pub last: Position,
+}
+
+/// The segments to go on from, oldest first, and whether the last can take records.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) segments: Vec<Segment>,
+    pub(super) state: Last,
+    pub(super) recovered: Recovered,
+}
+
+/// How the last segment was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// There is none.
+    Absent,
+    /// It has its header and room for records.
+    Blank,
+    /// It ends where its last whole record does.
+    Unsealed,
+    /// It is whole.
+    Sealed,
+}
+
+/// Reads a log, hands every entry to `replay`, and puts the tail right.
+///
+/// # Errors
+/// [`Error::Corrupt`], naming file and offset, when an entry that should be there is not, or
+/// `replay` refuses one; [`Error::Unusable`] when the storage fails or holds another log.
+pub(super) fn recover<S: Storage>(
+    storage: &mut S,
+    config: &Config,
+    mut replay: impl FnMut(Position, &[u8]) -> Result<(), String>,
+) -> Result<Found, Error> {
+    let mut buffer = Vec::new();
+    let mut torn_bytes = 0;
+    let headers = read_headers(storage, config, &mut buffer, &mut torn_bytes)?;
+    let mut segments: Vec<Segment> = Vec::with_capacity(headers.len());
+    let mut state = Last::Absent;
+    let mut cut = None;
+    for (index, header) in headers.iter().enumerate() {
+        let is_last = index + 1 == headers.len();
+        let mut window = Window::new(storage, header.number, &mut buffer)?;
+        if let Some(damage) = cut.take() {
+            // Without records it was being made when the log was lost, and is made again.
+            if !is_last || window.bytes_end(HEADER_BYTES as u64)? > HEADER_BYTES as u64 {
+                return Err(damage);
+            }
+            remove(storage, header.number)?;
+            break;
+        }
+        if let Some(before) = segments.last() {
+            follows(&window, before, header)?;
+        }
+        let length = window.length();
+        let scan = window.scan(header, &mut replay)?;
+        state = judge(&window, is_last, &scan)?;
+        if state == Last::Blank && length < config.segment_bytes {
+            // Too short for the records it is to take: its room was not durable.
+            state = Last::Unsealed;
+        }
+        if state == Last::Unsealed {
+            cut = Some(unsealed(&window, &scan));
+        }
+        if let Stop::Bad { bytes_end, .. } = scan.stop {
+            torn_bytes += bytes_end - scan.end;
+        }
+        segments.push(segment(header, &scan, length));
+    }
+    put_right(storage, &mut segments, state)?;
+    let first = segments.first().map_or(Position(1), |segment| segment.first);
+    let last = segments.last().map_or(Position(0), |segment| segment.last);
+    let recovered = Recovered {
+        records: last.0 + 1 - first.0,
+        bytes: segments.iter().map(|segment| segment.bytes).sum(),
+        torn_bytes,
+        segments: segments.len(),
+        first,
+        last,
+    };
+    Ok(Found { segments, state, recovered })
+}
+
+/// The headers of all segments in order. A last one without a header was being made and is removed.
+fn read_headers<S: Storage>(
+    storage: &mut S,
+    config: &Config,
+    buffer: &mut Vec<u8>,
+    torn_bytes: &mut u64,
+) -> Result<Vec<Header>, Error> {
+    let mut numbers = storage
+        .list()
+        .map_err(|error| Error::Unusable(format!("cannot list the log's segments: {error}")))?;
+    numbers.sort_unstable();
+    let mut headers = Vec::with_capacity(numbers.len());
+    for (index, number) in numbers.iter().copied().enumerate() {
+        let mut window = Window::new(storage, number, buffer)?;
+        match window.header()? {
+            Ok(header) if header.identity != config.identity => {
+                let name = storage.name(number);
+                return Err(Error::Unusable(format!("{name} belongs to another log")));
+            }
+            Ok(header) => headers.push(header),
+            Err(what) => {
+                let bytes_end = window.bytes_end(0)?;
+                let newest = index + 1 == numbers.len() && (index > 0 || number == 1);
+                if !newest || bytes_end > HEADER_BYTES as u64 {
+                    return Err(window.corrupt(0, what));
+                }
+                *torn_bytes += bytes_end;
+                remove(storage, number)?;
+            }
+        }
+    }
+    Ok(headers)
+}
+
+fn follows<S: Storage>(
+    window: &Window<'_, S>,
+    before: &Segment,
+    header: &Header,
+) -> Result<(), Error> {
+    let what = if header.number != before.number + 1 {
+        format!("the segment before it is {:#x}; those between are missing", before.number)
+    } else if header.base != before.last {
+        format!("it follows entry {}, the one before ends at {}", header.base.0, before.last.0)
+    } else {
+        return Ok(());
+    };
+    Err(window.corrupt(0, &what))
+}
+
+fn judge<S: Storage>(window: &Window<'_, S>, is_last: bool, scan: &Scan) -> Result<Last, Error> {
+    match &scan.stop {
+        Stop::Sealed(_) => Ok(Last::Sealed),
+        Stop::Blank if is_last && scan.records == 0 => Ok(Last::Blank),
+        Stop::Blank => Ok(Last::Unsealed),
+        Stop::Bad { what, was_durable: true, .. } => {
+            Err(window
+                .corrupt(scan.end, &format!("{what}, and a later one says that it was durable")))
+        }
+        Stop::Bad { .. } => Ok(Last::Unsealed),
+    }
+}
+
+fn unsealed<S: Storage>(window: &Window<'_, S>, scan: &Scan) -> Error {
+    let what = match scan.stop {
+        Stop::Bad { what, .. } => what,
+        Stop::Blank | Stop::Sealed(_) => "it ends without a seal",
+    };
+    window.corrupt(scan.end, &format!("{what}, and a segment with entries follows"))
+}
+
+fn segment(header: &Header, scan: &Scan, length: u64) -> Segment {
+    let unix_seconds = match scan.stop {
+        Stop::Sealed(seal) => seal.unix_seconds,
+        Stop::Blank | Stop::Bad { .. } => header.unix_seconds,
+    };
+    Segment {
+        number: header.number,
+        bytes: scan.end,
+        capacity: length,
+        records: scan.records,
+        first: Position(header.base.0 + 1),
+        last: scan.last,
+        unix_seconds,
+        seed: header.seed(),
+    }
+}
+
+/// Makes the tail durable as it was read, and nothing else.
+fn put_right<S: Storage>(
+    storage: &mut S,
+    segments: &mut [Segment],
+    state: Last,
+) -> Result<(), Error> {
+    let Some((last, before)) = segments.split_last_mut() else { return Ok(()) };
+    let name = storage.name(last.number);
+    let failed = |error| Error::Unusable(format!("cannot restore {name}: {error}"));
+    if state == Last::Unsealed {
+        storage.truncate(last.number, last.bytes).map_err(failed)?;
+        last.capacity = last.bytes + SEAL_BYTES;
+        sync(storage, &[last.number]).map_err(failed)?;
+    }
+    // A segment with entries proves that the one before is durable.
+    let before = before.last().filter(|_| last.records == 0);
+    for segment in before.into_iter().chain([&*last]) {
+        write_again(storage, segment).map_err(failed)?;
+    }
+    let mut numbers = vec![last.number];
+    numbers.extend(before.map(|segment| segment.number));
+    sync(storage, &numbers).map_err(failed)
+}
+
+fn write_again<S: Storage>(storage: &mut S, segment: &Segment) -> std::io::Result<()> {
+    let mut piece =
+        vec![0; LOG_READ_BYTES.min(usize::try_from(segment.bytes).unwrap_or(usize::MAX))];
+    let mut offset = 0;
+    while offset < segment.bytes {
+        let left = usize::try_from(segment.bytes - offset).unwrap_or(usize::MAX);
+        let wanted = piece.len().min(left);
+        let read = storage.read_at(segment.number, offset, &mut piece[..wanted])?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        storage.write_at(segment.number, offset, &piece[..read])?;
+        offset += read as u64;
+    }
+    Ok(())
+}
+
+fn remove<S: Storage>(storage: &mut S, number: u64) -> Result<(), Error> {
+    let name = storage.name(number);
+    storage
+        .remove(number)
+        .and_then(|()| sync(storage, &[]))
+        .map_err(|error| Error::Unusable(format!("cannot remove the unused {name}: {error}")))
+}
+
+/// Syncs segments and the list of them, and waits for it.
+fn sync<S: Storage>(storage: &mut S, numbers: &[u64]) -> std::io::Result<()> {
+    storage.start_sync(numbers, true)?;
+    storage.wait_sync()
+}
