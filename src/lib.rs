@@ -50,6 +50,8 @@
 //! |---|---|
 //! | [`limits`] | every bound, its reason and its cost |
 //! | [`clock`] | the only reader of system time |
+//! | [`units`] | quantities as people write them: `30s`, `64KiB`, `200/s`. Pure |
+//! | [`place`] | where in a file that people write a mistake stands. Pure |
 //! | [`process`] | what the kernel says of this process and machine |
 //! | [`delivery`] | what a delivery service decides: epochs, order, roster, cursors. Pure |
 //! | [`wire`] | bytes to delivery's nouns and back: MLSMessage headers, client frames. Pure |
@@ -102,6 +104,8 @@
 
 pub mod limits;
 pub mod clock;
+pub mod units;
+pub mod place;
 pub mod process;
 pub mod delivery;
 pub mod wire;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const USES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("clock", &[]),
+    ("units", &["limits"]),
+    ("place", &[]),
     ("process", &[]),
     ("delivery", &["limits"]),
     ("wire", &["limits", "delivery"]),
@@ -17,7 +19,7 @@ const USES: &[(&str, &[&str])] = &[
     ("floor", &["limits", "clock", "process", "net"]),
     ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
-    ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
+    ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "floor", "load"]),
     (
         "peers",
