@@ -281,7 +281,7 @@ pub fn written_duration(length: Duration) -> String {
     written(nanos, "s", &TIMES)
 }
 
-/// A size as [`bytes`] reads it, in the largest unit of which it is a whole number.
+/// A size as [`bytes()`] reads it, in the largest unit of which it is a whole number.
 #[must_use]
 pub fn written_bytes(bytes: u64) -> String {
     written(u128::from(bytes), "B", &SIZES)

@@ -18,23 +18,36 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Folder, default_folder, read_identity};
-use super::{warning_of_small_buffers, with_causes};
-use crate::delivery::Policy;
-use crate::limits::SHARDS_MAX;
+use super::{read_text, warning_of_small_buffers, with_causes};
+use crate::limits::{SETTINGS_BYTES_MAX, SHARDS_MAX};
 use crate::process;
-use crate::server::{Config, Server};
+use crate::server::{Config, Server, Settings};
 
-/// Arguments of `stentor serve`.
+/// Arguments of `stentor serve`. What is given here overrides the file of settings.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
+    /// A file of settings in TOML; `--print-config` prints one with all there are, explained.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print a file of settings that says what the others given here say, with the range, default
+    /// and cost of every setting; and stop.
+    #[arg(long)]
+    print_config: bool,
+
     /// The UDP address of the first shard; each further one listens one port higher. Port 0 takes
-    /// any free ports.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4433")]
-    listen: SocketAddr,
+    /// any free ports. Default: 127.0.0.1:4433.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 
     /// Shards, each a thread with a socket of its own, 1 to 64. More than cores gain nothing.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = shards())]
-    shards: u16,
+    /// Default: 1.
+    #[arg(long, value_name = "N", value_parser = shards())]
+    shards: Option<u16>,
+
+    /// The TCP address of /metrics and /healthz; without it there is none.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 
     /// The folder of keys and of what clients beside the server need to find it. Default:
     /// $XDG_STATE_HOME/stentor, else ~/.local/state/stentor. One server at a time.
@@ -91,22 +104,27 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
     if arguments.exit_with_parent.is_some_and(|parent| !process::end_with_parent(parent)) {
         bail!("the process that started this one is gone");
     }
+    let settings = settings(arguments)?;
+    if arguments.print_config {
+        let printed = io::stdout().lock().write_all(settings.to_file().as_bytes());
+        return printed.context("cannot write to standard output");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot wait for signals")?;
-    runtime.block_on(serve_until_told(arguments))
+    runtime.block_on(serve_until_told(arguments, settings))
 }
 
-async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
+async fn serve_until_told(arguments: &Serve, settings: Settings) -> anyhow::Result<()> {
     // Before anything runs that a signal would have to stop.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    let folder = Folder::open(&match &arguments.state {
+    let folder = Folder::open(&match &settings.service.state {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let served = serve_from(&folder, arguments, &mut interrupt, &mut terminate).await;
+    let served = serve_from(&folder, settings, &mut interrupt, &mut terminate).await;
     // Whoever started this one may have died: nobody else is left to remove the keys.
     let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
     served.and(removed)
@@ -114,11 +132,11 @@ async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
 
 async fn serve_from(
     folder: &Folder,
-    arguments: &Serve,
+    settings: Settings,
     interrupt: &mut Signal,
     terminate: &mut Signal,
 ) -> anyhow::Result<()> {
-    let server = Server::start(&config(arguments, folder)?)?;
+    let server = Server::start(&config(settings, folder)?)?;
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);
@@ -135,19 +153,43 @@ async fn serve_from(
     }
 }
 
-fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
-    let identity = match (&arguments.cert, &arguments.key) {
-        (Some(certificate), Some(key)) => read_identity(certificate, key)?,
-        _ => folder.identity()?,
+/// The settings of the file, if one is given, and of the arguments.
+fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    let mut settings = match &arguments.config {
+        None => Settings::default(),
+        Some(path) => {
+            let text = read_text(path, SETTINGS_BYTES_MAX)
+                .with_context(|| format!("cannot read the settings {}", path.display()))?;
+            Settings::parse(&text, &path.display().to_string())
+                .map_err(|mistake| anyhow!(mistake.one_line()))?
+        }
     };
-    Ok(Config {
-        listen: arguments.listen,
-        shards: arguments.shards,
-        identity: Arc::new(identity),
-        token_key: folder.token_key(arguments.token_key.as_deref())?,
-        policy: Policy::default(),
-        first_core: arguments.first_core,
-    })
+    let set = &mut settings.service;
+    let keep = |given: &Option<PathBuf>, kept: &mut Option<PathBuf>| {
+        if let Some(path) = given {
+            *kept = Some(path.clone());
+        }
+    };
+    keep(&arguments.state, &mut set.state);
+    keep(&arguments.cert, &mut set.certificate);
+    keep(&arguments.key, &mut set.certificate_key);
+    keep(&arguments.token_key, &mut set.token_key);
+    set.listen = arguments.listen.unwrap_or(set.listen);
+    set.shards = arguments.shards.unwrap_or(set.shards);
+    set.first_core = arguments.first_core.or(set.first_core);
+    settings.metrics.listen = arguments.metrics.or(settings.metrics.listen);
+    Ok(settings)
+}
+
+fn config(settings: Settings, folder: &Folder) -> anyhow::Result<Config> {
+    let set = &settings.service;
+    let identity = match (&set.certificate, &set.certificate_key) {
+        (Some(certificate), Some(key)) => read_identity(certificate, key)?,
+        (None, None) => folder.identity()?,
+        _ => bail!("one of service.certificate and service.certificate_key is set; set both"),
+    };
+    let token_key = folder.token_key(set.token_key.as_deref())?;
+    Ok(Config { settings, identity: Arc::new(identity), token_key })
 }
 
 /// The one line on standard output: whoever waits for it may connect now.

@@ -14,7 +14,9 @@ mod mesh;
 mod requests;
 mod service;
 mod session;
+pub mod settings;
 mod worker;
 
 pub use config::Config;
 pub use service::{Error, Server};
+pub use settings::Settings;

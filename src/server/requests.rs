@@ -12,7 +12,7 @@ use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
 use crate::delivery::{DeviceId, GroupId, Input, Link, MessageId, RosterChange, Seq};
-use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
+use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
@@ -256,7 +256,7 @@ impl Worker {
         let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_ref()) else {
             return Ok(());
         };
-        if peer.audiences.len() >= GROUPS_PER_SESSION_MAX {
+        if peer.audiences.len() >= self.shared.limits.groups {
             self.counters.add(Counter::Rejected, 1);
             self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
             return Ok(());

@@ -51,26 +51,29 @@ impl Server {
     /// [`Error::Net`] when a port is taken or the certificate unusable, [`Error::Config`] for a
     /// number of shards that cannot be, [`Error::Start`] when the system gives no thread.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        if config.shards == 0 || usize::from(config.shards) > SHARDS_MAX {
+        let set = &config.settings.service;
+        if set.shards == 0 || usize::from(set.shards) > SHARDS_MAX {
             return Err(Error::Config(format!("shards must be 1 to {SHARDS_MAX}")));
         }
         config.identity.check()?;
-        let bounds = (0..config.shards)
-            .map(|shard| Ok(Bound::bind(shard_address(config.listen, shard)?)?))
+        let bounds = (0..set.shards)
+            .map(|shard| Ok(Bound::bind(shard_address(set.listen, shard)?)?))
             .collect::<Result<Vec<_>, Error>>()?;
         let addresses = bounds.iter().map(Bound::address).collect::<Result<Vec<_>, _>>()?;
         let socket_buffer_bytes = bounds.iter().map(Bound::buffer_bytes).min().unwrap_or(0);
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Shared {
-            board: Board::new(config.shards),
+            board: Board::new(set.shards),
             token_key: config.token_key.clone(),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
+            drain: set.drain,
+            limits: config.settings.sessions.clone(),
             started: clock::now(),
         };
         let mut wakers = Vec::new();
         let mut threads = Vec::new();
-        for (bound, mesh) in bounds.into_iter().zip(Mesh::build(config.shards)?) {
+        for (bound, mesh) in bounds.into_iter().zip(Mesh::build(set.shards)?) {
             wakers.push(mesh.waker());
             threads.push(spawn(config, bound, mesh, shared.clone())?);
         }
@@ -129,8 +132,8 @@ fn spawn(
     shared: Shared,
 ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
     let shard = usize::from(mesh.own());
-    let core = config.first_core.map(|first| first + shard);
-    let (identity, policy) = (Arc::clone(&config.identity), config.policy);
+    let core = config.settings.service.first_core.map(|first| first + shard);
+    let (identity, policy) = (Arc::clone(&config.identity), config.settings.policy());
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
         if let Some(core) = core {
             // A machine with fewer cores leaves the thread where it is.

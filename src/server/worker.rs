@@ -13,10 +13,10 @@ use super::counters::Board;
 use super::mesh::{Mesh, Post};
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
+use super::settings;
 use crate::clock;
 use crate::delivery::{GroupId, Input};
 use crate::engine::Engine;
-use crate::limits::{DRAIN_MAX, HELLO_MAX};
 use crate::log::Memory;
 use crate::net::{ConnectionId, Driver};
 use crate::wire::{Counter, Counters, Refusal, TokenKey};
@@ -37,6 +37,10 @@ pub(super) struct Shared {
     pub(super) token_key: TokenKey,
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
+    /// How long stopping may take.
+    pub(super) drain: Duration,
+    /// What a client may take for itself.
+    pub(super) limits: settings::Sessions,
     pub(super) started: Instant,
 }
 
@@ -93,7 +97,8 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop and what was accepted has been taken, or for [`DRAIN_MAX`] more.
+    /// Runs until told to stop and what was accepted has been taken, or for as long as
+    /// stopping may take.
     ///
     /// # Errors
     /// When the socket or the log fails: this shard can serve nobody any more.
@@ -104,7 +109,7 @@ impl Worker {
             let busy = self.turn(now)?;
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.stopping = true;
-                let deadline = *deadline.get_or_insert(now + DRAIN_MAX);
+                let deadline = *deadline.get_or_insert(now + self.shared.drain);
                 if now >= deadline || !(busy || self.owes_anything()) {
                     return self.linger();
                 }
@@ -215,7 +220,7 @@ impl Worker {
 
     /// A connection has to authenticate a session from now on.
     pub(super) fn expect_hello(&mut self, now: Instant, connection: ConnectionId) {
-        self.unauthenticated.push_back((now + HELLO_MAX, connection));
+        self.unauthenticated.push_back((now + self.shared.limits.hello, connection));
     }
 
     /// Closes a connection at the end of the turn and counts why.

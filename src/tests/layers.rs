@@ -17,7 +17,13 @@ const USES: &[(&str, &[&str])] = &[
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
     ("floor", &["limits", "clock", "process", "net"]),
-    ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
+    (
+        "server",
+        &[
+            "limits", "clock", "units", "place", "process", "delivery", "wire", "log", "engine",
+            "net",
+        ],
+    ),
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "floor", "load"]),
