@@ -240,6 +240,16 @@ pub const SETTINGS_BYTES_MAX: usize = 256 << 10;
 const _: () = assert!(SHARD_RING_BYTES_MAX <= SHARD_RING_BYTES_SETTING_MAX);
 const _: () = assert!(SHARD_RING_ENTRIES_MAX <= SHARD_RING_ENTRIES_SETTING_MAX);
 
+/// Connections to the metrics page at once. Each costs about 20 KiB; of more, the oldest is dropped.
+pub const HTTP_CONNECTIONS_MAX: usize = 32;
+
+/// Largest head of a request to the metrics page in bytes; a monitor's is a few hundred. The least
+/// that hyper takes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// How long a connection to the metrics page may take from its start to the end of its answer.
+pub const HTTP_REQUEST_MAX: Duration = Duration::from_secs(5);
+
 /// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
 /// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
 pub const BULK_ADD_MAX: usize = 1_000;

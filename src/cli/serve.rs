@@ -1,7 +1,7 @@
 //! `stentor serve`: runs the delivery service until it is told to stop.
 //!
-//! Prepares the state folder, starts the shards, says on standard output where they listen, then
-//! waits: for a signal, which drains and ends it, or for a shard to fail. Touches no message.
+//! Prepares the state folder, opens the metrics page if there is to be one, starts the shards, says
+//! on standard output where they listen, then waits: for a signal, which drains and ends it, or for a shard to fail. Touches no message.
 //! Called by `cli::main`.
 
 use std::io::{self, Write};
@@ -16,10 +16,12 @@ use anyhow::anyhow;
 use anyhow::bail;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use super::state::{Folder, default_folder, read_identity};
 use super::{read_text, warning_of_small_buffers, with_causes};
 use crate::limits::{SETTINGS_BYTES_MAX, SHARDS_MAX};
+use crate::operation::{Build, Endpoint, Health, Status};
 use crate::process;
 use crate::server::{Config, Server, Settings};
 
@@ -45,7 +47,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", value_parser = shards())]
     shards: Option<u16>,
 
-    /// The TCP address of /metrics and /healthz; without it there is none.
+    /// The TCP address of /metrics and /healthz, told on standard output before anything else;
+    /// without it there is none.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 
@@ -136,21 +139,38 @@ async fn serve_from(
     interrupt: &mut Signal,
     terminate: &mut Signal,
 ) -> anyhow::Result<()> {
-    let server = Server::start(&config(settings, folder)?)?;
+    let (status, seen) = watch::channel(Status::default());
+    // First of all, so that whoever asks is told that it recovers.
+    if let Some(address) = settings.metrics.listen {
+        let endpoint = Endpoint::bind(address).await?;
+        say(format_args!("metrics on {}", endpoint.address()))?;
+        tokio::spawn(endpoint.serve(BUILD, seen));
+    }
+    let config = config(settings, folder)?;
+    // A signal is heard when it has started, and answered by a drain.
+    let server = apart(move || Server::start(&config)).await?;
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);
     }
-    say_ready(&server).context("cannot write to standard output")?;
+    status.send_replace(Status { health: Health::Ready, monitor: Some(server.monitor()) });
+    say_ready(&server)?;
     let failed = wait(&server, interrupt, terminate).await;
+    let health = if failed { Health::Failed } else { Health::Draining };
+    status.send_modify(|status| status.health = health);
     folder.retire().context("cannot take back the address")?;
     // A shard that failed says why when it is joined.
-    let stopped = server.stop();
+    let stopped = apart(move || server.stop()).await;
     match (failed, stopped) {
         (_, Err(error)) => Err(anyhow!(error).context("a shard failed")),
         (true, Ok(())) => Err(anyhow!("a shard ended unasked")),
         (false, Ok(())) => Ok(()),
     }
+}
+
+/// Waits for `work` on a thread of its own, so that this one answers who asks meanwhile.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("a failed assertion ends the process")
 }
 
 /// The settings of the file, if one is given, and of the arguments.
@@ -192,15 +212,22 @@ fn config(settings: Settings, folder: &Folder) -> anyhow::Result<Config> {
     Ok(Config { settings, identity: Arc::new(identity), token_key })
 }
 
-/// The one line on standard output: whoever waits for it may connect now.
-fn say_ready(server: &Server) -> io::Result<()> {
+/// The line on standard output that whoever waits for it may connect at.
+fn say_ready(server: &Server) -> anyhow::Result<()> {
     let (first, shards) = (server.addresses()[0], server.addresses().len());
     let plural = if shards == 1 { "" } else { "s" };
     let fingerprint = server.fingerprint();
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening on {first} ({shards} shard{plural}), fingerprint {fingerprint}")?;
-    out.flush()
+    say(format_args!("listening on {first} ({shards} shard{plural}), fingerprint {fingerprint}"))
 }
+
+fn say(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Which program the metrics are of.
+const BUILD: Build =
+    Build { version: env!("CARGO_PKG_VERSION"), commit: env!("STENTOR_GIT_COMMIT") };
 
 /// How often shards are looked at: a dead one is noticed this late.
 const LOOKING: Duration = Duration::from_millis(200);

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use super::config::Config;
 use super::counters::Board;
 use super::mesh::{Mesh, Waker};
+use super::monitor::Monitor;
 use super::worker::{Shared, Worker};
 use crate::clock;
 use crate::engine::Engine;
@@ -39,6 +40,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     fingerprint: Fingerprint,
     socket_buffer_bytes: usize,
+    monitor: Monitor,
     stop: Arc<AtomicBool>,
     wakers: Vec<Arc<Waker>>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
@@ -71,6 +73,7 @@ impl Server {
             limits: config.settings.sessions.clone(),
             started: clock::now(),
         };
+        let monitor = Monitor::new(shared.board.clone(), shared.started);
         let mut wakers = Vec::new();
         let mut threads = Vec::new();
         for (bound, mesh) in bounds.into_iter().zip(Mesh::build(set.shards)?) {
@@ -78,7 +81,7 @@ impl Server {
             threads.push(spawn(config, bound, mesh, shared.clone())?);
         }
         let fingerprint = config.identity.fingerprint();
-        Ok(Self { addresses, fingerprint, socket_buffer_bytes, stop, wakers, threads })
+        Ok(Self { addresses, fingerprint, socket_buffer_bytes, monitor, stop, wakers, threads })
     }
 
     /// The UDP address of each shard, by index.
@@ -97,6 +100,12 @@ impl Server {
     #[must_use]
     pub fn socket_buffer_bytes(&self) -> usize {
         self.socket_buffer_bytes
+    }
+
+    /// What reads the shards' counters while they run, and afterwards their last.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// Whether every shard still runs.

@@ -14,6 +14,7 @@ use super::mesh::{Mesh, Post};
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
 use super::settings;
+use super::timings::{Timing, Timings};
 use crate::clock;
 use crate::delivery::{GroupId, Input};
 use crate::engine::Engine;
@@ -53,6 +54,7 @@ pub(super) struct Worker {
     pub(super) sessions: Sessions,
     pub(super) audiences: Audiences,
     pub(super) counters: Counters,
+    pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
     /// Sessions with answers to send; each once.
@@ -83,6 +85,7 @@ impl Worker {
             sessions: Sessions::default(),
             audiences: Audiences::default(),
             counters: Counters::default(),
+            timings: Timings::default(),
             shared,
             started,
             replying: Vec::new(),
@@ -104,9 +107,14 @@ impl Worker {
     /// When the socket or the log fails: this shard can serve nobody any more.
     pub(super) fn run(mut self) -> Result<(), Error> {
         let mut deadline = None;
+        let mut working_since = None;
         loop {
             let now = clock::now();
+            if let Some(since) = working_since {
+                self.timings.record(Timing::Turn, now.saturating_duration_since(since));
+            }
             let busy = self.turn(now)?;
+            working_since = busy.then_some(now);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.stopping = true;
                 let deadline = *deadline.get_or_insert(now + self.shared.drain);
@@ -262,7 +270,7 @@ impl Worker {
         ] {
             self.counters.set(counter, value);
         }
-        self.shared.board.publish(self.mesh.own(), &self.counters);
+        self.shared.board.publish(self.mesh.own(), &self.counters, &self.timings);
     }
 
     /// Whether anything accepted has not been handed to a recipient or its sender yet.
