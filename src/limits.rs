@@ -62,6 +62,15 @@ pub const CHECKPOINT_SHARE: u64 = 2;
 /// bytes push it out before. Costs memory, and log, for as long as a member stays away.
 pub const RETENTION_AGE_MAX: Duration = Duration::from_hours(30 * 24);
 
+/// Longest retention that can be set: a year.
+pub const RETENTION_AGE_SETTING_MAX: Duration = Duration::from_hours(365 * 24);
+
+/// Bytes that a shard's log should take. Costs as much disk, and its reading when a server starts.
+pub const LOG_BYTES_TARGET: u64 = 1 << 30;
+
+/// Most bytes that a shard's log can be set to take: a day's reading at a start is nobody's wish.
+pub const LOG_BYTES_TARGET_MAX: u64 = 1 << 40;
+
 /// Shards of one server: the width of a group's watcher set.
 pub const SHARDS_MAX: usize = 64;
 
@@ -247,7 +256,41 @@ pub const SWEEP_VISITS_PER_TURN: usize = 256;
 pub const SWEEP_BYTES_PER_TURN: usize = 1 << 20;
 
 /// How long a stopping server waits for what it has accepted to be taken by its recipients.
+/// A server's settings may say another time, up to [`DRAIN_SETTING_MAX`].
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Longest drain that can be set: who waits longer than this for members wants no restart.
+pub const DRAIN_SETTING_MAX: Duration = Duration::from_secs(600);
+
+/// Longest time for a hello that can be set: a stranger's connection costs some tens of KiB until
+/// then.
+pub const HELLO_SETTING_MAX: Duration = Duration::from_secs(60);
+
+/// Most bytes of bodies that a shard can be set to keep.
+pub const SHARD_RING_BYTES_SETTING_MAX: usize = 1 << 40;
+
+/// Most messages that a shard can be set to keep, about 150 bytes each besides the body.
+pub const SHARD_RING_ENTRIES_SETTING_MAX: usize = 1 << 30;
+
+/// Highest core that a thread can be pinned to: as many as the kernel's set of them has.
+pub const CORE_MAX: usize = 1_023;
+
+/// Largest file of settings in bytes. The whole one, with every explanation, is some kilobytes; the
+/// bound keeps a mistyped path from being read into memory.
+pub const SETTINGS_BYTES_MAX: usize = 256 << 10;
+
+const _: () = assert!(SHARD_RING_BYTES_MAX <= SHARD_RING_BYTES_SETTING_MAX);
+const _: () = assert!(SHARD_RING_ENTRIES_MAX <= SHARD_RING_ENTRIES_SETTING_MAX);
+
+/// Connections to the metrics page at once. Each costs about 20 KiB; of more, the oldest is dropped.
+pub const HTTP_CONNECTIONS_MAX: usize = 32;
+
+/// Largest head of a request to the metrics page in bytes; a monitor's is a few hundred. The least
+/// that hyper takes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// How long a connection to the metrics page may take from its start to the end of its answer.
+pub const HTTP_REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
 /// costs the whole tree: both fewer and more at a time take longer at 10,000 members.

@@ -13,8 +13,12 @@ mod run;
 mod serve;
 mod state;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 use crate::limits::SOCKET_BUFFER_BYTES;
@@ -69,6 +73,14 @@ fn with_causes(error: &anyhow::Error) -> String {
             format!("{said}: {cause}")
         }
     })
+}
+
+/// A text file of at most `bytes_max` bytes, and never more of it.
+fn read_text(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
+    ensure!(text.len() <= bytes_max, "longer than {bytes_max} bytes");
+    Ok(String::from_utf8(text)?)
 }
 
 /// What there is to say of sockets that were `granted` so many bytes, if that is too few.

@@ -14,6 +14,41 @@ pub enum Durability {
     Wal,
 }
 
+impl Durability {
+    /// Its name in settings, scenarios and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Wal => "wal",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::None, Self::Wal].into_iter().find(|durability| durability.name() == name)
+    }
+}
+
+impl Level {
+    /// Its name in scenarios and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opaque => "opaque",
+            Self::Header => "header",
+            Self::Public => "public",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Opaque, Self::Header, Self::Public].into_iter().find(|level| level.name() == name)
+    }
+}
+
 /// How closely the service looks at the group's handshake messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Level {

@@ -108,6 +108,22 @@ impl Engine {
         Some(output)
     }
 
+    /// Whether [`Self::release`] has something.
+    #[must_use]
+    pub fn may_release(&self) -> bool {
+        let durable = self.journal.as_ref().map(|journal| journal.log.durable());
+        let first = self.held.front();
+        !self.ready.is_empty()
+            || first.is_some_and(|(rests_on, _)| durable.is_some_and(|to| *rests_on <= to))
+    }
+
+    /// Whether nothing waits to leave, and everything logged is durable.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let settled = |journal: &Journal| journal.log.durable() >= journal.appended;
+        self.ready.is_empty() && self.held.is_empty() && self.journal.as_ref().is_none_or(settled)
+    }
+
     /// Does what time alone calls for.
     pub fn tick(&mut self, now: Duration) {
         self.now = self.now.max(now);
@@ -118,12 +134,6 @@ impl Engine {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.shard.deadline()
-    }
-
-    /// Outputs that wait: for the watermark, or to be taken.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.ready.len() + self.held.len()
     }
 
     /// Bytes of the log, 0 without one.

@@ -10,7 +10,6 @@ pub mod client;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;
-pub mod place;
 pub mod population;
 pub mod recorder;
 pub mod scenario;
@@ -20,7 +19,6 @@ pub mod schedule;
 pub mod setup;
 pub mod target;
 pub mod traffic;
-pub mod units;
 mod verify;
 mod worker;
 

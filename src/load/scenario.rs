@@ -13,15 +13,14 @@ use serde::de::{self, Deserializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::check;
-use super::place::ScenarioError;
-use super::units::{Bounded, Payload, Phase, Rate, Share};
 use crate::limits::{
     GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX,
     SHARDS_MAX,
 };
-
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
+use crate::place::Mistake;
+use crate::units::{Bounded, Payload, Phase, Rate, Share};
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const ROSTER: u32 = ROSTER_MAX as u32;
@@ -126,16 +125,16 @@ impl Scenario {
     ///
     /// # Errors
     /// The first mistake, with its line, its field and what is allowed there.
-    pub fn parse(text: &str, file: &str) -> Result<Self, ScenarioError> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         if text.len() > SCENARIO_BYTES_MAX {
             let message = format!("{} bytes; at most {SCENARIO_BYTES_MAX}", text.len());
-            return Err(ScenarioError::in_field(file, "", "", message));
+            return Err(Mistake::in_field(file, "", "", message));
         }
         let written: Written =
-            toml::from_str(text).map_err(|error| ScenarioError::from_toml(file, text, &error))?;
+            toml::from_str(text).map_err(|error| Mistake::from_toml(file, text, &error))?;
         let scenario = written.resolve();
         match check::first_fault(&scenario) {
-            Some(fault) => Err(ScenarioError::in_field(file, text, &fault.field, fault.message)),
+            Some(fault) => Err(Mistake::in_field(file, text, &fault.field, fault.message)),
             None => Ok(scenario),
         }
     }

@@ -14,7 +14,7 @@ use super::worker::Worker;
 use crate::delivery::{
     DeviceId, Founding, GroupId, Input, Link, MessageId, Seq, Settings, Submission,
 };
-use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
+use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
@@ -209,7 +209,7 @@ impl Worker {
                 group_info,
                 tree,
             } => {
-                let durability = durability.unwrap_or_default();
+                let durability = durability.unwrap_or(self.shared.durability);
                 let settings = Settings { durability, level };
                 let founding =
                     Box::new(Founding { group, epoch, settings, roster, group_info, tree });
@@ -274,7 +274,7 @@ impl Worker {
         let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_ref()) else {
             return Ok(());
         };
-        if peer.audiences.len() >= GROUPS_PER_SESSION_MAX {
+        if peer.audiences.len() >= self.shared.limits.groups {
             self.counters.add(Counter::Rejected, 1);
             self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
             return Ok(());

@@ -13,10 +13,11 @@ use super::counters::Board;
 use super::mesh::{Mesh, Post};
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
+use super::settings;
+use super::timings::{Timing, Timings};
 use crate::clock;
-use crate::delivery::{GroupId, Input};
+use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
-use crate::limits::{DRAIN_MAX, HELLO_MAX};
 use crate::net::{ConnectionId, Driver};
 use crate::wire::{Counter, Counters, Refusal, TokenKey};
 
@@ -36,6 +37,12 @@ pub(super) struct Shared {
     pub(super) token_key: TokenKey,
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
+    /// How long stopping may take.
+    pub(super) drain: Duration,
+    /// What a client may take for itself.
+    pub(super) limits: settings::Sessions,
+    /// What a group's messages survive if its creator does not say.
+    pub(super) durability: Durability,
     pub(super) started: Instant,
     /// When that was, since the Unix epoch: what is kept across starts counts from there.
     pub(super) started_unix: Duration,
@@ -50,6 +57,7 @@ pub(super) struct Worker {
     pub(super) sessions: Sessions,
     pub(super) audiences: Audiences,
     pub(super) counters: Counters,
+    pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
     /// Sessions with answers to send; each once.
@@ -80,6 +88,7 @@ impl Worker {
             sessions: Sessions::default(),
             audiences: Audiences::default(),
             counters: Counters::default(),
+            timings: Timings::default(),
             shared,
             started,
             replying: Vec::new(),
@@ -94,24 +103,30 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop and what was accepted has been taken, or for [`DRAIN_MAX`] more.
+    /// Runs until told to stop and what was accepted has been taken, or for as long as
+    /// stopping may take.
     ///
     /// # Errors
     /// When the socket or the log fails: this shard can serve nobody any more.
     pub(super) fn run(mut self) -> Result<(), Error> {
         let mut deadline = None;
+        let mut working_since = None;
         loop {
             let now = clock::now();
+            if let Some(since) = working_since {
+                self.timings.record(Timing::Turn, now.saturating_duration_since(since));
+            }
             let busy = self.turn(now)?;
+            working_since = busy.then_some(now);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.stopping = true;
-                let deadline = *deadline.get_or_insert(now + DRAIN_MAX);
+                let deadline = *deadline.get_or_insert(now + self.shared.drain);
                 if now >= deadline || !(busy || self.owes_anything()) {
                     return self.linger();
                 }
             }
             if !busy {
-                self.sleep(now);
+                self.sleep(now)?;
             }
         }
     }
@@ -180,10 +195,16 @@ impl Worker {
         Ok(())
     }
 
-    fn sleep(&mut self, now: Instant) {
+    fn sleep(&mut self, now: Instant) -> Result<(), Error> {
         self.publish();
         if !self.mesh.may_sleep() {
-            return;
+            return Ok(());
+        }
+        // A sync that ended before sleep was announced has woken nobody.
+        self.engine.sync()?;
+        if self.engine.may_release() {
+            self.mesh.awake();
+            return Ok(());
         }
         // Looked at once more after announcing sleep: stopping wakes only who sleeps.
         let stopping = self.shared.stop.load(Ordering::Relaxed);
@@ -194,6 +215,7 @@ impl Worker {
         let until = deadline.map_or(tick, |deadline| deadline.min(tick));
         self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
         self.mesh.awake();
+        Ok(())
     }
 
     fn keep_house(&mut self, now: Instant) {
@@ -223,7 +245,7 @@ impl Worker {
 
     /// A connection has to authenticate a session from now on.
     pub(super) fn expect_hello(&mut self, now: Instant, connection: ConnectionId) {
-        self.unauthenticated.push_back((now + HELLO_MAX, connection));
+        self.unauthenticated.push_back((now + self.shared.limits.hello, connection));
     }
 
     /// Closes a connection at the end of the turn and counts why.
@@ -265,12 +287,12 @@ impl Worker {
         ] {
             self.counters.set(counter, value);
         }
-        self.shared.board.publish(self.mesh.own(), &self.counters);
+        self.shared.board.publish(self.mesh.own(), &self.counters, &self.timings);
     }
 
     /// Whether anything accepted has not been handed to a recipient or its sender yet.
     fn owes_anything(&self) -> bool {
-        self.engine.held() > 0
+        !self.engine.is_settled()
             || self.driver.is_behind()
             || self.sessions.iter().any(|session| {
                 let peer = session.peer.as_ref();

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const USES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("clock", &[]),
+    ("units", &["limits"]),
+    ("place", &[]),
     ("process", &[]),
     ("delivery", &["limits"]),
     ("wire", &["limits", "delivery"]),
@@ -15,9 +17,16 @@ const USES: &[(&str, &[&str])] = &[
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
     ("floor", &["limits", "clock", "process", "net"]),
-    ("server", &["limits", "clock", "process", "delivery", "wire", "log", "engine", "net"]),
+    (
+        "server",
+        &[
+            "limits", "clock", "units", "place", "process", "delivery", "wire", "log", "engine",
+            "net",
+        ],
+    ),
+    ("operation", &["limits", "wire", "server"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
-    ("load", &["limits", "clock", "process", "delivery", "wire", "net", "mls"]),
+    ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("report", &["limits", "clock", "floor", "load"]),
     (
         "peers",
@@ -29,8 +38,20 @@ const USES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "limits", "clock", "process", "delivery", "wire", "net", "floor", "server", "mls",
-            "load", "report", "peers",
+            "limits",
+            "units",
+            "clock",
+            "process",
+            "delivery",
+            "wire",
+            "net",
+            "floor",
+            "server",
+            "operation",
+            "mls",
+            "load",
+            "report",
+            "peers",
         ],
     ),
 ];

@@ -18,7 +18,7 @@ members = 8
 rate = "20/s"
 "#;
 
-fn with(line: &str) -> Result<Scenario, ScenarioError> {
+fn with(line: &str) -> Result<Scenario, Mistake> {
     Scenario::parse(&format!("{GOOD}{line}\n"), "t.toml")
 }
 
