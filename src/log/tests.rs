@@ -245,6 +245,40 @@ fn damage_is_found_wherever_it_is_and_never_replayed() {
     }
 }
 
+/// A segment with entries at these positions, then a seal that counts so many.
+fn made(positions: &[u64], sealed: Option<u64>) -> Disk {
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    let mut bytes = header.encode().to_vec();
+    for position in positions {
+        record::encode(&mut bytes, header.seed(), Position(*position), Position(0), &[b"entry"]);
+    }
+    if let Some(records) = sealed {
+        let seal = Seal { records, offset: bytes.len() as u64, unix_seconds: 1 };
+        let last = Position(positions.len() as u64);
+        record::encode_seal(&mut bytes, header.seed(), last, Position(0), &seal);
+    }
+    let mut disk = disk();
+    disk.put(1, &bytes);
+    disk
+}
+
+#[test]
+fn an_entry_that_is_not_the_next_is_none() {
+    for (positions, records) in [(&[1, 2][..], 2), (&[1, 3], 1), (&[1, 1], 1), (&[2], 0)] {
+        let (_, recovered, _) = open(&mut made(positions, None)).unwrap();
+        assert_eq!(recovered.records, records, "{positions:?}");
+        assert_eq!(recovered.torn_bytes > 0, records < positions.len() as u64);
+    }
+}
+
+#[test]
+fn a_seal_that_counts_other_entries_seals_nothing() {
+    for (counted, torn) in [(2, false), (1, true), (3, true)] {
+        let (_, recovered, _) = open(&mut made(&[1, 2], Some(counted))).unwrap();
+        assert_eq!((recovered.records, recovered.torn_bytes > 0), (2, torn), "{counted}");
+    }
+}
+
 #[test]
 fn a_missing_segment_is_damage() {
     let mut disk = disk();

@@ -29,8 +29,8 @@ const USES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "limits", "clock", "process", "delivery", "wire", "net", "floor", "server", "mls",
-            "load", "report", "peers",
+            "limits", "clock", "process", "delivery", "wire", "log", "net", "floor", "server",
+            "mls", "load", "report", "peers",
         ],
     ),
 ];
