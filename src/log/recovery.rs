@@ -10,9 +10,12 @@
 //!   for its seal. So nothing of a former tail can pass for an entry.
 //!
 //! What it returns is durable: the system may have forgotten writes that failed before, yet still
-//! show them, so the segments that could be meant are written again and synced. That costs one
-//! segment's worth of writing for each start. Called by `wal` when it
-//! opens, and by `walk`, which only has it say what it finds.
+//! show them, so whatever no later record says was durable is written again and synced: as much as
+//! was under way when the log was left. Called by `wal` when it opens, and by `walk`, which only has
+//! it say what it finds.
+
+use std::io;
+use std::ops::Range;
 
 use super::scan::{Scan, Stop, Window};
 use super::segment::{HEADER_BYTES, Header};
@@ -27,7 +30,7 @@ pub struct Recovered {
     pub records: u64,
     /// Bytes of the segments, up to where each ends.
     pub bytes: u64,
-    /// Bytes of a torn tail, which opening cuts off: writes that were never whole, so never acknowledged.
+    /// Bytes of a torn tail, which opening cuts off: never whole, so never acknowledged.
     pub torn_bytes: u64,
     /// Segments read.
     pub segments: usize,
@@ -43,8 +46,10 @@ pub(super) struct Found {
     pub(super) segments: Vec<Segment>,
     pub(super) state: Last,
     pub(super) recovered: Recovered,
-    /// Segments that were being made and never took an entry, newest first.
+    /// Segments that were being made and never took an entry.
     unused: Vec<u64>,
+    /// Of each segment, what no later record says is durable.
+    unsure: Vec<Range<u64>>,
 }
 
 /// How the last segment was found.
@@ -81,7 +86,7 @@ pub(super) fn recover<S: Storage>(
         // Too short for the records it is to take: its room was not durable.
         found.state = Last::Unsealed;
     }
-    put_right(storage, &found.segments)?;
+    put_right(storage, &found)?;
     Ok(found)
 }
 
@@ -99,6 +104,7 @@ pub(super) fn diagnose<S: Segments>(
     let (mut unused, mut torn_bytes) = (Vec::new(), 0);
     let headers = read_headers(source, identity, &mut buffer, &mut unused, &mut torn_bytes)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(headers.len());
+    let mut unsure = Vec::with_capacity(headers.len());
     let mut state = Last::Absent;
     let mut cut = None;
     for (index, header) in headers.iter().enumerate() {
@@ -124,10 +130,12 @@ pub(super) fn diagnose<S: Segments>(
         if let Stop::Bad { bytes_end, .. } = scan.stop {
             torn_bytes += bytes_end - scan.end;
         }
+        // A segment takes entries only when its header is durable.
+        unsure.push(if scan.records == 0 { 0 } else { scan.durable_end }..scan.end);
         segments.push(segment(header, &scan, length));
     }
     let recovered = recovered(&segments, torn_bytes);
-    Ok(Found { segments, state, recovered, unused })
+    Ok(Found { segments, state, recovered, unused, unsure })
 }
 
 fn recovered(segments: &[Segment], torn_bytes: u64) -> Recovered {
@@ -232,32 +240,32 @@ fn segment(header: &Header, scan: &Scan, length: u64) -> Segment {
 }
 
 /// Makes durable what was read.
-fn put_right<S: Storage>(storage: &mut S, segments: &[Segment]) -> Result<(), Error> {
-    let Some((last, before)) = segments.split_last() else { return Ok(()) };
+fn put_right<S: Storage>(storage: &mut S, found: &Found) -> Result<(), Error> {
+    let Some((last, before)) = found.segments.split_last() else { return Ok(()) };
+    // A segment with entries proves that those before it are durable.
+    let tails = if last.records == 0 && !before.is_empty() { 2 } else { 1 };
     let name = storage.name(last.number);
     let failed = |error| Error::Unusable(format!("cannot restore {name}: {error}"));
-    // A segment with entries proves that the one before is durable.
-    let before = before.last().filter(|_| last.records == 0);
-    for segment in before.into_iter().chain([last]) {
-        write_again(storage, segment).map_err(failed)?;
+    let mut numbers = Vec::with_capacity(tails);
+    for (segment, unsure) in found.segments.iter().zip(&found.unsure).rev().take(tails) {
+        write_again(storage, segment.number, unsure).map_err(failed)?;
+        numbers.push(segment.number);
     }
-    let mut numbers = vec![last.number];
-    numbers.extend(before.map(|segment| segment.number));
     sync(storage, &numbers).map_err(failed)
 }
 
-fn write_again<S: Storage>(storage: &mut S, segment: &Segment) -> std::io::Result<()> {
-    let mut piece =
-        vec![0; LOG_READ_BYTES.min(usize::try_from(segment.bytes).unwrap_or(usize::MAX))];
-    let mut offset = 0;
-    while offset < segment.bytes {
-        let left = usize::try_from(segment.bytes - offset).unwrap_or(usize::MAX);
+fn write_again<S: Storage>(storage: &mut S, number: u64, range: &Range<u64>) -> io::Result<()> {
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut piece = vec![0; LOG_READ_BYTES.min(length)];
+    let mut offset = range.start;
+    while offset < range.end {
+        let left = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
         let wanted = piece.len().min(left);
-        let read = storage.read_at(segment.number, offset, &mut piece[..wanted])?;
+        let read = storage.read_at(number, offset, &mut piece[..wanted])?;
         if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        storage.write_at(segment.number, offset, &piece[..read])?;
+        storage.write_at(number, offset, &piece[..read])?;
         offset += read as u64;
     }
     Ok(())
@@ -272,7 +280,7 @@ fn remove<S: Storage>(storage: &mut S, number: u64) -> Result<(), Error> {
 }
 
 /// Syncs segments and the list of them, and waits for it.
-fn sync<S: Storage>(storage: &mut S, numbers: &[u64]) -> std::io::Result<()> {
+fn sync<S: Storage>(storage: &mut S, numbers: &[u64]) -> io::Result<()> {
     storage.start_sync(numbers, true)?;
     storage.wait_sync()
 }
