@@ -93,8 +93,8 @@ pub const EPOCH_MAX: u64 = u64::MAX / 2;
 pub const LOG_RECORD_BYTES_MAX: usize = 2 * RING_BYTES_MAX;
 
 /// Bytes of a log's segment, taken from the disk when it begins and given back when what is in it
-/// is no longer needed. A larger one keeps more than is needed, and opening a log writes up to one
-/// again; a smaller one costs two syncs in a row more often.
+/// is no longer needed. A larger one keeps more than is needed; a smaller one costs two syncs in a
+/// row more often.
 pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Bytes appended from which on they are written without waiting for a sync. Up to so many are

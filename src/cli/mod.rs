@@ -6,6 +6,7 @@ mod baseline;
 mod embedded;
 mod floor;
 mod inspect;
+mod log;
 mod peers;
 mod progress;
 mod provenance;
@@ -46,6 +47,9 @@ enum Command {
     PeersBaseline(baseline::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
+    /// Look at a log without changing it, whether or not a server has it.
+    #[command(subcommand)]
+    Log(log::Log),
 }
 
 /// Runs the command that the arguments name; the exit codes are those of the crate documentation.
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
+        Ok(Cli { command: Command::Log(arguments) }) => log::run(&arguments),
         Err(error) => usage(&error),
     }
 }

@@ -20,6 +20,7 @@ mod scan;
 mod segment;
 mod storage;
 mod wal;
+mod walk;
 
 #[cfg(test)]
 mod sim;
@@ -33,6 +34,7 @@ pub use recovery::Recovered;
 pub use segment::Header;
 pub use storage::{Segments, Storage};
 pub use wal::{Config, Segment, Wal};
+pub use walk::{State, Walked, verify, walk};
 
 /// A place in the log: the number of entries up to and including one. 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! What is found of a log when it is opened, and what is put right before it is used.
 //!
-//! Replays every whole record in order, cuts off a torn tail, and refuses to guess about anything
-//! else. It rests on the order in which `wal` does things:
+//! Replays every whole record in order, ends the log before a torn tail, and refuses to guess about
+//! anything else. It rests on the order in which `wal` does things:
 //!
 //! - A segment takes records only once the one before it, sealed, its own header and the list of
 //!   segments are durable. So an unsealed segment is the last, or is followed by one without records.
@@ -10,14 +10,17 @@
 //!   for its seal. So nothing of a former tail can pass for an entry.
 //!
 //! What it returns is durable: the system may have forgotten writes that failed before, yet still
-//! show them, so the segments that could be meant are written again and synced. That costs one
-//! segment's worth of writing for each start. Called by `wal` when it opens.
+//! show them, so whatever no later record says was durable is written again and synced: as much as
+//! was under way when the log was left. Called by `wal` when it opens, and by `walk`, which only has
+//! it say what it finds.
 
-use super::record::SEAL_BYTES;
+use std::io;
+use std::ops::Range;
+
 use super::scan::{Scan, Stop, Window};
 use super::segment::{HEADER_BYTES, Header};
 use super::wal::{Config, Segment};
-use super::{Error, Position, Storage};
+use super::{Error, Position, Segments, Storage};
 use crate::limits::LOG_READ_BYTES;
 
 /// What opening a log found.
@@ -27,7 +30,7 @@ pub struct Recovered {
     pub records: u64,
     /// Bytes of the segments, up to where each ends.
     pub bytes: u64,
-    /// Bytes that were cut off: writes that were never whole, so never acknowledged.
+    /// Bytes of a torn tail, which opening cuts off: never whole, so never acknowledged.
     pub torn_bytes: u64,
     /// Segments read.
     pub segments: usize,
@@ -37,12 +40,16 @@ pub struct Recovered {
     pub last: Position,
 }
 
-/// The segments to go on from, oldest first, and whether the last can take records.
+/// The segments to go on from, oldest first, and how the last was found.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) segments: Vec<Segment>,
     pub(super) state: Last,
     pub(super) recovered: Recovered,
+    /// Segments that were being made and never took an entry.
+    unused: Vec<u64>,
+    /// Of each segment, what no later record says is durable.
+    unsure: Vec<Range<u64>>,
 }
 
 /// How the last segment was found.
@@ -58,7 +65,8 @@ pub(super) enum Last {
     Sealed,
 }
 
-/// Reads a log, hands every entry to `replay`, and puts the tail right.
+/// Reads a log, hands every entry to `replay`, and makes durable what it read. A torn tail is left for
+/// the seal to be written over and cut off.
 ///
 /// # Errors
 /// [`Error::Corrupt`], naming file and offset, when an entry that should be there is not, or
@@ -66,23 +74,48 @@ pub(super) enum Last {
 pub(super) fn recover<S: Storage>(
     storage: &mut S,
     config: &Config,
+    replay: impl FnMut(Position, &[u8]) -> Result<(), String>,
+) -> Result<Found, Error> {
+    let mut found = diagnose(storage, Some(config.identity), replay)?;
+    for number in found.unused.drain(..) {
+        remove(storage, number)?;
+    }
+    if let (Last::Blank, Some(last)) = (found.state, found.segments.last())
+        && last.capacity < config.segment_bytes
+    {
+        // Too short for the records it is to take: its room was not durable.
+        found.state = Last::Unsealed;
+    }
+    put_right(storage, &found)?;
+    Ok(found)
+}
+
+/// Reads a log and hands every entry to `replay`; changes nothing. With no identity given, the log
+/// is whichever its first segment belongs to.
+///
+/// # Errors
+/// As [`recover`].
+pub(super) fn diagnose<S: Segments>(
+    source: &mut S,
+    identity: Option<u64>,
     mut replay: impl FnMut(Position, &[u8]) -> Result<(), String>,
 ) -> Result<Found, Error> {
     let mut buffer = Vec::new();
-    let mut torn_bytes = 0;
-    let headers = read_headers(storage, config, &mut buffer, &mut torn_bytes)?;
+    let (mut unused, mut torn_bytes) = (Vec::new(), 0);
+    let headers = read_headers(source, identity, &mut buffer, &mut unused, &mut torn_bytes)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(headers.len());
+    let mut unsure = Vec::with_capacity(headers.len());
     let mut state = Last::Absent;
     let mut cut = None;
     for (index, header) in headers.iter().enumerate() {
         let is_last = index + 1 == headers.len();
-        let mut window = Window::new(storage, header.number, &mut buffer)?;
+        let mut window = Window::new(source, header.number, &mut buffer)?;
         if let Some(damage) = cut.take() {
             // Without records it was being made when the log was lost, and is made again.
             if !is_last || window.bytes_end(HEADER_BYTES as u64)? > HEADER_BYTES as u64 {
                 return Err(damage);
             }
-            remove(storage, header.number)?;
+            unused.push(header.number);
             break;
         }
         if let Some(before) = segments.last() {
@@ -91,49 +124,51 @@ pub(super) fn recover<S: Storage>(
         let length = window.length();
         let scan = window.scan(header, &mut replay)?;
         state = judge(&window, is_last, &scan)?;
-        if state == Last::Blank && length < config.segment_bytes {
-            // Too short for the records it is to take: its room was not durable.
-            state = Last::Unsealed;
-        }
         if state == Last::Unsealed {
             cut = Some(unsealed(&window, &scan));
         }
         if let Stop::Bad { bytes_end, .. } = scan.stop {
             torn_bytes += bytes_end - scan.end;
         }
+        // A segment takes entries only when its header is durable.
+        unsure.push(if scan.records == 0 { 0 } else { scan.durable_end }..scan.end);
         segments.push(segment(header, &scan, length));
     }
-    put_right(storage, &mut segments, state)?;
+    let recovered = recovered(&segments, torn_bytes);
+    Ok(Found { segments, state, recovered, unused, unsure })
+}
+
+fn recovered(segments: &[Segment], torn_bytes: u64) -> Recovered {
     let first = segments.first().map_or(Position(1), |segment| segment.first);
     let last = segments.last().map_or(Position(0), |segment| segment.last);
-    let recovered = Recovered {
+    Recovered {
         records: last.0 + 1 - first.0,
         bytes: segments.iter().map(|segment| segment.bytes).sum(),
         torn_bytes,
         segments: segments.len(),
         first,
         last,
-    };
-    Ok(Found { segments, state, recovered })
+    }
 }
 
-/// The headers of all segments in order. A last one without a header was being made and is removed.
-fn read_headers<S: Storage>(
-    storage: &mut S,
-    config: &Config,
+/// The headers of all segments in order. A last one without a header was being made.
+fn read_headers<S: Segments>(
+    source: &mut S,
+    mut identity: Option<u64>,
     buffer: &mut Vec<u8>,
+    unused: &mut Vec<u64>,
     torn_bytes: &mut u64,
 ) -> Result<Vec<Header>, Error> {
-    let mut numbers = storage
+    let mut numbers = source
         .list()
         .map_err(|error| Error::Unusable(format!("cannot list the log's segments: {error}")))?;
     numbers.sort_unstable();
     let mut headers = Vec::with_capacity(numbers.len());
     for (index, number) in numbers.iter().copied().enumerate() {
-        let mut window = Window::new(storage, number, buffer)?;
+        let mut window = Window::new(source, number, buffer)?;
         match window.header()? {
-            Ok(header) if header.identity != config.identity => {
-                let name = storage.name(number);
+            Ok(header) if header.identity != *identity.get_or_insert(header.identity) => {
+                let name = source.name(number);
                 return Err(Error::Unusable(format!("{name} belongs to another log")));
             }
             Ok(header) => headers.push(header),
@@ -144,14 +179,14 @@ fn read_headers<S: Storage>(
                     return Err(window.corrupt(0, what));
                 }
                 *torn_bytes += bytes_end;
-                remove(storage, number)?;
+                unused.push(number);
             }
         }
     }
     Ok(headers)
 }
 
-fn follows<S: Storage>(
+fn follows<S: Segments>(
     window: &Window<'_, S>,
     before: &Segment,
     header: &Header,
@@ -166,7 +201,7 @@ fn follows<S: Storage>(
     Err(window.corrupt(0, &what))
 }
 
-fn judge<S: Storage>(window: &Window<'_, S>, is_last: bool, scan: &Scan) -> Result<Last, Error> {
+fn judge<S: Segments>(window: &Window<'_, S>, is_last: bool, scan: &Scan) -> Result<Last, Error> {
     match &scan.stop {
         Stop::Sealed(_) => Ok(Last::Sealed),
         Stop::Blank if is_last && scan.records == 0 => Ok(Last::Blank),
@@ -179,7 +214,7 @@ fn judge<S: Storage>(window: &Window<'_, S>, is_last: bool, scan: &Scan) -> Resu
     }
 }
 
-fn unsealed<S: Storage>(window: &Window<'_, S>, scan: &Scan) -> Error {
+fn unsealed<S: Segments>(window: &Window<'_, S>, scan: &Scan) -> Error {
     let what = match scan.stop {
         Stop::Bad { what, .. } => what,
         Stop::Blank | Stop::Sealed(_) => "it ends without a seal",
@@ -204,42 +239,33 @@ fn segment(header: &Header, scan: &Scan, length: u64) -> Segment {
     }
 }
 
-/// Makes the tail durable as it was read, and nothing else.
-fn put_right<S: Storage>(
-    storage: &mut S,
-    segments: &mut [Segment],
-    state: Last,
-) -> Result<(), Error> {
-    let Some((last, before)) = segments.split_last_mut() else { return Ok(()) };
+/// Makes durable what was read.
+fn put_right<S: Storage>(storage: &mut S, found: &Found) -> Result<(), Error> {
+    let Some((last, before)) = found.segments.split_last() else { return Ok(()) };
+    // A segment with entries proves that those before it are durable.
+    let tails = if last.records == 0 && !before.is_empty() { 2 } else { 1 };
     let name = storage.name(last.number);
     let failed = |error| Error::Unusable(format!("cannot restore {name}: {error}"));
-    if state == Last::Unsealed {
-        storage.truncate(last.number, last.bytes).map_err(failed)?;
-        last.capacity = last.bytes + SEAL_BYTES;
-        sync(storage, &[last.number]).map_err(failed)?;
+    let mut numbers = Vec::with_capacity(tails);
+    for (segment, unsure) in found.segments.iter().zip(&found.unsure).rev().take(tails) {
+        write_again(storage, segment.number, unsure).map_err(failed)?;
+        numbers.push(segment.number);
     }
-    // A segment with entries proves that the one before is durable.
-    let before = before.last().filter(|_| last.records == 0);
-    for segment in before.into_iter().chain([&*last]) {
-        write_again(storage, segment).map_err(failed)?;
-    }
-    let mut numbers = vec![last.number];
-    numbers.extend(before.map(|segment| segment.number));
     sync(storage, &numbers).map_err(failed)
 }
 
-fn write_again<S: Storage>(storage: &mut S, segment: &Segment) -> std::io::Result<()> {
-    let mut piece =
-        vec![0; LOG_READ_BYTES.min(usize::try_from(segment.bytes).unwrap_or(usize::MAX))];
-    let mut offset = 0;
-    while offset < segment.bytes {
-        let left = usize::try_from(segment.bytes - offset).unwrap_or(usize::MAX);
+fn write_again<S: Storage>(storage: &mut S, number: u64, range: &Range<u64>) -> io::Result<()> {
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut piece = vec![0; LOG_READ_BYTES.min(length)];
+    let mut offset = range.start;
+    while offset < range.end {
+        let left = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
         let wanted = piece.len().min(left);
-        let read = storage.read_at(segment.number, offset, &mut piece[..wanted])?;
+        let read = storage.read_at(number, offset, &mut piece[..wanted])?;
         if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        storage.write_at(segment.number, offset, &piece[..read])?;
+        storage.write_at(number, offset, &piece[..read])?;
         offset += read as u64;
     }
     Ok(())
@@ -254,7 +280,7 @@ fn remove<S: Storage>(storage: &mut S, number: u64) -> Result<(), Error> {
 }
 
 /// Syncs segments and the list of them, and waits for it.
-fn sync<S: Storage>(storage: &mut S, numbers: &[u64]) -> std::io::Result<()> {
+fn sync<S: Storage>(storage: &mut S, numbers: &[u64]) -> io::Result<()> {
     storage.start_sync(numbers, true)?;
     storage.wait_sync()
 }

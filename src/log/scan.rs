@@ -4,6 +4,7 @@
 //! the largest record and nothing is copied but what two pieces share. Writes nothing and decides
 //! nothing: whether a bad record is a torn tail or damage is for `recovery` and `walk` to say.
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::record::{ALIGNMENT, HEAD_BYTES, Head, Seal};
@@ -21,6 +22,8 @@ pub(super) struct Scan {
     /// Offset behind the last of them, or behind the seal.
     pub(super) end: u64,
     pub(super) stop: Stop,
+    /// Offset before which every record is one that a later record says was durable.
+    pub(super) durable_end: u64,
 }
 
 /// Why no record follows.
@@ -90,6 +93,7 @@ impl<'a, S: Segments> Window<'a, S> {
     ) -> Result<Scan, Error> {
         let seed = header.seed();
         let (mut records, mut last, mut end) = (0, header.base, HEADER_BYTES as u64);
+        let mut marks = Marks::new(Position(header.base.0 + 1), end, self.length);
         let what = loop {
             let record = match self.record(seed, end)? {
                 Ok(record) => record,
@@ -97,12 +101,14 @@ impl<'a, S: Segments> Window<'a, S> {
             };
             let (head, payload) = record;
             let next = end + head.record_bytes() as u64;
+            marks.pass(head.durable);
             if head.is_seal {
                 let seal = Seal::parse(payload);
                 if (head.position, seal.records, seal.offset) != (last, records, end) {
                     break "the seal counts other entries than there are";
                 }
-                return Ok(Scan { records, last, end: next, stop: Stop::Sealed(seal) });
+                let (stop, durable_end) = (Stop::Sealed(seal), marks.passed());
+                return Ok(Scan { records, last, end: next, stop, durable_end });
             }
             if head.position.0 != last.0 + 1 {
                 break "the entry is not the next in order";
@@ -111,9 +117,10 @@ impl<'a, S: Segments> Window<'a, S> {
                 return Err(self.corrupt(end, &what));
             }
             (records, last, end) = (records + 1, head.position, next);
+            marks.add(Position(last.0 + 1), end);
         };
         let stop = self.stop(seed, end, last, what)?;
-        Ok(Scan { records, last, end, stop })
+        Ok(Scan { records, last, end, stop, durable_end: marks.passed() })
     }
 
     /// Damage at an offset of this segment.
@@ -262,6 +269,43 @@ impl<'a, S: Segments> Window<'a, S> {
     }
 }
 
+/// Where some of a segment's records start, from the last of those that lie before everything that
+/// may not be durable. Bounded by [`MARKS_MAX`].
+#[derive(Debug)]
+struct Marks {
+    offsets: VecDeque<(Position, u64)>,
+    /// Bytes between two of them at least.
+    spacing: u64,
+}
+
+/// Marks of one segment, 16 bytes each. With fewer, more is written again when a log is opened.
+const MARKS_MAX: u64 = 1_024;
+
+impl Marks {
+    fn new(first: Position, offset: u64, length: u64) -> Self {
+        Self { offsets: VecDeque::from([(first, offset)]), spacing: length / MARKS_MAX }
+    }
+
+    /// The record at `position` starts at `offset`.
+    fn add(&mut self, position: Position, offset: u64) {
+        if self.offsets.back().is_none_or(|(_, latest)| offset >= latest + self.spacing) {
+            self.offsets.push_back((position, offset));
+        }
+    }
+
+    /// Everything up to `durable` is.
+    fn pass(&mut self, durable: Position) {
+        while self.offsets.get(1).is_some_and(|(position, _)| position.0 <= durable.0 + 1) {
+            self.offsets.pop_front();
+        }
+    }
+
+    /// Offset before which everything is durable.
+    fn passed(&self) -> u64 {
+        self.offsets.front().expect("the last one stays").1
+    }
+}
+
 /// The system does not let a segment be read.
 pub(super) fn unreadable(source: &impl Segments, number: u64, error: &io::Error) -> Error {
     Error::Unusable(format!("cannot read {}: {error}", source.name(number)))
@@ -273,4 +317,25 @@ fn last_byte(piece: &[u8]) -> Option<usize> {
     let (block, bytes) =
         blocks.into_iter().find(|(_, block)| block.iter().any(|byte| *byte != 0))?;
     Some(block * 4_096 + bytes.iter().rposition(|byte| *byte != 0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_later_records_say_was_durable_is_passed_mark_by_mark() {
+        let mut marks = Marks::new(Position(1), 48, 100 * MARKS_MAX);
+        let passed = |marks: &mut Marks, durable| {
+            marks.pass(Position(durable));
+            marks.passed()
+        };
+        assert_eq!(passed(&mut marks, 9), 48);
+        marks.add(Position(10), 147);
+        marks.add(Position(20), 148);
+        marks.add(Position(30), 248);
+        assert_eq!(passed(&mut marks, 18), 48, "entry 19 lies before the second mark");
+        assert_eq!(passed(&mut marks, 19), 148);
+        assert_eq!(passed(&mut marks, 99), 248);
+    }
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::segment::HEADER_BYTES;
 use super::*;
+use crate::limits::LOG_BUFFER_BYTES_MAX;
 
 const CONFIG: Config =
     Config { identity: 7, segment_bytes: 1_024, unix: Duration::from_secs(1_000) };
@@ -123,6 +124,27 @@ fn an_entry_larger_than_a_segment_gets_one_of_its_own_length() {
     assert_eq!(log.segments().map(|one| one.records).collect::<Vec<_>>(), [1, 1, 1]);
     let (.., entries) = open(&mut disk).unwrap();
     assert_eq!(entries[1], (2, large));
+}
+
+#[test]
+fn what_waits_for_a_new_segment_is_bounded_by_waiting_for_the_disk() {
+    let mut disk = disk();
+    let segment_bytes = LOG_BUFFER_BYTES_MAX as u64 + (4 << 20);
+    let config = Config { segment_bytes, ..CONFIG };
+    let (mut log, _) = Wal::open(&mut disk, config, |_, _| Ok(())).unwrap();
+    log.disk().set_faults(Faults { sync_polls: u32::MAX, ..Faults::default() });
+    let (large, small) = (vec![1; LOG_BUFFER_BYTES_MAX + (3 << 20)], vec![2; 1 << 20]);
+    log.append(&[&large]).unwrap();
+    for _ in 0..LOG_BUFFER_BYTES_MAX / small.len() - 1 {
+        log.append(&[&small]).unwrap();
+        log.sync().unwrap();
+        assert_eq!(log.durable(), Position(0), "no sync ends by itself");
+    }
+    let bytes = |log: &Wal<&mut Disk>| log.segments().last().unwrap().bytes;
+    assert_eq!(bytes(&log), HEADER_BYTES as u64, "and none is written to before");
+    log.append(&[&small]).unwrap();
+    assert_eq!(log.durable(), Position(1));
+    assert!(bytes(&log) > LOG_BUFFER_BYTES_MAX as u64);
 }
 
 #[test]
@@ -245,6 +267,60 @@ fn damage_is_found_wherever_it_is_and_never_replayed() {
     }
 }
 
+/// A segment with entries at these positions, then a seal that counts so many.
+fn made(positions: &[u64], sealed: Option<u64>) -> Disk {
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    let mut bytes = header.encode().to_vec();
+    for position in positions {
+        record::encode(&mut bytes, header.seed(), Position(*position), Position(0), &[b"entry"]);
+    }
+    if let Some(records) = sealed {
+        let seal = Seal { records, offset: bytes.len() as u64, unix_seconds: 1 };
+        let last = Position(positions.len() as u64);
+        record::encode_seal(&mut bytes, header.seed(), last, Position(0), &seal);
+    }
+    let mut disk = disk();
+    disk.put(1, &bytes);
+    disk
+}
+
+#[test]
+fn heads_inside_a_torn_entry_do_not_make_the_search_for_later_ones_long() {
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    // Each head is of a record that fits, so each would cost a checksum over nearly everything.
+    for (heads, is_found) in [(1_u32, true), (100, false)] {
+        let mut bytes = header.encode().to_vec();
+        bytes.extend([0xff; 24]);
+        for _ in 0..heads {
+            let (length, position, durable) =
+                (20_000_u32, 3_u64.to_be_bytes(), 2_u64.to_be_bytes());
+            bytes.extend([&length.to_be_bytes()[..], &[9; 4], &position, &durable].concat());
+        }
+        record::encode(&mut bytes, header.seed(), Position(2), Position(1), &[&[1; 24_000]]);
+        let mut disk = disk();
+        disk.put(1, &bytes);
+        let outcome = open(&mut disk).map(|(_, recovered, _)| recovered.records);
+        assert_eq!(matches!(outcome, Err(Error::Corrupt { .. })), is_found, "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_not_the_next_is_none() {
+    for (positions, records) in [(&[1, 2][..], 2), (&[1, 3], 1), (&[1, 1], 1), (&[2], 0)] {
+        let (_, recovered, _) = open(&mut made(positions, None)).unwrap();
+        assert_eq!(recovered.records, records, "{positions:?}");
+        assert_eq!(recovered.torn_bytes > 0, records < positions.len() as u64);
+    }
+}
+
+#[test]
+fn a_seal_that_counts_other_entries_seals_nothing() {
+    for (counted, torn) in [(2, false), (1, true), (3, true)] {
+        let (_, recovered, _) = open(&mut made(&[1, 2], Some(counted))).unwrap();
+        assert_eq!((recovered.records, recovered.torn_bytes > 0), (2, torn), "{counted}");
+    }
+}
+
 #[test]
 fn a_missing_segment_is_damage() {
     let mut disk = disk();
@@ -252,6 +328,19 @@ fn a_missing_segment_is_damage() {
     disk.remove(2).unwrap();
     let (file, _, what) = corrupt(&mut disk);
     assert!(file.starts_with("0000000000000003") && what.contains("missing"), "{file} {what}");
+}
+
+#[test]
+fn a_segment_without_a_header_is_one_being_made_only_at_the_end() {
+    let opened = |number: u64, bytes: &[u8]| {
+        let mut disk = disk();
+        disk.put(number, bytes);
+        open(&mut disk).map(|(log, ..)| log.segments().map(|one| one.number).collect::<Vec<_>>())
+    };
+    assert_eq!(opened(1, &[0; 1_024]), Ok(vec![1]), "the very first");
+    assert_eq!(opened(1, b"STENT"), Ok(vec![1]));
+    assert!(matches!(opened(5, &[0; 1_024]), Err(Error::Corrupt { .. })), "others came before");
+    assert!(matches!(opened(1, &[1; 1_024]), Err(Error::Corrupt { .. })), "entries may follow");
 }
 
 #[test]

@@ -44,6 +44,7 @@ const USES: &[(&str, &[&str])] = &[
             "process",
             "delivery",
             "wire",
+            "log",
             "net",
             "floor",
             "server",
