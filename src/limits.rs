@@ -332,6 +332,10 @@ pub const RACE_ATTEMPTS_MAX: u32 = 64;
 /// it the run is not valid, since nobody can say that its members agree.
 pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
 
+/// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
+/// and a connection that comes back pays for a full handshake.
+pub const TICKETS_KEPT_MAX: usize = 32_768;
+
 /// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
 /// there is between a burst and its loss.
 pub const CLIENT_SOCKETS: usize = 4;

@@ -112,7 +112,7 @@ pub fn run(
 /// # Errors
 /// When it does not answer, is not the one that is trusted, or refuses the operator's token.
 pub fn discover(target: &Target, key_exchange: KeyExchange) -> Result<Target, RunError> {
-    let trust = Trust { fingerprint: target.fingerprint, key_exchange };
+    let trust = Trust { fingerprint: target.fingerprint, key_exchange, resumption: false };
     let client = Client::new(Driver::client(local_address(target), 1, trust)?);
     let ports = setup::ask_for_ports(target, client)?;
     let at = |port| SocketAddr::new(target.addresses[0].ip(), port);
@@ -131,7 +131,11 @@ fn on_the_network(
         // Threads of live members inherit these cores; the worker then takes the first.
         process::pin_to_cores(cores.clone());
     }
-    let trust = Trust { fingerprint: target.fingerprint, key_exchange: plan.scenario.key_exchange };
+    let trust = Trust {
+        fingerprint: target.fingerprint,
+        key_exchange: plan.scenario.key_exchange,
+        resumption: false,
+    };
     let threads = options.cores.as_ref().map_or_else(process::cores, |cores| cores.len().max(1));
     let local = local_address(target);
     let client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
