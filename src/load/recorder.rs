@@ -375,6 +375,7 @@ mod tests {
             first: true,
             reached_p99: false,
             last: false,
+            missed: false,
         };
         recorder.delivered(0, &each, 100, Duration::from_micros(10));
         let last = Delivered { first: false, reached_p99: true, last: true, ..each };

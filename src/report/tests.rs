@@ -45,6 +45,7 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
                 first: !last,
                 reached_p99: last,
                 last,
+                missed: false,
             };
             recorder.delivered(0, &delivered, 250, at);
         }
