@@ -408,6 +408,15 @@ pub const RACE_ATTEMPTS_MAX: u32 = 64;
 /// it the run is not valid, since nobody can say that its members agree.
 pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
 
+/// Members of a run that are on their way back at once, from the start of the handshake until they
+/// are attached: more would hold up this side's other members for longer than its lateness may be.
+/// A storm is thus as fast as the service answers, with so many always waiting.
+pub const RETURNING_MAX: u32 = 32;
+
+/// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
+/// and a connection that comes back pays for a full handshake.
+pub const TICKETS_KEPT_MAX: usize = 32_768;
+
 /// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
 /// there is between a burst and its loss.
 pub const CLIENT_SOCKETS: usize = 4;

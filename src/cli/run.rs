@@ -271,6 +271,7 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
         syscalls: spent(Counter::SendCalls)
             + spent(Counter::ReceiveCalls)
             + spent(Counter::Wakeups),
+        handshakes: (spent(Counter::Handshakes), spent(Counter::HandshakesResumed)),
         delivery_bytes: spent(Counter::DeliveryBytes),
         socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
         idle: None,

@@ -283,6 +283,7 @@ impl Worker {
             (Counter::SendWouldBlock, driver.socket.send_would_block),
             (Counter::Wakeups, driver.wakeups),
             (Counter::Handshakes, driver.handshakes),
+            (Counter::HandshakesResumed, driver.resumed),
             (Counter::SocketBufferBytes, buffer),
         ] {
             self.counters.set(counter, value);

@@ -94,6 +94,8 @@ counters! {
     SendWouldBlock = "send_would_block",
     /// Kernel buffer of one socket as the kernel granted it, bytes. A level.
     SocketBufferBytes = "socket_buffer_bytes",
+    /// TLS handshakes that a session ticket made cheaper.
+    HandshakesResumed = "handshakes_resumed",
 }
 
 impl Counter {

@@ -3,6 +3,7 @@
 mod delivery;
 mod hostile;
 mod settings;
+mod returning;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -45,7 +46,11 @@ impl Service {
             token_key: key.clone(),
         })
         .unwrap();
-        let trust = Trust { fingerprint: server.fingerprint(), key_exchange: KeyExchange::X25519 };
+        let trust = Trust {
+            fingerprint: server.fingerprint(),
+            key_exchange: KeyExchange::X25519,
+            resumption: false,
+        };
         let addresses = server.addresses().to_vec();
         let (client, certificate) = (new_client(trust), made.cert.der().clone());
         let (server, heard) = (Some(server), Vec::new());
