@@ -2,22 +2,26 @@
 //!
 //! It reads the header and, of a commit, the proposals that lie open in it; it verifies no
 //! signature and keeps no tree. Of the sixteen checks it makes 3, 4, 5 and the parts of 8 and 9
-//! that need no key: whom a commit removes by value must be whom its submitter declares, in that
-//! order, and as many declared as the list adds. What is referred to is not known here, so a commit
-//! with references may declare more than lies open in it.
+//! that need no key: whom a commit removes by value must be whom its submitter declares, and as
+//! many declared as the list adds. What is referred to is not known here, so a commit with
+//! references may declare more than lies open in it.
 //!
 //! A submitter that declares adds in another order than its commit, or leaves out what it refers
 //! to, makes leaves wrong for those it named: their handshakes are refused by check 5 from then on.
 //! Only `public` prevents it. Called by [`super::State`] for every handshake of such a group.
 
+use std::collections::HashSet;
+
+use ahash::RandomState;
+
 use super::leaves::Leaves;
 use super::state::Submitted;
-use crate::delivery::{Check, DeviceId, Kind, RosterChange};
+use crate::delivery::{Check, DeviceId, Epoch, GroupId, RosterChange};
 use crate::wire::handshake::{Commit, Handshake, Listed, Proposal, handshake};
-use crate::wire::{Peek, Sender, peek};
+use crate::wire::{Malformed, Peek, Sender, peek};
 
 /// Which of the proposal types of RFC 9420 §12.1.8.1 an external sender may propose.
-pub(super) fn external_may_propose(proposal: Proposal<'_>) -> bool {
+fn external_may_propose(proposal: Proposal<'_>) -> bool {
     match proposal {
         Proposal::Add { .. }
         | Proposal::Remove { .. }
@@ -29,19 +33,43 @@ pub(super) fn external_may_propose(proposal: Proposal<'_>) -> bool {
     }
 }
 
-/// Reads the header of a handshake.
+/// A handshake that lies open.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    pub(super) group: GroupId,
+    pub(super) epoch: Epoch,
+    pub(super) sender: Sender,
+    pub(super) content: Handshake<'a>,
+}
+
+/// Reads a handshake as far as it lies open.
 ///
 /// # Errors
 /// [`Check::SenderContent`] when only its sender may not send it, [`Check::WireFormat`] for
 /// everything else that is no handshake in a PublicMessage.
-pub(super) fn read(body: &[u8]) -> Result<(Sender, Kind, Handshake<'_>), Check> {
-    let malformed = |error: crate::wire::Malformed| {
+pub(super) fn read(body: &[u8]) -> Result<Open<'_>, Check> {
+    let malformed = |error: Malformed| {
         if error.is_sender_content() { Check::SenderContent } else { Check::WireFormat }
     };
-    let Peek::Public { kind, sender, .. } = peek(body).map_err(malformed)? else {
+    let Peek::Public { group, epoch, sender, .. } = peek(body).map_err(malformed)? else {
         return Err(Check::WireFormat);
     };
-    Ok((sender, kind, handshake(body).map_err(malformed)?))
+    let content = handshake(body).map_err(malformed)?;
+    may_send(sender, content)?;
+    Ok(Open { group, epoch, sender, content })
+}
+
+/// RFC 9420 §6.1 and §12.1.8, behind what the header tells.
+fn may_send(sender: Sender, content: Handshake<'_>) -> Result<(), Check> {
+    let may = match (sender, content) {
+        (Sender::Member { .. }, _) | (Sender::NewMemberCommit, Handshake::Commit(_)) => true,
+        (Sender::External { .. }, Handshake::Proposal(proposal)) => external_may_propose(proposal),
+        (Sender::NewMemberProposal, Handshake::Proposal(proposal)) => {
+            matches!(proposal, Proposal::Add { .. })
+        }
+        _ => false,
+    };
+    if may { Ok(()) } else { Err(Check::SenderContent) }
 }
 
 /// Makes the checks of this level. No allocation unless a roster change is declared. O(1), and
@@ -50,23 +78,15 @@ pub(super) fn read(body: &[u8]) -> Result<(Sender, Kind, Handshake<'_>), Check> 
 /// # Errors
 /// The first check that fails.
 pub(super) fn check(leaves: &Leaves, submitted: &Submitted<'_>) -> Result<(), Check> {
-    let (sender, _, content) = read(submitted.body)?;
+    let open = read(submitted.body)?;
     let device = submitted.sender;
-    match (sender, content) {
+    match (open.sender, open.content) {
         (Sender::Member { leaf }, _) if leaves.of(device) != Some(leaf) => Err(Check::SenderLeaf),
         (Sender::Member { .. }, Handshake::Commit(commit)) => {
             by_member(leaves, device, &commit, &submitted.declared)
         }
-        (Sender::NewMemberCommit, Handshake::Commit(commit)) => {
-            by_joiner(leaves, device, &commit, &submitted.declared)
-        }
-        (Sender::External { .. }, Handshake::Proposal(proposal)) => {
-            if external_may_propose(proposal) { Ok(()) } else { Err(Check::SenderContent) }
-        }
-        (Sender::NewMemberProposal, Handshake::Proposal(Proposal::Add { .. })) => Ok(()),
-        (Sender::NewMemberProposal, _) => Err(Check::SenderContent),
-        (Sender::Member { .. }, Handshake::Proposal(_)) => Ok(()),
-        (Sender::NewMemberCommit | Sender::External { .. }, _) => Err(Check::SenderContent),
+        (_, Handshake::Commit(commit)) => by_joiner(leaves, device, &commit, &submitted.declared),
+        (_, Handshake::Proposal(_)) => Ok(()),
     }
 }
 
@@ -76,7 +96,7 @@ fn by_member(
     commit: &Commit<'_>,
     declared: &RosterChange,
 ) -> Result<(), Check> {
-    let open = Open::of(leaves, commit, declared).ok_or(Check::WireFormat)?;
+    let open = Listing::of(leaves, commit, declared).ok_or(Check::WireFormat)?;
     let own = declared.removed.contains(&device);
     if open.external_init || own || !open.agrees_with(declared) || !leaves.allow(declared) {
         return Err(Check::ProposalList);
@@ -91,7 +111,7 @@ fn by_joiner(
     commit: &Commit<'_>,
     declared: &RosterChange,
 ) -> Result<(), Check> {
-    let open = Open::of(leaves, commit, declared).ok_or(Check::WireFormat)?;
+    let open = Listing::of(leaves, commit, declared).ok_or(Check::WireFormat)?;
     let own = leaves.of(device).is_none() || declared.removed.contains(&device);
     let itself = declared.added == [device] && own;
     let only_itself = open.references || declared.removed.iter().all(|other| *other == device);
@@ -111,16 +131,16 @@ fn by_joiner(
 
 /// What lies open in a commit, beside what is declared.
 #[derive(Debug)]
-struct Open {
+struct Listing {
     added: usize,
     removed: usize,
-    /// Every leaf it removes by value is of a declared device, in the order of declaration.
+    /// Every leaf it removes by value is of a declared device, each of another.
     removes_declared: bool,
     references: bool,
     external_init: bool,
 }
 
-impl Open {
+impl Listing {
     /// `None` when the list is malformed.
     fn of(leaves: &Leaves, commit: &Commit<'_>, declared: &RosterChange) -> Option<Self> {
         let mut open = Self {
@@ -130,7 +150,8 @@ impl Open {
             references: false,
             external_init: false,
         };
-        let mut declared = declared.removed.iter();
+        let mut declared: HashSet<u32, RandomState> =
+            declared.removed.iter().filter_map(|device| leaves.of(*device)).collect();
         for listed in commit.proposals() {
             match listed.ok()? {
                 Listed::Reference(_) => open.references = true,
@@ -138,8 +159,7 @@ impl Open {
                 Listed::Value(Proposal::ExternalInit) => open.external_init = true,
                 Listed::Value(Proposal::Remove { leaf }) => {
                     open.removed += 1;
-                    open.removes_declared &=
-                        declared.any(|device| leaves.of(*device) == Some(leaf));
+                    open.removes_declared &= declared.remove(&leaf);
                 }
                 Listed::Value(_) => {}
             }

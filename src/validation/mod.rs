@@ -16,10 +16,12 @@
 mod header;
 mod leaves;
 mod policy;
+mod public;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use leaves::Leaves;
 pub use policy::{Everybody, Policy};
+pub use public::{NotSaved, Observer, Stage};
 pub use state::{Checked, Failed, Founding, FoundingError, State, Submitted};

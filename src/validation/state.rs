@@ -9,7 +9,8 @@ use thiserror::Error;
 use super::header;
 use super::leaves::Leaves;
 use super::policy::Policy;
-use crate::delivery::{Check, DeviceId, Kind, Level, RosterChange};
+use super::public::{NotSaved, Observer, Stage};
+use crate::delivery::{Check, DeviceId, Epoch, GroupId, Kind, Level, RosterChange};
 
 /// A message that is about to be decided, with what came with it.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Submitted<'a> {
 /// What a group is created from, beside its level.
 #[derive(Clone, Copy, Debug)]
 pub struct Founding<'a> {
+    /// The group.
+    pub group: GroupId,
+    /// Its epoch when the service first hears of it.
+    pub epoch: Epoch,
     /// The founding members, in the order of their leaves.
     pub roster: &'a [DeviceId],
     /// The MLSMessage with the GroupInfo of the founding epoch; `public` needs it.
@@ -53,7 +58,7 @@ pub enum FoundingError {
     Suite(u16),
     /// The GroupInfo or the tree is not valid.
     #[error(transparent)]
-    Check(#[from] Failed),
+    Check(Failed),
 }
 
 /// A failed check, as an error.
@@ -67,6 +72,8 @@ pub struct Failed(pub Check);
 pub struct Checked {
     /// The roster change to apply: read from the commit at `public`, else the declared one.
     pub change: RosterChange,
+    /// What `public` merges.
+    stage: Option<Stage>,
 }
 
 /// The state of one group.
@@ -76,6 +83,8 @@ pub enum State {
     Opaque,
     /// Level `header`: who holds which leaf.
     Header(Leaves),
+    /// Level `public`: everything public about the group.
+    Public(Box<Observer>),
 }
 
 impl State {
@@ -89,7 +98,7 @@ impl State {
             Level::Header => {
                 Leaves::founded_by(founding.roster).map(Self::Header).ok_or(FoundingError::Roster)
             }
-            Level::Public => Err(FoundingError::Missing),
+            Level::Public => Observer::found(founding).map(Box::new).map(Self::Public),
         }
     }
 
@@ -99,6 +108,7 @@ impl State {
         match self {
             Self::Opaque => Level::Opaque,
             Self::Header(_) => Level::Header,
+            Self::Public(_) => Level::Public,
         }
     }
 
@@ -114,19 +124,76 @@ impl State {
         policy: &dyn Policy,
         now: u64,
     ) -> Result<Checked, Check> {
-        let _ = (policy, now);
         match (self, submitted.kind) {
             (Self::Opaque, _) | (_, Kind::Application) => {}
             (Self::Header(leaves), _) => header::check(leaves, &submitted)?,
+            (Self::Public(observer), _) => {
+                let (change, stage) = observer.check(&submitted, policy, now)?;
+                return Ok(Checked { change, stage: Some(stage) });
+            }
         }
-        Ok(Checked { change: submitted.declared })
+        Ok(Checked { change: submitted.declared, stage: None })
     }
 
-    /// Follows a message that was accepted after it was checked. Never fails.
+    /// Follows a message that was accepted after it was checked, before anything else is checked.
+    /// Never fails.
     pub fn accept(&mut self, checked: Checked) {
+        match (self, checked.stage) {
+            (Self::Opaque, _) => {}
+            (Self::Header(leaves), _) => leaves.apply(&checked.change),
+            (Self::Public(observer), Some(stage)) => observer.accept(&checked.change, stage),
+            (Self::Public(_), None) => {}
+        }
+    }
+
+    /// The ratchet tree of the current epoch, for those who join (RFC 9420 §12.4.3.3); only
+    /// `public` has it. O(members).
+    #[must_use]
+    pub fn tree(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Opaque | Self::Header(_) => None,
+            Self::Public(observer) => Some(observer.tree()),
+        }
+    }
+
+    /// Everything, as bytes that start with the level's number; O(members). One byte at `opaque`,
+    /// 17 bytes for each leaf at `header`; at `public` as much as the exported tree and a tenth
+    /// more, 0.3 KiB for each member with 32-byte keys.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let mut saved = vec![self.level().number()];
         match self {
             Self::Opaque => {}
-            Self::Header(leaves) => leaves.apply(&checked.change),
+            Self::Header(leaves) => {
+                for device in leaves.devices() {
+                    saved.push(u8::from(device.is_some()));
+                    saved.extend(device.unwrap_or(DeviceId([0; 16])).0);
+                }
+            }
+            Self::Public(observer) => saved.extend(observer.save()),
+        }
+        saved
+    }
+
+    /// The state that was saved.
+    ///
+    /// # Errors
+    /// When `bytes` are not what [`Self::save`] made.
+    pub fn restore(bytes: &[u8]) -> Result<Self, NotSaved> {
+        let (number, saved) = bytes.split_first().ok_or(NotSaved)?;
+        match Level::from_number(*number).ok_or(NotSaved)? {
+            Level::Opaque if saved.is_empty() => Ok(Self::Opaque),
+            Level::Opaque => Err(NotSaved),
+            Level::Header => {
+                let (leaves, rest) = saved.as_chunks::<17>();
+                let device = |leaf: &[u8; 17]| {
+                    let id = leaf[1..].try_into().expect("16 of 17 bytes");
+                    (leaf[0] == 1).then_some(DeviceId(id))
+                };
+                let leaves = Leaves::at(leaves.iter().map(device)).filter(|_| rest.is_empty());
+                leaves.map(Self::Header).ok_or(NotSaved)
+            }
+            Level::Public => Observer::restore(saved).map(Box::new).map(Self::Public),
         }
     }
 
@@ -136,6 +203,7 @@ impl State {
         match self {
             Self::Opaque => 0,
             Self::Header(leaves) => leaves.bytes(),
+            Self::Public(observer) => observer.bytes(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Bytes to the nouns of `delivery`, and back.
 //!
 //! Two languages: the MLSMessage, of which the header is read ([`peek()`]) and, for those who
-//! validate, what lies open behind it ([`handshake`]), and the frames that a client and the service
-//! exchange ([`frame`]). Pure: it knows no time, thread, socket or file, never panics on bytes from
+//! validate, what lies open behind it ([`handshake`], [`attachment`]), and the frames
+//! that a client and the service exchange ([`frame`]). Pure: it knows no time, thread, socket or file, never panics on bytes from
 //! outside, and never allocates by a length it has not checked. It decides nothing. Called by
 //! `validation`, `server` and the client side (`mls`, `load`), which meet here, and by `cli`.
 
+pub mod attachment;
 mod counter;
 mod decode;
 mod encode;

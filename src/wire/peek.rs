@@ -179,6 +179,25 @@ pub(super) fn handshake_content(bytes: &[u8]) -> Result<(Kind, Reader<'_>), Malf
     Ok((header.kind, reader))
 }
 
+/// The wire formats of what comes with a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framed {
+    Welcome,
+    GroupInfo,
+    Other,
+}
+
+/// The wire format of a message, and a reader at what follows it.
+pub(super) fn framed(bytes: &[u8]) -> Result<(Framed, Reader<'_>), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let format = match wire_format(&mut reader)? {
+        WELCOME => Framed::Welcome,
+        GROUP_INFO => Framed::GroupInfo,
+        _ => Framed::Other,
+    };
+    Ok((format, reader))
+}
+
 /// Whether the message is of a wire format that a group's members submit; nothing after the wire
 /// format is read.
 pub(super) fn is_group_message(bytes: &[u8]) -> Result<bool, Malformed> {

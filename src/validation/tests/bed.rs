@@ -7,8 +7,8 @@ use openmls::prelude::*;
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use crate::delivery::{DeviceId, Kind, RosterChange};
-use crate::validation::Submitted;
+use crate::delivery::{DeviceId, Epoch, GroupId, Kind, Level, RosterChange};
+use crate::validation::{Founding, State, Submitted};
 
 pub(super) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
@@ -56,6 +56,23 @@ impl Client {
 
     pub(super) fn group(&mut self) -> (&mut MlsGroup, &OpenMlsRustCrypto, &SignatureKeyPair) {
         (self.group.as_mut().expect("a member"), &self.provider, &self.signer)
+    }
+
+    pub(super) fn hears(&mut self, message: &[u8]) {
+        let message = MlsMessageIn::tls_deserialize_exact_bytes(message).unwrap();
+        let (group, provider, _) = self.group();
+        let processed =
+            group.process_message(provider, message.try_into_protocol_message().unwrap()).unwrap();
+        match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(commit) => {
+                group.merge_staged_commit(provider, *commit).unwrap();
+            }
+            ProcessedMessageContent::ProposalMessage(proposal)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(proposal) => {
+                group.store_pending_proposal(provider.storage(), *proposal).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -161,6 +178,91 @@ impl Bed {
         group.export_ratchet_tree().tls_serialize_detached().unwrap()
     }
 
+    /// The encryption key of a member.
+    pub(super) fn key(&self, leaf: u32) -> Vec<u8> {
+        let group = self.clients[0].group.as_ref().unwrap();
+        group.member_at(LeafNodeIndex::new(leaf)).unwrap().encryption_key
+    }
+
+    pub(super) fn group_info(&mut self, client: usize) -> Vec<u8> {
+        let (group, provider, signer) = self.clients[client].group();
+        group.export_group_info(provider.crypto(), signer, false).unwrap().to_bytes().unwrap()
+    }
+
+    /// The group as a service hears of it now.
+    pub(super) fn observed(&mut self) -> State {
+        let (info, tree) = (self.group_info(0), self.tree(0));
+        let group = self.clients[0].group.as_ref().unwrap();
+        let roster: Vec<_> = group.members().map(|member| named(&member.credential)).collect();
+        let founding = Founding {
+            group: GroupId::new(group.group_id().as_slice()).unwrap(),
+            epoch: Epoch(group.epoch().as_u64()),
+            roster: &roster,
+            group_info: Some(&info),
+            tree: Some(&tree),
+        };
+        State::found(Level::Public, &founding).unwrap()
+    }
+
+    /// Lets `client` propose, and everybody else in the group hear of it.
+    pub(super) fn propose(
+        &mut self,
+        client: usize,
+        make: impl FnOnce(&mut MlsGroup, &OpenMlsRustCrypto, &SignatureKeyPair) -> MlsMessageOut,
+    ) -> Vec<u8> {
+        let (group, provider, signer) = self.clients[client].group();
+        group.clear_pending_commit(provider.storage()).unwrap();
+        let body = make(group, provider, signer).to_bytes().unwrap();
+        for (number, other) in self.clients.iter_mut().enumerate() {
+            if number != client && other.group.is_some() {
+                other.hears(&body);
+            }
+        }
+        body
+    }
+
+    /// Client `number` commits itself into the group.
+    pub(super) fn external(&mut self, number: u8) -> Made {
+        let info = self.group_info(0);
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&self.tree(0)).unwrap();
+        let MlsMessageBodyIn::GroupInfo(info) =
+            MlsMessageIn::tls_deserialize_exact_bytes(&info).unwrap().extract()
+        else {
+            panic!("a GroupInfo");
+        };
+        let mut joiner = Client::new(number);
+        let config = MlsGroupJoinConfig::builder()
+            .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+            .build();
+        let parameters = LeafNodeParameters::builder().with_capabilities(capabilities()).build();
+        let (group, bundle) = MlsGroup::external_commit_builder()
+            .with_ratchet_tree(tree)
+            .with_config(config)
+            .build_group(&joiner.provider, info, joiner.credential.clone())
+            .unwrap()
+            .leaf_node_parameters(parameters)
+            .load_psks(joiner.provider.storage())
+            .unwrap()
+            .build(joiner.provider.rand(), joiner.provider.crypto(), &joiner.signer, |_| true)
+            .unwrap()
+            .finalize(&joiner.provider)
+            .unwrap();
+        joiner.group = Some(group);
+        let (body, _, info) = bundle.into_messages();
+        let at = usize::from(number);
+        while self.clients.len() <= at {
+            self.clients.push(Client::new(u8::try_from(self.clients.len()).unwrap()));
+        }
+        self.clients[at] = joiner;
+        Made {
+            sender: device(number),
+            body: body.to_bytes().unwrap(),
+            welcome: None,
+            group_info: info.map(|info| info.to_bytes().unwrap()),
+            change: RosterChange { added: vec![device(number)], removed: Vec::new() },
+        }
+    }
+
     /// Makes a commit that waits for its fate. One made before by the same member is forgotten.
     pub(super) fn commit(&mut self, client: usize, what: Commit) -> Made {
         let (group, provider, signer) = self.clients[client].group();
@@ -188,6 +290,21 @@ impl Bed {
             welcome: welcome.map(|welcome| welcome.to_bytes().unwrap()),
             group_info: info.map(|info| info.to_bytes().unwrap()),
             change,
+        }
+    }
+
+    /// Lets everybody in the group enter the epoch that the commit of `client` opens.
+    pub(super) fn settle(&mut self, client: usize, made: &Made) {
+        for (number, other) in self.clients.iter_mut().enumerate() {
+            let gone = made.change.removed.contains(&device(u8::try_from(number).unwrap()));
+            if gone {
+                other.group = None;
+            } else if number == client {
+                let (group, provider, _) = other.group();
+                group.merge_pending_commit(provider).unwrap();
+            } else if other.group.is_some() {
+                other.hears(&made.body);
+            }
         }
     }
 }
