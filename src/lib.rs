@@ -55,6 +55,7 @@
 //! | [`process`] | what the kernel says of this process and machine |
 //! | [`delivery`] | what a delivery service decides: epochs, order, roster, cursors. Pure |
 //! | [`wire`] | bytes to delivery's nouns and back: MLSMessage headers, client frames. Pure |
+//! | [`validation`] | what a handshake must be, at each of three levels. No clock, no file, no thread |
 //! | [`log`] | append, sync, the durable watermark, replay. Knows bytes, not groups |
 //! | [`engine`] | decide, append, sync, release |
 //! | [`net`] | QUIC on one thread: quinn-proto driven directly. Serves both sides |
@@ -110,6 +111,7 @@ pub mod place;
 pub mod process;
 pub mod delivery;
 pub mod wire;
+pub mod validation;
 pub mod log;
 pub mod engine;
 pub mod net;

@@ -25,6 +25,10 @@ pub const EPOCHS_REMEMBERED_MAX: usize = 64;
 /// Proposals of one epoch. A committer must include them all, so their number is its burden.
 pub const PROPOSALS_PENDING_MAX: usize = 1_024;
 
+/// Proposals that one commit lists, at level `public`; some 150 bytes each while it is checked. Four
+/// times what a client should add at once: a bulk add is quadratic in its adds, for the service too.
+pub const PROPOSALS_LISTED_MAX: usize = 8_192;
+
 /// Groups of one shard. An idle group of two costs about 1 KiB.
 pub const GROUPS_PER_SHARD_MAX: usize = 4 << 20;
 

@@ -19,6 +19,7 @@
 //! - a recipient that falls behind is caught up, then told to resynchronise, then closed.
 
 pub mod audience;
+pub mod check;
 mod fingerprints;
 pub mod group;
 pub mod ids;
@@ -35,6 +36,7 @@ mod slots;
 mod tests;
 
 pub use audience::{Audience, Due, Start, Taken};
+pub use check::{Check, Level};
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
 pub use reject::Reject;

@@ -13,6 +13,7 @@ const USES: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("delivery", &["limits"]),
     ("wire", &["limits", "delivery"]),
+    ("validation", &["limits", "delivery", "wire"]),
     ("log", &["limits"]),
     ("engine", &["limits", "delivery", "log"]),
     ("net", &["limits", "clock"]),
