@@ -1,56 +1,9 @@
-//! The sixteen checks that a service can make on a handshake it can read, and how many it makes.
+//! The sixteen checks that a service can make on a handshake it can read.
 //!
 //! Only names and numbers: `validation` makes the checks. The numbers are part of the protocol and
 //! never change their meaning.
 
 use std::fmt;
-
-/// How far the service looks into a group's handshakes; chosen when the group is created, for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Level {
-    /// Order only: PrivateMessage or PublicMessage, unread behind its header. The submitter
-    /// declares the roster change. Costs nothing.
-    #[default]
-    Opaque,
-    /// PublicMessage only: sender, kind, and the proposals of a commit as far as they lie open.
-    /// Nothing is verified. Costs less than a microsecond and 40 bytes for each member.
-    Header,
-    /// PublicMessage only: the public state of the group is kept and all sixteen checks are made.
-    /// Costs a signature check for a proposal; for a commit, time and memory that grow with the
-    /// group.
-    Public,
-}
-
-impl Level {
-    /// All of them, by [`Self::number`].
-    pub const ALL: [Self; 3] = [Self::Opaque, Self::Header, Self::Public];
-
-    /// Its number in frames and logs: 0, 1, 2.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Opaque => 0,
-            Self::Header => 1,
-            Self::Public => 2,
-        }
-    }
-
-    /// The level of that number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
-
-    /// Its name in configuration and text.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Opaque => "opaque",
-            Self::Header => "header",
-            Self::Public => "public",
-        }
-    }
-}
 
 /// Why a handshake was not taken: the check that it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -166,9 +119,5 @@ mod tests {
             assert_eq!((check.number(), Check::from_number(number)), (number, Some(check)));
         }
         assert_eq!((Check::from_number(0), Check::from_number(17)), (None, None));
-        for (level, number) in Level::ALL.into_iter().zip(0..) {
-            assert_eq!((level.number(), Level::from_number(number)), (number, Some(level)));
-        }
-        assert_eq!(Level::from_number(3), None);
     }
 }

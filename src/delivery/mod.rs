@@ -36,7 +36,7 @@ mod slots;
 mod tests;
 
 pub use audience::{Audience, Due, Start, Taken};
-pub use check::{Check, Level};
+pub use check::Check;
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
 pub use reject::Reject;

@@ -91,7 +91,7 @@ impl Encoder {
     pub(super) fn created(&mut self, at: Duration, founding: &Founding) {
         self.start(CREATED, at, &founding.group);
         self.0.extend(founding.epoch.0.to_be_bytes());
-        self.0.push(level_code(founding.settings.level));
+        self.0.push(founding.settings.level.number());
         self.devices(&founding.roster);
         self.blob(founding.group_info.as_ref());
         self.blob(founding.tree.as_ref());
@@ -130,7 +130,7 @@ impl Encoder {
     pub(super) fn checkpoint(&mut self, at: Duration, group: &GroupId, saved: &Saved) {
         self.start(CHECKPOINT, at, group);
         self.0.extend(saved.epoch.0.to_be_bytes());
-        self.0.push(level_code(saved.settings.level));
+        self.0.push(saved.settings.level.number());
         self.count(saved.proposals_pending);
         self.count(saved.members.len());
         for (device, Cursor { first, acknowledged }) in &saved.members {
@@ -287,20 +287,7 @@ fn device(rest: &mut &[u8]) -> Result<DeviceId, NotARecord> {
 }
 
 fn level(rest: &mut &[u8]) -> Result<Level, NotARecord> {
-    match rest.try_get_u8()? {
-        0 => Ok(Level::Opaque),
-        1 => Ok(Level::Header),
-        2 => Ok(Level::Public),
-        _ => Err(NotARecord("an unknown level")),
-    }
-}
-
-fn level_code(level: Level) -> u8 {
-    match level {
-        Level::Opaque => 0,
-        Level::Header => 1,
-        Level::Public => 2,
-    }
+    Level::from_number(rest.try_get_u8()?).ok_or(NotARecord("an unknown level"))
 }
 
 fn devices(rest: &mut &[u8]) -> Result<Vec<DeviceId>, NotARecord> {
