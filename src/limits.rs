@@ -159,7 +159,7 @@ const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
 pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES + 1024;
 
 /// Largest client frame in bytes, after its length field, before the session is authenticated. A
-/// hello is 50; the rest is room to refuse a longer one by its meaning. Raising it raises what a
+/// hello is 59; the rest is room to refuse a longer one by its meaning. Raising it raises what a
 /// stranger can make the service hold.
 pub const FRAME_BYTES_UNAUTHENTICATED_MAX: usize = 256;
 
@@ -173,8 +173,25 @@ const _: () =
 const _: () = assert!(
     1 + 16 + 8 + 1 + GROUP_ID_BYTES_MAX + 4 + ROSTER_MAX * DEVICE_ID_BYTES <= FRAME_BYTES_MAX
 );
+/// Bytes of a token: key id, last second, tag.
+pub const TOKEN_BYTES: usize = 1 + 8 + 32;
+
+/// Token keys that are good at once: the one that signs and those before it. A rotation a month
+/// leaves tokens of half a year good.
+pub const TOKEN_KEYS_MAX: usize = 8;
+
+/// Changes of the token keys that a shard may not have looked at yet. When full, the next is
+/// refused with that.
+pub const TOKEN_KEYS_PENDING_MAX: usize = 4;
+
+/// How long a token is good that a load or a comparison issues to the devices it plays: longer
+/// than any run.
+pub const TOKEN_LIFETIME: Duration = Duration::from_hours(48);
+
 // A hello: type, version, device, token.
-const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + 32 < 64 && 64 <= FRAME_BYTES_UNAUTHENTICATED_MAX);
+const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + TOKEN_BYTES < FRAME_BYTES_UNAUTHENTICATED_MAX);
+// A run lasts a day at most, in each of its phases.
+const _: () = assert!(TOKEN_LIFETIME.as_secs() > PHASE_SECONDS_MAX as u64);
 // A frame's length field is a u32; a group id's is a u8; an MLS vector is shorter than 2^30.
 const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);

@@ -49,8 +49,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
-    /// The key under which devices hold tokens, 64 hexadecimal digits; the state folder's own if
-    /// absent.
+    /// The keys under which devices hold tokens: 64 hexadecimal digits, or a line for each key,
+    /// oldest first, the id before the digits; the state folder's own if absent. Read again on
+    /// SIGHUP.
     #[arg(long, value_name = "FILE")]
     token_key: Option<PathBuf>,
 
@@ -100,31 +101,56 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
 
 async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
     // Before anything runs that a signal would have to stop.
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut signals = Signals::new().context("cannot wait for signals")?;
     let folder = Folder::open(&match &arguments.state {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let served = serve_from(&folder, arguments, &mut interrupt, &mut terminate).await;
+    let served = serve_from(&folder, arguments, &mut signals).await;
     // Whoever started this one may have died: nobody else is left to remove the keys.
     let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
     served.and(removed)
 }
 
+/// The signals that mean something.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 async fn serve_from(
     folder: &Folder,
     arguments: &Serve,
-    interrupt: &mut Signal,
-    terminate: &mut Signal,
+    signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let server = Server::start(&config(arguments, folder)?)?;
+    let mut server = Server::start(&config(arguments, folder)?)?;
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);
     }
     say_ready(&server).context("cannot write to standard output")?;
-    let failed = wait(&server, interrupt, terminate).await;
+    let failed = loop {
+        match wait(&server, signals).await {
+            Woken::ToStop => break false,
+            Woken::ByFailure => break true,
+            // What is wrong with a file now is said, and what was good before stays so.
+            Woken::ToReload => match reload(&mut server, folder, arguments) {
+                Ok(()) => tell("token keys are read again"),
+                Err(error) => tell(&with_causes(&error)),
+            },
+        }
+    };
     folder.retire().context("cannot take back the address")?;
     // A shard that failed says why when it is joined.
     let stopped = server.stop();
@@ -144,7 +170,7 @@ fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
         listen: arguments.listen,
         shards: arguments.shards,
         identity: Arc::new(identity),
-        token_key: folder.token_key(arguments.token_key.as_deref())?,
+        token_keys: folder.token_keys(arguments.token_key.as_deref())?,
         policy: Policy::default(),
         first_core: arguments.first_core,
     })
@@ -163,16 +189,30 @@ fn say_ready(server: &Server) -> io::Result<()> {
 /// How often shards are looked at: a dead one is noticed this late.
 const LOOKING: Duration = Duration::from_millis(200);
 
-/// Returns when told to stop, or when a shard has ended; true for the latter.
-async fn wait(server: &Server, interrupt: &mut Signal, terminate: &mut Signal) -> bool {
+/// Why waiting has ended.
+enum Woken {
+    ToStop,
+    ToReload,
+    ByFailure,
+}
+
+/// Returns when a signal comes, or when a shard has ended.
+async fn wait(server: &Server, signals: &mut Signals) -> Woken {
     let mut looks = tokio::time::interval(LOOKING);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return false,
-            _ = terminate.recv() => return false,
+            _ = signals.interrupt.recv() => return Woken::ToStop,
+            _ = signals.terminate.recv() => return Woken::ToStop,
+            _ = signals.hang_up.recv() => return Woken::ToReload,
             _ = looks.tick() => if !server.is_running() {
-                return true;
+                return Woken::ByFailure;
             },
         }
     }
+}
+
+/// Reads the token keys again and gives them to every shard.
+fn reload(server: &mut Server, folder: &Folder, arguments: &Serve) -> anyhow::Result<()> {
+    let keys = folder.token_keys(arguments.token_key.as_deref())?;
+    Ok(server.set_token_keys(&keys)?)
 }

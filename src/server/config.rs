@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::delivery::Policy;
 use crate::net::Identity;
-use crate::wire::TokenKey;
+use crate::wire::TokenKeys;
 
 /// The settings of a server.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub struct Config {
     pub shards: u16,
     /// The certificate that clients pin.
     pub identity: Arc<Identity>,
-    /// The key under which devices hold tokens.
-    pub token_key: TokenKey,
+    /// The keys under which devices hold tokens.
+    pub token_keys: TokenKeys,
     /// What each shard accepts and keeps.
     pub policy: Policy,
     /// The core of shard 0, the others following; `None` leaves threads to the kernel.

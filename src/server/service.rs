@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use rtrb::{Consumer, Producer, RingBuffer};
+
 use super::config::Config;
 use super::counters::Board;
 use super::mesh::{Mesh, Waker};
 use super::worker::{Shared, Worker};
 use crate::clock;
 use crate::engine::Engine;
-use crate::limits::SHARDS_MAX;
+use crate::limits::{SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
 use crate::log::{self, Memory};
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
+use crate::wire::TokenKeys;
 
 /// Why a server does not start, or has stopped.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,7 @@ pub struct Server {
     socket_buffer_bytes: usize,
     stop: Arc<AtomicBool>,
     wakers: Vec<Arc<Waker>>,
+    token_keys: Vec<Producer<TokenKeys>>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
 }
 
@@ -63,19 +67,20 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Shared {
             board: Board::new(config.shards),
-            token_key: config.token_key.clone(),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
             started: clock::now(),
         };
         let mut wakers = Vec::new();
-        let mut threads = Vec::new();
+        let (mut token_keys, mut threads) = (Vec::new(), Vec::new());
         for (bound, mesh) in bounds.into_iter().zip(Mesh::build(config.shards)?) {
+            let (newer, keys) = RingBuffer::new(TOKEN_KEYS_PENDING_MAX);
             wakers.push(mesh.waker());
-            threads.push(spawn(config, bound, mesh, shared.clone())?);
+            token_keys.push(newer);
+            threads.push(spawn(config, bound, mesh, shared.clone(), keys)?);
         }
         let fingerprint = config.identity.fingerprint();
-        Ok(Self { addresses, fingerprint, socket_buffer_bytes, stop, wakers, threads })
+        Ok(Self { addresses, fingerprint, socket_buffer_bytes, stop, wakers, token_keys, threads })
     }
 
     /// The UDP address of each shard, by index.
@@ -100,6 +105,21 @@ impl Server {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    /// Verifies the tokens of later hellos with these keys; sessions that are there stay.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a shard has not yet looked at so many earlier ones; nothing changed
+    /// there then.
+    pub fn set_token_keys(&mut self, keys: &TokenKeys) -> Result<(), Error> {
+        let mut taken = true;
+        for (shard, waker) in self.token_keys.iter_mut().zip(&self.wakers) {
+            taken &= shard.push(keys.clone()).is_ok();
+            waker.wake();
+        }
+        let busy = || Error::Config("a shard is too busy to take new token keys; ask again".into());
+        if taken { Ok(()) } else { Err(busy()) }
     }
 
     /// Tells every shard to finish: no new sessions or messages, what was accepted is delivered,
@@ -127,10 +147,12 @@ fn spawn(
     bound: Bound,
     mesh: Mesh,
     shared: Shared,
+    token_keys_next: Consumer<TokenKeys>,
 ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
     let shard = usize::from(mesh.own());
     let core = config.first_core.map(|first| first + shard);
     let (identity, policy) = (Arc::clone(&config.identity), config.policy);
+    let token_keys = (config.token_keys.clone(), token_keys_next);
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
         if let Some(core) = core {
             // A machine with fewer cores leaves the thread where it is.
@@ -138,7 +160,7 @@ fn spawn(
         }
         let driver = Driver::server(bound, &identity)?;
         let engine = Engine::new(policy, Memory::default());
-        Worker::new(driver, engine, mesh, shared).run()
+        Worker::new(driver, engine, mesh, shared, token_keys).run()
     })
 }
 

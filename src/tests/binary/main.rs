@@ -11,3 +11,4 @@ mod peers;
 mod refused;
 mod run;
 mod serve;
+mod token;

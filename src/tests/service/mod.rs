@@ -44,7 +44,7 @@ impl Service {
             listen: "127.0.0.1:0".parse().unwrap(),
             shards,
             identity: Arc::new(identity),
-            token_key: key.clone(),
+            token_keys: key.clone().into(),
             policy,
             first_core: None,
         })
