@@ -31,4 +31,4 @@ pub use malformed::Malformed;
 pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
 pub use reason::{Reason, Refusal};
 pub use submission::submission;
-pub use token::{OPERATOR, TokenKey};
+pub use token::{OPERATOR, TokenError, TokenKey, TokenKeys};
