@@ -332,6 +332,17 @@ fn a_segment_that_follows_another_entry_is_damage() {
 }
 
 #[test]
+fn a_segment_under_the_name_of_another_is_damage() {
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    for (number, is_its_own) in [(1, true), (2, false)] {
+        let mut disk = disk();
+        disk.put(number, &header.encode());
+        let is_damage = matches!(open(&mut disk), Err(Error::Corrupt { offset: 0, .. }));
+        assert_eq!(is_damage, !is_its_own, "{number}");
+    }
+}
+
+#[test]
 fn a_missing_segment_is_damage() {
     let mut disk = disk();
     filled(&mut disk, 20);
