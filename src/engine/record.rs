@@ -19,6 +19,7 @@
 //!                | count u32 | count * (device 16 | first u64 | last u64 | acknowledged u64)
 //!                | count u32 | count * winner u64
 //!                | first u64 | count u32 | count * (entry | body blob)
+//!                | state of the validation: what is left
 //! ```
 //!
 //! An accepted message is one record with everything that it changes: a crash shows all of it or
@@ -64,8 +65,8 @@ pub enum What {
     Appended(Box<Entry>, Enclosed),
     /// A device needs nothing up to a message again.
     Acknowledged(DeviceId, Seq),
-    /// The group's whole state: nothing before this record is needed to know it.
-    Checkpoint(Box<Saved>),
+    /// The group's whole state, and that of its validation: nothing before this record is needed to know it.
+    Checkpoint(Box<Saved>, Vec<u8>),
 }
 
 /// Why bytes are not a record.
@@ -127,7 +128,13 @@ impl Encoder {
         self.0.extend(seq.0.to_be_bytes());
     }
 
-    pub(super) fn checkpoint(&mut self, at: Duration, group: &GroupId, saved: &Saved) {
+    pub(super) fn checkpoint(
+        &mut self,
+        at: Duration,
+        group: &GroupId,
+        saved: &Saved,
+        level: &[u8],
+    ) {
         self.start(CHECKPOINT, at, group);
         self.0.extend(saved.epoch.0.to_be_bytes());
         self.0.push(saved.settings.level.number());
@@ -153,6 +160,7 @@ impl Encoder {
             self.entry(entry);
             self.blob(Some(&entry.body));
         }
+        self.0.extend(level);
     }
 
     fn start(&mut self, tag: u8, at: Duration, group: &GroupId) {
@@ -215,7 +223,10 @@ impl Record {
                 What::Appended(Box::new(entry), Enclosed { welcome, group_info })
             }
             ACKNOWLEDGED => What::Acknowledged(device(&mut rest)?, seq(&mut rest)?),
-            CHECKPOINT => What::Checkpoint(Box::new(checkpoint(&mut rest)?)),
+            CHECKPOINT => {
+                let saved = Box::new(checkpoint(&mut rest)?);
+                What::Checkpoint(saved, std::mem::take(&mut rest).to_vec())
+            }
             _ => return Err(NotARecord("an unknown tag")),
         };
         if rest.is_empty() {

@@ -15,7 +15,7 @@ const USES: &[(&str, &[&str])] = &[
     ("wire", &["limits", "delivery"]),
     ("validation", &["limits", "delivery", "wire"]),
     ("log", &["limits"]),
-    ("engine", &["limits", "delivery", "log"]),
+    ("engine", &["limits", "delivery", "validation", "log"]),
     ("net", &["limits", "clock"]),
     ("floor", &["limits", "clock", "process", "net"]),
     (

@@ -82,7 +82,8 @@ fn what() -> impl Strategy<Value = What> {
             What::Appended(Box::new(entry), Enclosed { welcome, group_info })
         }),
         (device(), seq()).prop_map(|(device, seq)| What::Acknowledged(device, seq)),
-        saved().prop_map(|saved| What::Checkpoint(Box::new(saved))),
+        (saved(), vec(any::<u8>(), 0..50))
+            .prop_map(|(saved, level)| What::Checkpoint(Box::new(saved), level)),
     ]
 }
 
@@ -106,7 +107,7 @@ fn encode(Record { at, group, what }: &Record) -> Vec<u8> {
             body = entry.body.clone();
         }
         What::Acknowledged(device, seq) => encoder.acknowledged(*at, group, *device, *seq),
-        What::Checkpoint(saved) => encoder.checkpoint(*at, group, saved),
+        What::Checkpoint(saved, level) => encoder.checkpoint(*at, group, saved, level),
     }
     [encoder.bytes(), &body].concat()
 }
@@ -124,6 +125,7 @@ proptest! {
         // A body ends where the record does: only the log's own length and checksum say where.
         let body = match &record.what {
             What::Appended(entry, _) => entry.body.len(),
+            What::Checkpoint(_, level) => level.len(),
             _ => 0,
         };
         prop_assert!(cut >= whole.len() - body || Record::decode(&whole[..cut]).is_err());
