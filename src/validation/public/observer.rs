@@ -206,6 +206,12 @@ impl Observer {
         self.pending.iter().map(|(pending, _)| pending.reference.as_slice())
     }
 
+    /// Whether the shape kept from commit to commit is that of the tree.
+    #[cfg(test)]
+    pub(in crate::validation) fn is_in_shape(&self) -> bool {
+        Shape::of(&self.tree()).as_ref() == Some(&self.shape)
+    }
+
     /// Memory in bytes, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -331,19 +337,17 @@ impl Observer {
             shape.remove(leaf);
         }
         let (mut new, mut from) = (HashSet::new(), 0);
-        let mut keys = HashSet::new();
         for item in items {
             if let What::Add { key, .. } = item.what {
                 from = shape.add(from, key) + 1;
                 new.insert(from - 1);
-                keys.insert(key);
             }
         }
         let Some(path) = path else {
             return Ok((shape, by.ok_or(Check::ExternalCommit)?));
         };
         let own = trace(path.leaf.encryption_key);
-        if self.shape.has_any(&HashSet::from([own])) || shape.has_any(&HashSet::from([own])) {
+        if shape.has_any(&HashSet::from([own])) {
             return Err(Check::LeafNode);
         }
         let leaf = by.unwrap_or_else(|| shape.add(0, own));
@@ -361,10 +365,7 @@ impl Observer {
             return Err(Check::PathShape);
         }
         let distinct: HashSet<u64> = path_keys.iter().copied().collect();
-        if distinct.len() != path_keys.len()
-            || distinct.contains(&own)
-            || self.shape.has_any(&distinct)
-            || shape.has_any(&distinct)
+        if distinct.len() != path_keys.len() || distinct.contains(&own) || shape.has_any(&distinct)
         {
             return Err(Check::Tree);
         }

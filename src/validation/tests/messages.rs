@@ -11,7 +11,7 @@ use crate::validation::{Everybody, State};
 
 #[test]
 fn one_a_group_is_frozen_by_a_reinit() {
-    let Stage { mut bed, mut state, made } = Stage::new(Commit::default());
+    let Stage { mut bed, mut state, made, .. } = Stage::new(Commit::default());
     let mut forge = Forge::of(&made.body).listing(&[&REINIT]);
     forge.path = None;
     let body = forge.sealed(&bed.clients[0], &context(&bed.clients[0]));
@@ -31,7 +31,7 @@ fn one_a_message_is_for_the_group_it_names() {
 
 #[test]
 fn two_a_commit_is_of_the_current_epoch() {
-    let Stage { mut bed, mut state, made } = Stage::new(Commit::default());
+    let Stage { mut bed, mut state, made, .. } = Stage::new(Commit::default());
     let late = bed.commit(1, Commit::default());
     state.accept(state.check(made.submitted(), &Everybody, now()).unwrap());
     assert_eq!(refused(&state, &late), Some(Check::Epoch));
