@@ -194,6 +194,12 @@ impl Observer {
         self.leaves.of(device)
     }
 
+    /// Whether a ReInit was committed: the group takes no more messages (RFC 9420 §12.4.2).
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
     /// The pending SelfRemoves, as the order's own messages name them: what an external joiner must
     /// refer to (draft-ietf-mls-extensions §6.3).
     pub fn departures(&self) -> impl Iterator<Item = &[u8]> {

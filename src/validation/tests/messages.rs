@@ -6,8 +6,8 @@ use super::bed::{Bed, Client, Commit, Made, device};
 use super::following::{now, proposed};
 use super::forge::{Forge, context, proposal, take, vector};
 use super::stage::{EXTERNAL_INIT, REINIT, Stage, add, refused, remove};
-use crate::delivery::Check;
-use crate::validation::{Everybody, State};
+use crate::delivery::{Check, Kind};
+use crate::validation::{Everybody, State, Submitted};
 
 #[test]
 fn one_a_group_is_frozen_by_a_reinit() {
@@ -18,6 +18,8 @@ fn one_a_group_is_frozen_by_a_reinit() {
     let reinit = Made { body, group_info: None, ..made.clone() };
     state.accept(state.check(reinit.submitted(), &Everybody, now()).unwrap());
     assert_eq!(refused(&state, &made), Some(Check::Frozen));
+    let application = Submitted { kind: Kind::Application, ..made.submitted() };
+    assert_eq!(state.check(application, &Everybody, now()).err(), Some(Check::Frozen));
     let restored = State::restore(&state.save()).unwrap();
     assert_eq!(refused(&restored, &bed.commit(1, Commit::default())), Some(Check::Frozen));
 }
