@@ -11,9 +11,9 @@
 //!
 //! 1. [`delivery`] and [`wire`] know no time, no thread, no socket, no file. `now` and bytes are
 //!    arguments.
-//! 2. The server's side ([`engine`], [`log`], [`server`]) and the clients' side ([`mls`],
-//!    [`load`]) never name each other. They meet in `wire`, [`net`] and delivery's nouns, so the
-//!    generator cannot cheat.
+//! 2. The server's side ([`validation`], [`engine`], [`log`], [`server`]) and the clients' side
+//!    ([`mls`], [`load`]) never name each other. They meet in `wire`, [`net`] and delivery's nouns,
+//!    so the generator cannot cheat.
 //! 3. Nothing in `delivery` serialises. Frames, log entries and records are separate types; each
 //!    can change alone.
 //! 4. No acknowledgement and no fan-out leaves a shard before the entry it rests on is as durable

@@ -77,7 +77,7 @@ const IMPURE: &[&str] = &[
 ];
 
 const NEVER_NAMED: &[(&str, &[&str])] =
-    &[("delivery", IMPURE), ("wire", IMPURE), ("delivery", &["serde"])];
+    &[("delivery", IMPURE), ("wire", IMPURE), ("validation", IMPURE), ("delivery", &["serde"])];
 
 #[test]
 fn modules_use_only_what_the_table_allows() {

@@ -4,6 +4,7 @@ mod attachments;
 mod bed;
 mod following;
 mod forge;
+mod founding;
 mod header;
 mod lists;
 mod messages;
