@@ -16,7 +16,9 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::delivery::{Durability, GroupId, Input, Output, Policy, Reject, Shard};
+use crate::delivery::{
+    Durability, Entry, GroupId, Input, Link, MessageId, Output, Policy, Reject, Shard,
+};
 use crate::log::{Error, Log, Position};
 use crate::validation::{Checked, State};
 use bases::Bases;
@@ -40,6 +42,12 @@ pub struct Engine {
     held: VecDeque<(Position, Output)>,
     /// The latest time that was told.
     now: Duration,
+}
+
+/// Whether a message that passed its checks may fail them when the log is replayed: a KeyPackage that
+/// it adds has expired by then (RFC 9420 §7.3). The state after it is then logged with it.
+fn is_perishable(level: &State, entry: &Entry) -> bool {
+    matches!(level, State::Public(_)) && !entry.change.added.is_empty()
 }
 
 /// What was looked at before the shard decides.
@@ -91,7 +99,9 @@ impl Engine {
                     self.hold(logged, output)?;
                 }
             }
-            Err(refusal) => self.hold(logged, refusal)?,
+            Err((to, id, reason)) => {
+                self.hold(logged, Output::Rejected { to, id, reason })?;
+            }
         }
         Ok(())
     }
@@ -100,7 +110,7 @@ impl Engine {
     fn hold(&mut self, logged: bool, output: Output) -> Result<(), Error> {
         match &mut self.journal {
             Some(journal) if logged => {
-                journal.append(self.now, &output)?;
+                journal.append(self.now, &output, &self.levels)?;
                 self.held.push_back((journal.appended, output));
             }
             _ => self.ready.push_back(output),
@@ -110,12 +120,12 @@ impl Engine {
 
     /// Looks at what an input brings, as closely as its group wants: before the shard decides, and
     /// only at what it might accept.
-    fn look_at(&self, mut input: Input) -> Result<(Input, Looked), Output> {
+    fn look_at(&self, mut input: Input) -> Result<(Input, Looked), (Link, MessageId, Reject)> {
         match &mut input {
             Input::Create { from, request, founding, .. }
                 if !self.shard.contains(&founding.group) =>
             {
-                let refused = |reason| Output::Rejected { to: *from, id: *request, reason };
+                let refused = |reason| (*from, *request, reason);
                 let durable = founding.settings.durability == Durability::Wal;
                 if durable && self.journal.is_none() {
                     return Err(refused(Reject::NotDurable));
@@ -132,7 +142,7 @@ impl Engine {
             {
                 let checked = self.levels.check(self.now.as_secs(), *device, submission);
                 let (to, id) = (*from, submission.id);
-                let checked = checked.map_err(|reason| Output::Rejected { to, id, reason })?;
+                let checked = checked.map_err(|reason| (to, id, reason))?;
                 let looked = checked.map_or(Looked::Away, |checked| {
                     submission.change = checked.change.clone();
                     Looked::AtMessage(submission.group, Box::new(checked))
@@ -238,13 +248,15 @@ impl Engine {
 }
 
 impl Journal {
-    fn append(&mut self, now: Duration, output: &Output) -> Result<(), Error> {
+    fn append(&mut self, now: Duration, output: &Output, levels: &Levels) -> Result<(), Error> {
         let mut body: &[u8] = &[];
         match output {
             Output::Created(founding) => self.encoder.created(now, founding),
             Output::Deleted { group, .. } => self.encoder.deleted(now, group),
             Output::Appended { group, entry, enclosed, .. } => {
-                self.encoder.appended(now, group, entry, enclosed);
+                let level = levels.of(group).filter(|level| is_perishable(level, entry));
+                let level = level.map(State::save).unwrap_or_default();
+                self.encoder.appended(now, group, entry, enclosed, &level);
                 body = &entry.body;
             }
             Output::Acknowledged { group, device, seq } => {

@@ -12,7 +12,8 @@
 //!
 //! 1 Created      epoch u64 | level u8 | devices | GroupInfo blob | tree blob
 //! 2 Deleted
-//! 3 Appended     entry | Welcome blob | GroupInfo blob | body: what is left
+//! 3 Appended     entry | Welcome blob | GroupInfo blob | state of the validation after it, where
+//!                it cannot be had from the message later, blob | body: what is left
 //! 4 Acknowledged device 16 | seq u64
 //! 5 Checkpoint   epoch u64 | level u8 | proposals pending u32
 //!                | count u32 | count * (device 16 | first u64 | acknowledged u64)
@@ -61,8 +62,9 @@ pub enum What {
     Created(Box<Founding>),
     /// The group is gone.
     Deleted,
-    /// A message was accepted, with what came with it.
-    Appended(Box<Entry>, Enclosed),
+    /// A message was accepted, with what came with it, and perhaps the state of the group's
+    /// validation after it.
+    Appended(Box<Entry>, Enclosed, Option<Bytes>),
     /// A device needs nothing up to a message again.
     Acknowledged(DeviceId, Seq),
     /// The group's whole state, and that of its validation: nothing before this record is needed to know it.
@@ -109,11 +111,14 @@ impl Encoder {
         group: &GroupId,
         entry: &Entry,
         enclosed: &Enclosed,
+        level: &[u8],
     ) {
         self.start(APPENDED, at, group);
         self.entry(entry);
         self.blob(enclosed.welcome.as_ref());
         self.blob(enclosed.group_info.as_ref());
+        self.count(level.len());
+        self.0.extend(level);
     }
 
     pub(super) fn acknowledged(
@@ -219,8 +224,9 @@ impl Record {
             APPENDED => {
                 let mut entry = entry(&mut rest)?;
                 let (welcome, group_info) = (blob(&mut rest)?, blob(&mut rest)?);
+                let level = blob(&mut rest)?;
                 entry.body = Bytes::copy_from_slice(std::mem::take(&mut rest));
-                What::Appended(Box::new(entry), Enclosed { welcome, group_info })
+                What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
             }
             ACKNOWLEDGED => What::Acknowledged(device(&mut rest)?, seq(&mut rest)?),
             CHECKPOINT => {

@@ -80,11 +80,16 @@ impl Recovery {
                 self.levels.forget(&group);
                 self.unexplained.remove(&group);
             }
-            What::Appended(entry, enclosed) => {
+            What::Appended(entry, enclosed, level) => {
                 self.recovered.messages += 1;
                 let seconds = self.latest.as_secs();
-                let followed = self.levels.replay(seconds, &group, &entry, &enclosed);
-                followed.map_err(|error| error.to_string())?;
+                if let Some(level) = level {
+                    let state = State::restore(&level).map_err(|error| error.to_string())?;
+                    self.levels.keep(group, state);
+                } else {
+                    let followed = self.levels.replay(seconds, &group, &entry, &enclosed);
+                    followed.map_err(|error| error.to_string())?;
+                }
                 let known = self.shard.replay_appended(self.latest, &group, *entry);
                 if !known.map_err(|error| error.to_string())? {
                     self.unexplained.insert(group);

@@ -78,8 +78,8 @@ fn what() -> impl Strategy<Value = What> {
             }
         ),
         Just(What::Deleted),
-        (entry(), blob(), blob()).prop_map(|(entry, welcome, group_info)| {
-            What::Appended(Box::new(entry), Enclosed { welcome, group_info })
+        (entry(), blob(), blob(), blob()).prop_map(|(entry, welcome, group_info, level)| {
+            What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
         }),
         (device(), seq()).prop_map(|(device, seq)| What::Acknowledged(device, seq)),
         (saved(), vec(any::<u8>(), 0..50))
@@ -102,8 +102,9 @@ fn encode(Record { at, group, what }: &Record) -> Vec<u8> {
     match what {
         What::Created(founding) => encoder.created(*at, founding),
         What::Deleted => encoder.deleted(*at, group),
-        What::Appended(entry, enclosed) => {
-            encoder.appended(*at, group, entry, enclosed);
+        What::Appended(entry, enclosed, level) => {
+            let level = level.as_deref().unwrap_or_default();
+            encoder.appended(*at, group, entry, enclosed, level);
             body = entry.body.clone();
         }
         What::Acknowledged(device, seq) => encoder.acknowledged(*at, group, *device, *seq),
@@ -124,7 +125,7 @@ proptest! {
         let cut = cut.index(whole.len());
         // A body ends where the record does: only the log's own length and checksum say where.
         let body = match &record.what {
-            What::Appended(entry, _) => entry.body.len(),
+            What::Appended(entry, ..) => entry.body.len(),
             What::Checkpoint(_, level) => level.len(),
             _ => 0,
         };

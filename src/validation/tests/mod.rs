@@ -1,7 +1,7 @@
 //! The levels against real groups, and against what no member should send.
 
 mod attachments;
-mod bed;
+pub(crate) mod bed;
 mod following;
 mod forge;
 mod founding;
