@@ -53,9 +53,12 @@ fn members_that_were_away_can_read_everything_they_missed() {
 
 #[test]
 fn a_handshake_is_resumed_only_if_the_scenario_lets_it() {
-    let full = outcome(Policy::default(), 1, SYNTHETIC, ", resumption = false");
-    let returns = full.returns.unwrap();
-    assert_eq!((returns.back, returns.resumed), (16, 0));
+    let other = ", resumption = false }\n\
+                 [[groups]]\nname = \"other\"\ncount = 1\nmembers = 4\nrate = \"20/s\"\n\
+                 source = \"synthetic\"\n\
+                 away = { members = \"50%\", from = \"200ms\", for = \"500ms\"";
+    let returns = outcome(Policy::default(), 1, SYNTHETIC, other).returns.unwrap();
+    assert_eq!((returns.back, returns.resumed), (16 + 2, 2));
 }
 
 #[test]
