@@ -54,11 +54,14 @@ fn members_that_were_away_can_read_everything_they_missed() {
 #[test]
 fn a_handshake_is_resumed_only_if_the_scenario_lets_it() {
     let other = ", resumption = false }\n\
-                 [[groups]]\nname = \"other\"\ncount = 1\nmembers = 4\nrate = \"20/s\"\n\
-                 source = \"synthetic\"\n\
+                 [[groups]]\nname = \"other\"\ncount = 1\nmembers = 6\nrate = \"10/s\"\n\
+                 source = \"live\"\nracers = 2\n\
                  away = { members = \"50%\", from = \"200ms\", for = \"500ms\"";
-    let returns = outcome(Policy::default(), 1, SYNTHETIC, other).returns.unwrap();
-    assert_eq!((returns.back, returns.resumed), (16 + 2, 2));
+    let outcome = outcome(Policy::default(), 1, SYNTHETIC, other);
+    let returns = outcome.returns.unwrap();
+    assert_eq!((returns.back, returns.resumed), (16 + 3, 3));
+    assert_eq!(outcome.judgement.violations.total(), 0);
+    assert_eq!((outcome.verified.members, outcome.verified.faults.len()), (6, 0), "all live");
 }
 
 #[test]
