@@ -2,6 +2,7 @@
 //!
 //! `binary` beside them is a test target of its own: it starts the built `stentor`.
 
+mod absences;
 mod layers;
 mod peers;
 mod scenarios;
