@@ -145,7 +145,7 @@ impl Worker {
             Some(Refusal::BadVersion)
         } else if !self.shared.token_key.verify(device, &token) {
             Some(Refusal::BadToken)
-        } else if self.stopping {
+        } else if self.stage.is_stopping() {
             Some(Refusal::Draining)
         } else {
             None
@@ -231,7 +231,7 @@ impl Worker {
         (id, change, body): (MessageId, RosterChange, Bytes),
     ) -> Result<(), Error> {
         let refused = match submission(id, change, body) {
-            Ok(_) if self.stopping => Reason::Busy,
+            Ok(_) if self.stage.is_stopping() => Reason::Busy,
             Ok(submission) => {
                 let group = submission.group;
                 let input = Input::Submit { from, device, submission };

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use super::config::Config;
 use super::counters::Board;
+use super::drain::Drain;
 use super::mesh::{Mesh, Waker};
 use super::monitor::Monitor;
 use super::worker::{Shared, Worker};
@@ -69,7 +70,8 @@ impl Server {
             token_key: config.token_key.clone(),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
-            drain: set.drain,
+            drain: Drain::default(),
+            drain_max: set.drain,
             limits: config.settings.sessions.clone(),
             started: clock::now(),
         };
