@@ -13,6 +13,8 @@ pub mod frame;
 mod inbox;
 mod malformed;
 mod peek;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod reason;
 mod reader;
 mod submission;
