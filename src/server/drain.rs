@@ -29,6 +29,24 @@ struct Reached {
     settled: AtomicU16,
 }
 
+impl Drain {
+    /// A shard has failed and will come no further: nobody waits for it. If it had come some way it
+    /// is counted twice, and another one may not be waited for either.
+    pub(super) fn give_up(&self) {
+        for count in [&self.0.closed, &self.0.settled] {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn is_closed(&self, shards: u16) -> bool {
+        self.0.closed.load(Ordering::Acquire) >= shards
+    }
+
+    fn is_settled(&self, shards: u16) -> bool {
+        self.0.settled.load(Ordering::Acquire) >= shards
+    }
+}
+
 /// How far one shard has come. Each step ends at the end of a turn, which has taken everything
 /// that others handed to this shard before the step began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,21 +77,20 @@ impl Worker {
     /// Takes the shard further at the end of a turn, now that it was told to stop; true when nothing
     /// is owed to anybody here.
     pub(super) fn drain(&mut self) -> bool {
-        let (reached, shards) = (&self.shared.drain.0, self.mesh.shards());
-        let all = |count: &AtomicU16| count.load(Ordering::Acquire) == shards;
+        let (all, shards) = (&self.shared.drain, self.mesh.shards());
         let handed_over = self.mesh.is_flushed();
         self.stage = match self.stage {
             Stage::Serving => Stage::Closing,
             Stage::Closing if handed_over => {
-                reached.closed.fetch_add(1, Ordering::AcqRel);
+                all.0.closed.fetch_add(1, Ordering::AcqRel);
                 Stage::Closed
             }
-            Stage::Closed if all(&reached.closed) => Stage::Settling,
+            Stage::Closed if all.is_closed(shards) => Stage::Settling,
             Stage::Settling if handed_over && self.engine.held() == 0 => {
-                reached.settled.fetch_add(1, Ordering::AcqRel);
+                all.0.settled.fetch_add(1, Ordering::AcqRel);
                 Stage::Settled
             }
-            Stage::Settled if all(&reached.settled) => Stage::Delivering,
+            Stage::Settled if all.is_settled(shards) => Stage::Delivering,
             Stage::Delivering => return !self.owes_anything(),
             waiting => waiting,
         };
@@ -129,5 +146,19 @@ impl Worker {
             self.driver.wait(now, Some(until), None);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_failed_is_not_waited_for() {
+        let drain = Drain::default();
+        drain.0.closed.fetch_add(1, Ordering::AcqRel);
+        assert!(!drain.is_closed(2) && !drain.is_settled(1));
+        drain.give_up();
+        assert!(drain.is_closed(2) && drain.is_settled(1) && !drain.is_settled(2));
     }
 }

@@ -150,9 +150,15 @@ fn spawn(
             // A machine with fewer cores leaves the thread where it is.
             process::pin_to_core(core);
         }
-        let driver = Driver::server(bound, &identity)?;
-        let engine = Engine::new(policy, Memory::default());
-        Worker::new(driver, engine, mesh, shared).run()
+        let drain = shared.drain.clone();
+        let outcome = Driver::server(bound, &identity).map_err(Error::from).and_then(|driver| {
+            let engine = Engine::new(policy, Memory::default());
+            Worker::new(driver, engine, mesh, shared).run()
+        });
+        if outcome.is_err() {
+            drain.give_up();
+        }
+        outcome
     })
 }
 
