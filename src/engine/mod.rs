@@ -187,6 +187,12 @@ impl Engine {
         Some(output)
     }
 
+    /// Outputs that have not left.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.ready.len() + self.held.len()
+    }
+
     /// Whether [`Self::release`] has something.
     #[must_use]
     pub fn may_release(&self) -> bool {

@@ -2,18 +2,19 @@
 
 use super::scenarios::run_on;
 use super::service::Service;
-use crate::delivery::Policy;
 use crate::load::Outcome;
 use crate::load::oracle::ViolationKind;
 use crate::load::scenario::Scenario;
+use crate::server::Settings;
+use crate::server::settings::Delivery;
 
 /// A run of one second of one class, of which half of 16 members are away for a while.
-fn outcome(policy: Policy, shards: u16, class: &str, away: &str) -> Outcome {
+fn outcome(policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
     drained("60s", policy, shards, class, away)
 }
 
 /// The same, with so long a drain: a run that lacks messages waits for all of it.
-fn drained(drain: &str, policy: Policy, shards: u16, class: &str, away: &str) -> Outcome {
+fn drained(drain: &str, policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
     let text = format!(
         "why = \"\"\nexpect = \"\"\nseed = 3\n\
          durations = {{ warm_up = \"100ms\", measure = \"1s\", drain = \"{drain}\" }}\n\
@@ -21,15 +22,17 @@ fn drained(drain: &str, policy: Policy, shards: u16, class: &str, away: &str) ->
          away = {{ members = \"50%\", from = \"200ms\", for = \"500ms\"{away} }}\n"
     );
     let scenario = Scenario::parse(&text, "t").unwrap_or_else(|error| panic!("{error}"));
-    let service = Service::with_policy(shards, policy);
+    let mut settings = Settings::default();
+    settings.service.listen.set_port(0);
+    settings.service.shards = shards;
+    settings.delivery = policy;
+    let service = Service::with_settings(settings);
     run_on(&service, &scenario, false).0.unwrap()
 }
 
 /// A group keeps 8 messages, a fraction of what 500 ms bring.
-fn forgetful() -> Policy {
-    let mut policy = Policy::default();
-    policy.ring.entries_max = 8;
-    policy
+fn forgetful() -> Delivery {
+    Delivery { group_messages: 8, ..Delivery::default() }
 }
 
 const SYNTHETIC: &str = "source = \"synthetic\"\ncommits = \"10%\"";
@@ -38,7 +41,7 @@ const SYNTHETIC: &str = "source = \"synthetic\"\ncommits = \"10%\"";
 fn members_that_were_away_can_read_everything_they_missed() {
     for shards in [1, 2] {
         let real = "senders = 2\nreal = 14\ncommits = \"20%\"";
-        let outcome = outcome(Policy::default(), shards, real, ", over = \"100ms\"");
+        let outcome = outcome(Delivery::default(), shards, real, ", over = \"100ms\"");
         let judgement = &outcome.judgement;
         assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
         assert_eq!(judgement.counts.deliveries, judgement.counts.deliveries_expected);
@@ -57,7 +60,7 @@ fn a_handshake_is_resumed_only_if_the_scenario_lets_it() {
                  [[groups]]\nname = \"other\"\ncount = 1\nmembers = 6\nrate = \"10/s\"\n\
                  source = \"live\"\nracers = 2\n\
                  away = { members = \"50%\", from = \"200ms\", for = \"500ms\"";
-    let outcome = outcome(Policy::default(), 1, SYNTHETIC, other);
+    let outcome = outcome(Delivery::default(), 1, SYNTHETIC, other);
     let returns = outcome.returns.unwrap();
     assert_eq!((returns.back, returns.resumed), (16 + 3, 3));
     assert_eq!(outcome.judgement.violations.total(), 0);
@@ -66,7 +69,7 @@ fn a_handshake_is_resumed_only_if_the_scenario_lets_it() {
 
 #[test]
 fn nobody_waits_for_a_member_that_is_away() {
-    let outcome = outcome(Policy::default(), 1, SYNTHETIC, "");
+    let outcome = outcome(Delivery::default(), 1, SYNTHETIC, "");
     let [before, away, ..] = &outcome.recorder.classes[0].periods[..] else {
         panic!("a run with absences has four periods");
     };

@@ -15,6 +15,8 @@ pub mod handshake;
 mod inbox;
 mod malformed;
 mod peek;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod reason;
 mod reader;
 mod submission;
