@@ -7,5 +7,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:?name a target: $(cd src/tests/fuzz/targets && echo *.rs | sed 's/\.rs//g')}
 shift
-cp Cargo.lock src/tests/fuzz/Cargo.lock # the versions that are tested
+cp -u Cargo.lock src/tests/fuzz/Cargo.lock # the versions that are tested; a newer file would build all anew
 exec nice cargo +nightly fuzz run --fuzz-dir src/tests/fuzz --target-dir target/fuzz "$target" -- "$@"
