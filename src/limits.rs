@@ -2,7 +2,11 @@
 //!
 //! A bound lives here or nowhere. Const assertions tie together those that must agree.
 
+mod joining;
+
 use std::time::Duration;
+
+pub use joining::*;
 
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::ids::{DeviceId, Epoch, Seq};
+use super::joining::Enclosures;
 use super::message::{Entry, Founding, Kind, Submission};
 use super::reject::Reject;
 use super::ring::{Ring, RingLimits};
@@ -22,6 +23,7 @@ pub struct Group {
     /// The commits that closed the latest epochs, oldest first, contiguous up to `epoch - 1`.
     winners: VecDeque<Seq>,
     proposals_pending: usize,
+    enclosures: Enclosures,
 }
 
 impl Group {
@@ -41,6 +43,7 @@ impl Group {
             recent: Ring::starting_at(Seq(1)),
             winners: VecDeque::new(),
             proposals_pending: 0,
+            enclosures: Enclosures::new(founding.group_info.as_ref(), founding.tree.as_ref()),
         })
     }
 
@@ -72,6 +75,16 @@ impl Group {
     #[must_use]
     pub fn recent(&self) -> &Ring<Entry> {
         &self.recent
+    }
+
+    /// What it keeps for those who join it.
+    #[must_use]
+    pub fn enclosures(&self) -> &Enclosures {
+        &self.enclosures
+    }
+
+    pub(super) fn enclosures_mut(&mut self) -> &mut Enclosures {
+        &mut self.enclosures
     }
 
     /// Drops the oldest remembered message if it is still `seq`; true if so.
@@ -161,8 +174,11 @@ impl Group {
     }
 
     fn accept(&mut self, sender: DeviceId, submission: Submission, limits: RingLimits) -> &Entry {
-        let Submission { id, epoch, kind, change, body, .. } = submission;
+        let Submission { id, epoch, kind, change, enclosed, body, .. } = submission;
         let seq = self.recent.next();
+        if kind == Kind::Commit {
+            self.enclosures.commit(seq, &change.added, &enclosed);
+        }
         match kind {
             Kind::Commit => {
                 self.epoch = self.epoch.next();

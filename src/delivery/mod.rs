@@ -22,6 +22,7 @@ pub mod audience;
 mod fingerprints;
 pub mod group;
 pub mod ids;
+pub mod joining;
 pub mod message;
 pub mod reject;
 pub mod retries;

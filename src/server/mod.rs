@@ -10,6 +10,7 @@ mod config;
 mod counters;
 mod dispatch;
 mod fanout;
+mod joining;
 mod mesh;
 mod requests;
 mod service;

@@ -2,6 +2,7 @@
 //!
 //! `binary` beside them is a test target of its own: it starts the built `stentor`.
 
+mod key_packages;
 mod layers;
 mod peers;
 mod scenarios;

@@ -85,6 +85,18 @@ counters! {
     SendWouldBlock = "send_would_block",
     /// Kernel buffer of one socket as the kernel granted it, bytes. A level.
     SocketBufferBytes = "socket_buffer_bytes",
+    /// KeyPackages published, those of last resort too.
+    KeyPackagesPublished = "key_packages_published",
+    /// KeyPackages handed out.
+    KeyPackagesClaimed = "key_packages_claimed",
+    /// Welcomes that came to wait for a device.
+    WelcomesDeposited = "welcomes_deposited",
+    /// Welcomes that a device has collected.
+    WelcomesCollected = "welcomes_collected",
+    /// Welcomes dropped before, because there was no room or they were too old.
+    WelcomesDropped = "welcomes_dropped",
+    /// Notices that a device is running out of KeyPackages.
+    LowKeyPackages = "low_key_packages",
 }
 
 impl Counter {

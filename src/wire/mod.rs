@@ -11,12 +11,14 @@ mod decode;
 mod encode;
 pub mod frame;
 mod inbox;
+mod key_package;
 mod malformed;
 mod peek;
 mod reason;
 mod reader;
 mod submission;
 mod token;
+mod welcome;
 
 #[cfg(test)]
 mod tests;
@@ -25,8 +27,10 @@ pub use counter::{Counter, Counters};
 pub use encode::{deliver, submit_header};
 pub use frame::{Delivery, PROTOCOL_VERSION, Reply, Request, Token};
 pub use inbox::{Inbox, InboxError};
+pub use key_package::key_package;
 pub use malformed::Malformed;
 pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
 pub use reason::{Reason, Refusal};
-pub use submission::submission;
+pub use submission::{GROUP_INFO_CHECK, submission};
 pub use token::{OPERATOR, TokenKey};
+pub use welcome::{welcome, welcome_of_one};

@@ -103,7 +103,7 @@ impl Worker<'_> {
                 self.pass_on((group, member), found.attempt, body);
             }
             Delivery::Resync { next, .. } => self.oracle.resynced(group, member, next),
-            Delivery::For { .. } => {}
+            Delivery::For { .. } | Delivery::Welcome { .. } | Delivery::LowKeyPackages { .. } => {}
         }
     }
 

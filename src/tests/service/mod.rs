@@ -2,6 +2,7 @@
 
 mod delivery;
 mod hostile;
+mod joining;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
