@@ -50,14 +50,18 @@
 //! |---|---|
 //! | [`limits`] | every bound, its reason and its cost |
 //! | [`clock`] | the only reader of system time |
+//! | [`units`] | quantities as people write them: `30s`, `64KiB`, `200/s`. Pure |
+//! | [`place`] | where in a file that people write a mistake stands. Pure |
 //! | [`process`] | what the kernel says of this process and machine |
 //! | [`delivery`] | what a delivery service decides: epochs, order, roster, cursors. Pure |
 //! | [`wire`] | bytes to delivery's nouns and back: MLSMessage headers, client frames. Pure |
-//! | [`log`] | append, sync, the durable watermark. Knows bytes, not groups. In memory |
+//! | [`validation`] | what a handshake must be, at each of three levels. No clock, no file, no thread |
+//! | [`log`] | append, sync, the durable watermark, replay. Knows bytes, not groups |
 //! | [`engine`] | decide, append, sync, release |
 //! | [`net`] | QUIC on one thread: quinn-proto driven directly. Serves both sides |
 //! | [`floor`] | what a delivery costs at least on this machine: sealing, sending, hearing back |
 //! | [`server`] | shards, the rings between them, sessions, authentication, shutdown |
+//! | [`operation`] | what an operator's tools read over HTTP: counters, readiness |
 //! | [`mls`] | the members' side of MLS: suites, minted tapes, members that check them |
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
 //! | [`report`] | the record of a run, its verdict, its text |
@@ -73,7 +77,7 @@
 //! on one shard, so the epoch check is a compare, not a lock; nothing hot is shared. A load worker
 //! is the same driver from the other side, with thousands of members. Neither paces itself by an
 //! asynchronous runtime: deadlines are absolute and on the thread's own loop. Tokio waits for
-//! signals on the main thread, and rayon mints and checks MLS material.
+//! signals and answers an operator's tools on the main thread, and rayon mints and checks MLS material.
 //!
 //! # Honesty of a run
 //!
@@ -102,14 +106,18 @@
 
 pub mod limits;
 pub mod clock;
+pub mod units;
+pub mod place;
 pub mod process;
 pub mod delivery;
 pub mod wire;
+pub mod validation;
 pub mod log;
 pub mod engine;
 pub mod net;
 pub mod floor;
 pub mod server;
+pub mod operation;
 pub mod mls;
 pub mod load;
 pub mod report;

@@ -3,10 +3,12 @@
 //! A bound lives here or nowhere. Const assertions tie together those that must agree.
 
 mod joining;
+mod peers;
 
 use std::time::Duration;
 
 pub use joining::*;
+pub use peers::*;
 
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.
@@ -28,6 +30,10 @@ pub const EPOCHS_REMEMBERED_MAX: usize = 64;
 
 /// Proposals of one epoch. A committer must include them all, so their number is its burden.
 pub const PROPOSALS_PENDING_MAX: usize = 1_024;
+
+/// Proposals that one commit lists, at level `public`; some 150 bytes each while it is checked. Four
+/// times what a client should add at once: a bulk add is quadratic in its adds, for the service too.
+pub const PROPOSALS_LISTED_MAX: usize = 8_192;
 
 /// Groups of one shard. An idle group of two costs about 1 KiB.
 pub const GROUPS_PER_SHARD_MAX: usize = 4 << 20;
@@ -57,9 +63,23 @@ pub const RETRIES_REMEMBERED_MAX: usize = 1 << 20;
 /// How long an accepted message id is remembered: far beyond any client's retry.
 pub const RETRY_AGE_MAX: Duration = Duration::from_secs(600);
 
+/// Bytes of checkpoints that a shard may write for each byte that it logs otherwise, when its log is
+/// larger than it should be: the disk then takes three times what is accepted. At 1 a log of nothing
+/// but live groups would only just stop growing.
+pub const CHECKPOINT_SHARE: u64 = 2;
+
 /// How long a message is kept for members that have not acknowledged it, unless more messages or
 /// bytes push it out before. Costs memory, and log, for as long as a member stays away.
 pub const RETENTION_AGE_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// Longest retention that can be set: a year.
+pub const RETENTION_AGE_SETTING_MAX: Duration = Duration::from_hours(365 * 24);
+
+/// Bytes that a shard's log should take. Costs as much disk, and its reading when a server starts.
+pub const LOG_BYTES_TARGET: u64 = 1 << 30;
+
+/// Most bytes that a shard's log can be set to take: a day's reading at a start is nobody's wish.
+pub const LOG_BYTES_TARGET_MAX: u64 = 1 << 40;
 
 /// Shards of one server: the width of a group's watcher set.
 pub const SHARDS_MAX: usize = 64;
@@ -78,8 +98,32 @@ const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
 /// Highest epoch a group can be created at: no group lives long enough to wrap from here.
 pub const EPOCH_MAX: u64 = u64::MAX / 2;
 
-/// Bytes that the in-memory log holds. It is never replayed; it only shows what was logged.
-pub const MEMORY_LOG_BYTES_MAX: usize = 1 << 20;
+/// Largest entry of a log in bytes: a checkpoint of one group with all that its ring may hold, and
+/// room for its roster and the fields of each message. Replay holds one at a time.
+pub const LOG_RECORD_BYTES_MAX: usize = 2 * RING_BYTES_MAX;
+
+/// Bytes of a log's segment, taken from the disk when it begins and given back when what is in it
+/// is no longer needed. A larger one keeps more than is needed; a smaller one costs two syncs in a
+/// row more often.
+pub const LOG_SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Bytes appended from which on they are written without waiting for a sync. Up to so many are
+/// copied once more than they would have to be.
+pub const LOG_WRITE_BYTES: usize = 1 << 20;
+
+/// Bytes appended that wait in memory while a segment begins. Beyond it, and one entry, who appends
+/// waits for the disk: two syncs.
+pub const LOG_BUFFER_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes read at once when a log is replayed or walked. Held once for each log, beside one entry.
+pub const LOG_READ_BYTES: usize = 1 << 20;
+
+/// Segments that are open files at once: the two that are synced, and a few that are read.
+pub const LOG_FILES_OPEN_MAX: usize = 8;
+
+const _: () = assert!(LOG_RECORD_BYTES_MAX < 1 << 31);
+const _: () = assert!(RING_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES < LOG_RECORD_BYTES_MAX);
+const _: () = assert!(LOG_WRITE_BYTES <= LOG_BUFFER_BYTES_MAX);
 
 /// UDP messages moved by one system call. More would not be faster and would delay the first.
 pub const BATCH_DATAGRAMS_MAX: usize = 64;
@@ -222,7 +266,41 @@ pub const SWEEP_VISITS_PER_TURN: usize = 256;
 pub const SWEEP_BYTES_PER_TURN: usize = 1 << 20;
 
 /// How long a stopping server waits for what it has accepted to be taken by its recipients.
+/// A server's settings may say another time, up to [`DRAIN_SETTING_MAX`].
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Longest drain that can be set: who waits longer than this for members wants no restart.
+pub const DRAIN_SETTING_MAX: Duration = Duration::from_secs(600);
+
+/// Longest time for a hello that can be set: a stranger's connection costs some tens of KiB until
+/// then.
+pub const HELLO_SETTING_MAX: Duration = Duration::from_secs(60);
+
+/// Most bytes of bodies that a shard can be set to keep.
+pub const SHARD_RING_BYTES_SETTING_MAX: usize = 1 << 40;
+
+/// Most messages that a shard can be set to keep, about 150 bytes each besides the body.
+pub const SHARD_RING_ENTRIES_SETTING_MAX: usize = 1 << 30;
+
+/// Highest core that a thread can be pinned to: as many as the kernel's set of them has.
+pub const CORE_MAX: usize = 1_023;
+
+/// Largest file of settings in bytes. The whole one, with every explanation, is some kilobytes; the
+/// bound keeps a mistyped path from being read into memory.
+pub const SETTINGS_BYTES_MAX: usize = 256 << 10;
+
+const _: () = assert!(SHARD_RING_BYTES_MAX <= SHARD_RING_BYTES_SETTING_MAX);
+const _: () = assert!(SHARD_RING_ENTRIES_MAX <= SHARD_RING_ENTRIES_SETTING_MAX);
+
+/// Connections to the metrics page at once. Each costs about 20 KiB; of more, the oldest is dropped.
+pub const HTTP_CONNECTIONS_MAX: usize = 32;
+
+/// Largest head of a request to the metrics page in bytes; a monitor's is a few hundred. The least
+/// that hyper takes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// How long a connection to the metrics page may take from its start to the end of its answer.
+pub const HTTP_REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
 /// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
@@ -340,6 +418,15 @@ pub const RACE_ATTEMPTS_MAX: u32 = 64;
 /// it the run is not valid, since nobody can say that its members agree.
 pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
 
+/// Members of a run that are on their way back at once, from the start of the handshake until they
+/// are attached: more would hold up this side's other members for longer than its lateness may be.
+/// A storm is thus as fast as the service answers, with so many always waiting.
+pub const RETURNING_MAX: u32 = 32;
+
+/// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
+/// and a connection that comes back pays for a full handshake.
+pub const TICKETS_KEPT_MAX: usize = 32_768;
+
 /// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
 /// there is between a burst and its loss.
 pub const CLIENT_SOCKETS: usize = 4;
@@ -386,34 +473,3 @@ pub const DESCRIPTORS_SPARED: u64 = 64;
 
 const _: () = assert!(FLOOR_RECEIVERS <= FLOOR_RECEIVERS_MAX);
 const _: () = assert!(FLOOR_ROUNDS_MIN <= FLOOR_ROUNDS);
-
-/// Broadcasts that a comparison with peers keeps in flight, at most. A member that has none of
-/// them yet is so many frames behind.
-pub const IN_FLIGHT_MAX: u32 = 256;
-
-/// Rounds of a comparison with peers, at most. Each runs every contestant once.
-pub const ROUNDS_MAX: u32 = 100;
-
-/// Messages of one round, at most: more than an hour of any contestant's.
-pub const ROUND_MESSAGES_MAX: u32 = 1_000_000;
-
-/// How long a contestant may deliver nothing while something is in flight.
-pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(30);
-
-/// How long one contestant publishes before the others, who are idle meanwhile, are looked after:
-/// with what is then still in flight well below [`IDLE_MAX`].
-pub const PEER_TURN_MAX: Duration = Duration::from_secs(5);
-
-/// Longest line of a peer's text protocol in bytes. A NATS server's greeting is about 500.
-pub const PEER_LINE_BYTES_MAX: usize = 16 << 10;
-
-/// Bytes that are read at once from a TCP connection: one buffer for all of a contestant's.
-pub const PEER_READ_BYTES: usize = 256 << 10;
-
-/// Messages that wait for one member's task in the baseline. When full, the one task that hands
-/// them out waits, and with it everybody.
-pub const BASELINE_QUEUE_MAX: usize = 64;
-
-const _: () = assert!((IN_FLIGHT_MAX as usize) < AUDIENCE_ENTRIES_MAX);
-// A TLS record: 2^14 bytes and what surrounds them (RFC 8446 §5.2).
-const _: () = assert!(PEER_READ_BYTES > (16 << 10) + 256 + 5);

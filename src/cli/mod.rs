@@ -6,6 +6,7 @@ mod baseline;
 mod embedded;
 mod floor;
 mod inspect;
+mod log;
 mod peers;
 mod progress;
 mod provenance;
@@ -13,8 +14,12 @@ mod run;
 mod serve;
 mod state;
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 use crate::limits::SOCKET_BUFFER_BYTES;
@@ -42,6 +47,9 @@ enum Command {
     PeersBaseline(baseline::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
+    /// Look at a log without changing it, whether or not a server has it.
+    #[command(subcommand)]
+    Log(log::Log),
 }
 
 /// Runs the command that the arguments name; the exit codes are those of the crate documentation.
@@ -54,6 +62,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
+        Ok(Cli { command: Command::Log(arguments) }) => log::run(&arguments),
         Err(error) => usage(&error),
     }
 }
@@ -69,6 +78,14 @@ fn with_causes(error: &anyhow::Error) -> String {
             format!("{said}: {cause}")
         }
     })
+}
+
+/// A text file of at most `bytes_max` bytes, and never more of it.
+fn read_text(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
+    ensure!(text.len() <= bytes_max, "longer than {bytes_max} bytes");
+    Ok(String::from_utf8(text)?)
 }
 
 /// What there is to say of sockets that were `granted` so many bytes, if that is too few.

@@ -1,20 +1,19 @@
 //! `stentor run`: mint, start or find a server, load it, judge, write, print.
 
-use std::fs::File;
-use std::io::{IsTerminal, Read as _};
+use std::io::IsTerminal;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
 use super::state;
-use super::{warning_of_small_buffers, with_causes};
+use super::{read_text, warning_of_small_buffers, with_causes};
 use crate::clock;
 use crate::floor::{self, F3, Work};
 use crate::limits::{FLOOR_BUDGET, PACKETS_PER_ACK_MAX, SCENARIO_BYTES_MAX};
@@ -104,14 +103,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
 
 /// Never more of a file than a scenario may be long.
 pub(super) fn read_scenario(path: &Path) -> anyhow::Result<String> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SCENARIO_BYTES_MAX as u64 + 1).read_to_end(&mut text))
-        .map_err(anyhow::Error::from)
-        .and_then(|_| {
-            ensure!(text.len() <= SCENARIO_BYTES_MAX, "longer than {SCENARIO_BYTES_MAX} bytes");
-            Ok(String::from_utf8(text)?)
-        })
+    read_text(path, SCENARIO_BYTES_MAX)
         .with_context(|| format!("cannot read the scenario {}", path.display()))
 }
 
@@ -279,6 +271,7 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
         syscalls: spent(Counter::SendCalls)
             + spent(Counter::ReceiveCalls)
             + spent(Counter::Wakeups),
+        handshakes: (spent(Counter::Handshakes), spent(Counter::HandshakesResumed)),
         delivery_bytes: spent(Counter::DeliveryBytes),
         socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
         idle: None,

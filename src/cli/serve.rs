@@ -1,7 +1,7 @@
 //! `stentor serve`: runs the delivery service until it is told to stop.
 //!
-//! Prepares the state folder, starts the shards, says on standard output where they listen, then
-//! waits: for a signal, which drains and ends it, or for a shard to fail. Touches no message.
+//! Prepares the state folder, opens the metrics page if there is to be one, starts the shards, says
+//! on standard output where they listen, then waits: for a signal, which drains and ends it, or for a shard to fail. Touches no message.
 //! Called by `cli::main`.
 
 use std::io::{self, Write};
@@ -16,30 +16,57 @@ use anyhow::anyhow;
 use anyhow::bail;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use super::state::{Folder, default_folder, read_identity};
-use super::{warning_of_small_buffers, with_causes};
-use crate::delivery::Policy;
-use crate::limits::SHARDS_MAX;
+use super::{read_text, warning_of_small_buffers, with_causes};
+use crate::delivery::Durability;
+use crate::limits::{SETTINGS_BYTES_MAX, SHARDS_MAX};
+use crate::operation::{Build, Endpoint, Health, Status};
 use crate::process;
-use crate::server::{Config, Server};
+use crate::server::{Config, Recovered, Server, Settings};
+use crate::units::written_bytes;
 
-/// Arguments of `stentor serve`.
+/// Arguments of `stentor serve`. What is given here overrides the file of settings.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
+    /// A file of settings in TOML; `--print-config` prints one with all there are, explained.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print a file of settings that says what the others given here say, with the range, default
+    /// and cost of every setting; and stop.
+    #[arg(long)]
+    print_config: bool,
+
     /// The UDP address of the first shard; each further one listens one port higher. Port 0 takes
-    /// any free ports.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4433")]
-    listen: SocketAddr,
+    /// any free ports. Default: 127.0.0.1:4433.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 
     /// Shards, each a thread with a socket of its own, 1 to 64. More than cores gain nothing.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = shards())]
-    shards: u16,
+    /// Default: 1.
+    #[arg(long, value_name = "N", value_parser = shards())]
+    shards: Option<u16>,
+
+    /// The TCP address of /metrics and /healthz, told on standard output before anything else;
+    /// without it there is none.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 
     /// The folder of keys and of what clients beside the server need to find it. Default:
     /// $XDG_STATE_HOME/stentor, else ~/.local/state/stentor. One server at a time.
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
+
+    /// The folder of the shards' logs; without it every group lives in memory.
+    #[arg(long, value_name = "FOLDER")]
+    log: Option<PathBuf>,
+
+    /// What a group's messages survive if whoever creates it does not say: none, or wal, which
+    /// needs --log. Default: none.
+    #[arg(long, value_name = "none|wal", value_parser = durability)]
+    durability: Option<Durability>,
 
     /// The certificate to serve and its chain, in PEM; the state folder's own if absent.
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -63,6 +90,10 @@ pub(crate) struct Serve {
     /// folder whenever this stops.
     #[arg(long, value_name = "PID", hide = true, requires = "state")]
     exit_with_parent: Option<u32>,
+}
+
+fn durability(name: &str) -> Result<Durability, String> {
+    Durability::of_name(name).ok_or_else(|| "none or wal".to_owned())
 }
 
 fn shards() -> impl clap::builder::TypedValueParser<Value = u16> {
@@ -91,22 +122,27 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
     if arguments.exit_with_parent.is_some_and(|parent| !process::end_with_parent(parent)) {
         bail!("the process that started this one is gone");
     }
+    let settings = settings(arguments)?;
+    if arguments.print_config {
+        let printed = io::stdout().lock().write_all(settings.to_file().as_bytes());
+        return printed.context("cannot write to standard output");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot wait for signals")?;
-    runtime.block_on(serve_until_told(arguments))
+    runtime.block_on(serve_until_told(arguments, settings))
 }
 
-async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
+async fn serve_until_told(arguments: &Serve, settings: Settings) -> anyhow::Result<()> {
     // Before anything runs that a signal would have to stop.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    let folder = Folder::open(&match &arguments.state {
+    let folder = Folder::open(&match &settings.service.state {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let served = serve_from(&folder, arguments, &mut interrupt, &mut terminate).await;
+    let served = serve_from(&folder, settings, &mut interrupt, &mut terminate).await;
     // Whoever started this one may have died: nobody else is left to remove the keys.
     let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
     served.and(removed)
@@ -114,20 +150,33 @@ async fn serve_until_told(arguments: &Serve) -> anyhow::Result<()> {
 
 async fn serve_from(
     folder: &Folder,
-    arguments: &Serve,
+    settings: Settings,
     interrupt: &mut Signal,
     terminate: &mut Signal,
 ) -> anyhow::Result<()> {
-    let server = Server::start(&config(arguments, folder)?)?;
+    let (status, seen) = watch::channel(Status::default());
+    // First of all, so that whoever asks is told that it recovers.
+    if let Some(address) = settings.metrics.listen {
+        let endpoint = Endpoint::bind(address).await?;
+        say(format_args!("metrics on {}", endpoint.address()))?;
+        tokio::spawn(endpoint.serve(BUILD, seen));
+    }
+    let config = config(settings, folder)?;
+    // A signal is heard when it has started, and answered by a drain.
+    let server = apart(move || Server::start(&config)).await?;
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);
     }
-    say_ready(&server).context("cannot write to standard output")?;
+    status.send_replace(Status { health: Health::Ready, monitor: Some(server.monitor()) });
+    say_recovered(&server)?;
+    say_ready(&server)?;
     let failed = wait(&server, interrupt, terminate).await;
+    let health = if failed { Health::Failed } else { Health::Draining };
+    status.send_modify(|status| status.health = health);
     folder.retire().context("cannot take back the address")?;
     // A shard that failed says why when it is joined.
-    let stopped = server.stop();
+    let stopped = apart(move || server.stop()).await;
     match (failed, stopped) {
         (_, Err(error)) => Err(anyhow!(error).context("a shard failed")),
         (true, Ok(())) => Err(anyhow!("a shard ended unasked")),
@@ -135,30 +184,83 @@ async fn serve_from(
     }
 }
 
-fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
-    let identity = match (&arguments.cert, &arguments.key) {
-        (Some(certificate), Some(key)) => read_identity(certificate, key)?,
-        _ => folder.identity()?,
-    };
-    Ok(Config {
-        listen: arguments.listen,
-        shards: arguments.shards,
-        identity: Arc::new(identity),
-        token_key: folder.token_key(arguments.token_key.as_deref())?,
-        policy: Policy::default(),
-        first_core: arguments.first_core,
-    })
+/// Waits for `work` on a thread of its own, so that this one answers who asks meanwhile.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("a failed assertion ends the process")
 }
 
-/// The one line on standard output: whoever waits for it may connect now.
-fn say_ready(server: &Server) -> io::Result<()> {
+/// The settings of the file, if one is given, and of the arguments.
+fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    let mut settings = match &arguments.config {
+        None => Settings::default(),
+        Some(path) => {
+            let text = read_text(path, SETTINGS_BYTES_MAX)
+                .with_context(|| format!("cannot read the settings {}", path.display()))?;
+            Settings::parse(&text, &path.display().to_string())
+                .map_err(|mistake| anyhow!(mistake.one_line()))?
+        }
+    };
+    let set = &mut settings.service;
+    let keep = |given: &Option<PathBuf>, kept: &mut Option<PathBuf>| {
+        if let Some(path) = given {
+            *kept = Some(path.clone());
+        }
+    };
+    keep(&arguments.state, &mut set.state);
+    keep(&arguments.cert, &mut set.certificate);
+    keep(&arguments.key, &mut set.certificate_key);
+    keep(&arguments.token_key, &mut set.token_key);
+    set.listen = arguments.listen.unwrap_or(set.listen);
+    set.shards = arguments.shards.unwrap_or(set.shards);
+    set.first_core = arguments.first_core.or(set.first_core);
+    settings.metrics.listen = arguments.metrics.or(settings.metrics.listen);
+    keep(&arguments.log, &mut settings.log.folder);
+    settings.log.durability = arguments.durability.unwrap_or(settings.log.durability);
+    if settings.log.durability == Durability::Wal && settings.log.folder.is_none() {
+        bail!("groups are to be durable, and there is no folder for the log: name one with --log");
+    }
+    Ok(settings)
+}
+
+fn config(settings: Settings, folder: &Folder) -> anyhow::Result<Config> {
+    let set = &settings.service;
+    let identity = match (&set.certificate, &set.certificate_key) {
+        (Some(certificate), Some(key)) => read_identity(certificate, key)?,
+        (None, None) => folder.identity()?,
+        _ => bail!("one of service.certificate and service.certificate_key is set; set both"),
+    };
+    let token_key = folder.token_key(set.token_key.as_deref())?;
+    Ok(Config { settings, identity: Arc::new(identity), token_key })
+}
+
+/// The line on standard output that says what was read back, if there was anything.
+fn say_recovered(server: &Server) -> anyhow::Result<()> {
+    let Recovered { records, bytes, torn_bytes, groups } = server.recovered();
+    if records == 0 && torn_bytes == 0 {
+        return Ok(());
+    }
+    let bytes = written_bytes(bytes);
+    say(format_args!(
+        "recovered {groups} groups from {records} entries, {bytes}; {torn_bytes} torn bytes cut off"
+    ))
+}
+
+/// The line on standard output that whoever waits for it may connect at.
+fn say_ready(server: &Server) -> anyhow::Result<()> {
     let (first, shards) = (server.addresses()[0], server.addresses().len());
     let plural = if shards == 1 { "" } else { "s" };
     let fingerprint = server.fingerprint();
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening on {first} ({shards} shard{plural}), fingerprint {fingerprint}")?;
-    out.flush()
+    say(format_args!("listening on {first} ({shards} shard{plural}), fingerprint {fingerprint}"))
 }
+
+fn say(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Which program the metrics are of.
+const BUILD: Build =
+    Build { version: env!("CARGO_PKG_VERSION"), commit: env!("STENTOR_GIT_COMMIT") };
 
 /// How often shards are looked at: a dead one is noticed this late.
 const LOOKING: Duration = Duration::from_millis(200);

@@ -4,12 +4,14 @@
 
 use std::collections::VecDeque;
 
-use super::ids::{DeviceId, Epoch, Seq};
-use super::joining::Enclosures;
-use super::message::{Entry, Founding, Kind, Submission};
+use super::ids::{DeviceId, Epoch, MessageId, Seq};
+use super::joining::{Enclosures, SavedEnclosures};
+use super::message::{Enclosed, Entry, Founding, Kind, Submission};
 use super::reject::Reject;
+use super::replay::Inconsistent;
+use super::retries::Answer;
 use super::ring::{Ring, RingLimits};
-use super::roster::Roster;
+use super::roster::{Cursor, Roster, Window};
 use super::settings::{Level, Settings};
 use crate::limits::{EPOCH_MAX, EPOCHS_REMEMBERED_MAX, PROPOSALS_PENDING_MAX};
 
@@ -100,11 +102,17 @@ impl Group {
     /// acknowledged is then forgotten, now and then: O(1), amortised.
     pub fn acknowledge(&mut self, device: DeviceId, seq: Seq) -> bool {
         let moved = self.roster.acknowledge(device, seq.min(self.head()));
-        if let Some(everybody) = self.roster.acknowledged_by_all() {
-            while self.recent.first() <= everybody && self.recent.drop_oldest() {}
-            self.roster.forget_departed_before(self.recent.first());
+        if self.roster.is_worth_looking_at() {
+            self.forget_acknowledged();
         }
         moved
+    }
+
+    /// Forgets what every member has acknowledged. O(members).
+    pub fn forget_acknowledged(&mut self) {
+        let everybody = self.roster.acknowledged_by_all();
+        while self.recent.first() <= everybody && self.recent.drop_oldest() {}
+        self.roster.forget_departed_before(self.recent.first());
     }
 
     /// Accepts the submission as the next message of the order, or says why not. O(1) but for
@@ -179,23 +187,150 @@ impl Group {
         if kind == Kind::Commit {
             self.enclosures.commit(seq, &change.added, &enclosed);
         }
-        match kind {
+        self.append(Entry { seq, epoch, id, kind, sender, change: change.into(), body }, limits);
+        self.recent.get(seq).expect("the newest is kept")
+    }
+
+    /// Makes a checked message the newest one.
+    fn append(&mut self, entry: Entry, limits: RingLimits) {
+        match entry.kind {
             Kind::Commit => {
                 self.epoch = self.epoch.next();
                 self.proposals_pending = 0;
-                self.roster.apply(seq, &change);
+                self.roster.apply(entry.seq, &entry.change);
                 if self.winners.len() == EPOCHS_REMEMBERED_MAX {
                     self.winners.pop_front();
                 }
-                self.winners.push_back(seq);
+                self.winners.push_back(entry.seq);
             }
             Kind::Proposal => self.proposals_pending += 1,
             Kind::Application => {}
         }
-        let bytes = body.len();
-        let entry = Entry { seq, epoch, id, kind, sender, change: change.into(), body };
+        let bytes = entry.body.len();
         self.recent.push(entry, bytes, limits);
         self.roster.forget_departed_before(self.recent.first());
-        self.recent.get(seq).expect("the newest is kept")
+    }
+
+    /// Takes a message that was accepted before.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when it cannot have been the next one; nothing changed then.
+    pub fn replay(
+        &mut self,
+        entry: Entry,
+        enclosed: &Enclosed,
+        limits: RingLimits,
+    ) -> Result<(), Inconsistent> {
+        if entry.seq != self.recent.next() {
+            return Err(Inconsistent("a message is not the next of its group"));
+        }
+        let fits = match entry.kind {
+            Kind::Commit => entry.epoch == self.epoch && self.roster.can_apply(&entry.change),
+            Kind::Proposal => entry.epoch == self.epoch && entry.change.is_empty(),
+            Kind::Application => entry.epoch <= self.epoch && entry.change.is_empty(),
+        };
+        if !fits {
+            return Err(Inconsistent("a message of another epoch, or a change that cannot be"));
+        }
+        if entry.kind == Kind::Commit {
+            self.enclosures.commit(entry.seq, &entry.change.added, enclosed);
+        }
+        self.append(entry, limits);
+        Ok(())
+    }
+
+    /// The messages kept, and what their submitters were answered: the number, and the group's
+    /// epoch right after it.
+    pub fn answers(&self) -> Vec<(MessageId, Answer)> {
+        let entries = self.recent.range(self.recent.first(), self.head());
+        let mut epoch = self.epoch;
+        let mut answers: Vec<_> = entries
+            .rev()
+            .map(|entry| {
+                let answer = Answer { sender: entry.sender, seq: entry.seq, epoch };
+                if entry.kind == Kind::Commit {
+                    epoch = entry.epoch;
+                }
+                (entry.id, answer)
+            })
+            .collect();
+        answers.reverse();
+        answers
+    }
+
+    /// Everything, to be kept elsewhere. Bodies are shared.
+    #[must_use]
+    pub fn save(&self) -> Saved {
+        let (members, departed) = self.roster.save();
+        Saved {
+            epoch: self.epoch,
+            settings: self.settings,
+            members,
+            departed,
+            winners: self.winners.iter().copied().collect(),
+            proposals_pending: self.proposals_pending,
+            enclosures: self.enclosures.save(),
+            first: self.recent.first(),
+            entries: self.recent.range(self.recent.first(), self.head()).cloned().collect(),
+        }
+    }
+
+    /// As it was saved.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when no group can be so.
+    pub fn restore(saved: Saved) -> Result<Self, Inconsistent> {
+        let contiguous =
+            (saved.first.0..).zip(&saved.entries).all(|(seq, entry)| entry.seq.0 == seq);
+        let bounded = saved.winners.len() <= EPOCHS_REMEMBERED_MAX && saved.first > Seq(0);
+        if !contiguous || !bounded {
+            return Err(Inconsistent("a group's checkpoint has a gap"));
+        }
+        let mut recent = Ring::starting_at(saved.first);
+        for entry in saved.entries {
+            let bytes = entry.body.len();
+            let all = RingLimits { entries_max: usize::MAX, bytes_max: usize::MAX };
+            recent.push(entry, bytes, all);
+        }
+        Ok(Self {
+            epoch: saved.epoch,
+            settings: saved.settings,
+            roster: Roster::restore(saved.members, saved.departed)?,
+            recent,
+            winners: saved.winners.into(),
+            proposals_pending: saved.proposals_pending,
+            enclosures: Enclosures::restore(saved.enclosures),
+        })
+    }
+}
+
+/// A group's whole state, as plain values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The current epoch.
+    pub epoch: Epoch,
+    /// How it is kept and looked at.
+    pub settings: Settings,
+    /// The members, with their cursors, in the order of their ids.
+    pub members: Vec<(DeviceId, Cursor)>,
+    /// Those that left and can still catch up, in the order in which they did.
+    pub departed: Vec<(DeviceId, Window)>,
+    /// The commits that closed the latest epochs, oldest first.
+    pub winners: Vec<Seq>,
+    /// Proposals of the current epoch.
+    pub proposals_pending: usize,
+    /// What it keeps for those who join it.
+    pub enclosures: SavedEnclosures,
+    /// The first number of `entries`, or the next to come.
+    pub first: Seq,
+    /// The messages kept, without a gap.
+    pub entries: Vec<Entry>,
+}
+
+impl Saved {
+    /// The number of the last accepted message, 0 for none.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        Seq(self.first.0 + self.entries.len() as u64 - 1)
     }
 }

@@ -19,12 +19,14 @@
 //! - a recipient that falls behind is caught up, then told to resynchronise, then closed.
 
 pub mod audience;
+pub mod check;
 mod fingerprints;
 pub mod group;
 pub mod ids;
 pub mod joining;
 pub mod message;
 pub mod reject;
+pub mod replay;
 pub mod retries;
 pub mod ring;
 pub mod roster;
@@ -35,9 +37,11 @@ mod slots;
 mod tests;
 
 pub use audience::{Audience, Due, Start, Taken};
+pub use check::Check;
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
 pub use reject::Reject;
+pub use replay::Inconsistent;
 pub use ring::{Range, RingLimits};
 pub use settings::{Durability, Level, Settings};
 pub use shard::{Attachment, Input, Link, Output, Policy, Shard, Watchers};

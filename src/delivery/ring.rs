@@ -125,6 +125,12 @@ impl<'a, T> Iterator for Range<'a, T> {
     }
 }
 
+impl<T> DoubleEndedIterator for Range<'_, T> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(|(item, _)| item)
+    }
+}
+
 impl<T> ExactSizeIterator for Range<'_, T> {}
 
 #[cfg(test)]

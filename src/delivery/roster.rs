@@ -9,6 +9,7 @@ use ahash::RandomState;
 use super::ids::{DeviceId, Seq};
 use super::message::RosterChange;
 use super::reject::Reject;
+use super::replay::Inconsistent;
 use crate::limits::ROSTER_MAX;
 
 /// The part of a group's order that one device may see.
@@ -46,6 +47,9 @@ pub struct Roster {
     /// None for the many groups that nobody has left lately.
     departed: Option<Box<Departed>>,
 }
+
+/// What is known of each of several devices.
+pub type Places<T> = Vec<(DeviceId, T)>;
 
 /// Those that left, and in which order.
 #[derive(Debug, Default)]
@@ -145,6 +149,57 @@ impl Roster {
         Ok(())
     }
 
+    /// Whether the change can be made at all, whoever makes it.
+    #[must_use]
+    pub fn can_apply(&self, change: &RosterChange) -> bool {
+        let mut removed: HashSet<DeviceId, RandomState> = HashSet::default();
+        let leaves = |device: &DeviceId| self.contains(*device) && removed.insert(*device);
+        change.removed.iter().all(leaves) && {
+            let mut added: HashSet<DeviceId, RandomState> = HashSet::default();
+            change.added.iter().all(|device| {
+                added.insert(*device) && (!self.contains(*device) || removed.contains(device))
+            })
+        }
+    }
+
+    /// The members and those that left, as plain values.
+    #[must_use]
+    pub fn save(&self) -> (Places<Cursor>, Places<Window>) {
+        let mut members: Vec<_> = self.members.iter().map(|(id, cursor)| (*id, *cursor)).collect();
+        members.sort_unstable_by_key(|(id, _)| *id);
+        let departed = self.departed.iter().flat_map(|departed| {
+            let window = |(last, device): &(Seq, DeviceId)| {
+                let window = departed.windows.get(device)?;
+                (window.last == Some(*last)).then_some((*device, *window))
+            };
+            departed.order.iter().filter_map(window)
+        });
+        (members, departed.collect())
+    }
+
+    /// As it was saved.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] when nobody is a member, somebody is twice, or is over the bound.
+    pub fn restore(
+        members: Places<Cursor>,
+        departed: Places<Window>,
+    ) -> Result<Self, Inconsistent> {
+        let count = members.len();
+        let members: HashMap<_, _, _> = members.into_iter().collect();
+        if members.is_empty() || members.len() != count || count > ROSTER_MAX {
+            return Err(Inconsistent("a roster that cannot be"));
+        }
+        let mut left = Departed::default();
+        for (device, window) in departed {
+            let last = window.last.ok_or(Inconsistent("a member among those that left"))?;
+            left.order.push_back((last, device));
+            left.windows.insert(device, window);
+        }
+        let departed = (!left.order.is_empty()).then(|| Box::new(left));
+        Ok(Self { members, acknowledgements: 0, departed })
+    }
+
     /// Makes a checked change that takes effect at `seq`.
     pub fn apply(&mut self, seq: Seq, change: &RosterChange) {
         for device in &change.removed {
@@ -174,14 +229,18 @@ impl Roster {
         moves
     }
 
-    /// The last message that every member has acknowledged, once there have been as many
-    /// acknowledgements as members since this was last told: looking for it is O(members).
-    pub fn acknowledged_by_all(&mut self) -> Option<Seq> {
-        if self.acknowledgements < self.members.len() {
-            return None;
-        }
+    /// Whether there have been as many acknowledgements as members since
+    /// [`Self::acknowledged_by_all`].
+    #[must_use]
+    pub fn is_worth_looking_at(&self) -> bool {
+        self.acknowledgements >= self.members.len()
+    }
+
+    /// The last message that every member has acknowledged. O(members).
+    pub fn acknowledged_by_all(&mut self) -> Seq {
         self.acknowledgements = 0;
-        self.members.values().map(|cursor| cursor.acknowledged).min()
+        let slowest = self.members.values().map(|cursor| cursor.acknowledged).min();
+        slowest.expect("a group has members")
     }
 
     /// Forgets those that left before `seq`: nothing of theirs can be caught up any more.

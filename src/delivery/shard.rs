@@ -238,22 +238,22 @@ impl Default for Policy {
 
 /// A message kept for catching up.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
-    place: SlotRef,
-    seq: Seq,
+pub(super) struct Kept {
+    pub(super) place: SlotRef,
+    pub(super) seq: Seq,
     /// When it was accepted, in seconds.
-    since: u64,
+    pub(super) since: u64,
 }
 
 /// The groups of one shard and the decisions not yet taken away.
 #[derive(Debug)]
 pub struct Shard {
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(super) slots: Slots,
-    retries: Retries,
+    pub(super) retries: Retries,
     /// Every message kept for catching up, oldest first, whichever group it is of.
-    kept: VecDeque<Kept>,
-    kept_bytes: usize,
+    pub(super) kept: VecDeque<Kept>,
+    pub(super) kept_bytes: usize,
     pub(super) devices: Devices,
     pub(super) fetches: Allowances,
     /// Bytes that groups keep for those who join them.
@@ -327,7 +327,13 @@ impl Shard {
         self.slots.len()
     }
 
-    /// A group's state, for tests and inspection.
+    /// Whether a group of this id exists.
+    #[must_use]
+    pub fn contains(&self, group: &GroupId) -> bool {
+        self.slots.contains(group)
+    }
+
+    /// A group's state.
     #[must_use]
     pub fn group(&self, group: &GroupId) -> Option<&Group> {
         self.slots.by_group(group).map(|slot| &slot.group)
@@ -427,7 +433,7 @@ impl Shard {
 
     /// Forgets the shard's oldest messages until all of them together fit and none is too old, and
     /// the notes about those that their own groups have already forgotten.
-    fn trim_kept(&mut self, now: Duration) {
+    pub(super) fn trim_kept(&mut self, now: Duration) {
         while let Some(Kept { place, seq, since }) = self.kept.front().copied() {
             let fits = self.kept_bytes <= self.policy.kept_bytes_max
                 && self.kept.len() <= self.policy.kept_entries_max

@@ -27,6 +27,7 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
                 of_name(scenario, index)
                     .or_else(|| of_members(class))
                     .or_else(|| of_source(class))
+                    .or_else(|| of_away(scenario, class))
                     .map(|(field, message)| Fault { field: name(index, field), message })
             })
         })
@@ -110,6 +111,38 @@ fn of_source(class: &Class) -> Found {
         }
         _ => None,
     }
+}
+
+fn of_away(scenario: &Scenario, class: &Class) -> Found {
+    let away = class.away?;
+    let who = class.away_members();
+    let (gone, stay) = (who.len(), class.sending_members().end);
+    if who.is_empty() {
+        return Some(("away.members", format!("of {} members that is nobody", class.members)));
+    }
+    if who.start < stay {
+        let message = format!(
+            "the last {gone} of {} members go away, but the first {stay} send, and have to stay",
+            class.members
+        );
+        return Some(("away.members", message));
+    }
+    if class.connections != Connections::Own {
+        let message = "only members with connections of their own go away; leave it out";
+        return Some(("connections", message.to_owned()));
+    }
+    if away.ends() > scenario.measure {
+        let message = format!(
+            "the last are to be back {:?} into the measured window, which is {:?} long",
+            away.ends(),
+            scenario.measure
+        );
+        return Some(("away", message));
+    }
+    (away.may_resync && who.start < class.real_members().end).then(|| {
+        let message = "a real member of those that go away could not do without a message";
+        ("away.may_resync", message.to_owned())
+    })
 }
 
 fn of_totals(scenario: &Scenario) -> Option<Fault> {

@@ -3,6 +3,9 @@
 //! Speaks what `wire` defines over a [`Driver`] of its own; knows nothing of schedules, groups'
 //! contents or measurements. Called by the load engine's worker, and by tests as the one client
 //! that is ours.
+//!
+//! A session ends with its connection and keeps its number: [`Client::reconnect`] and
+//! [`Client::reopen`] bring it back, whoever ended it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -45,7 +48,6 @@ struct Session {
 /// A stream of deliveries, and whose it is once its first frame has said so.
 #[derive(Debug)]
 struct Ordered {
-    stream: StreamId,
     session: Option<SessionNumber>,
     inbox: Inbox,
 }
@@ -54,8 +56,42 @@ struct Ordered {
 struct Peer {
     connection: Option<ConnectionId>,
     connected: bool,
+    /// In the order in which they were opened, which is that of their control streams.
     sessions: Vec<SessionNumber>,
+    /// How many of them have their control stream.
+    started: usize,
+    /// In the order of their streams.
     ordered: Vec<Ordered>,
+}
+
+impl Session {
+    fn new(connection: ConnectionId, device: DeviceId) -> Self {
+        Self {
+            connection,
+            device,
+            control: None,
+            inbox: Inbox::new(FRAME_BYTES_MAX),
+            outgoing: VecDeque::new(),
+            over: false,
+        }
+    }
+}
+
+impl Peer {
+    fn next_to_start(&self) -> Option<SessionNumber> {
+        self.sessions.get(self.started).copied()
+    }
+
+    /// The session that a stream is the control stream of.
+    fn controlled_by(&self, stream: StreamId) -> Option<SessionNumber> {
+        self.sessions.get(place(stream)?).copied()
+    }
+}
+
+/// A stream's place among those of its kind on its connection: streams are numbered as they are
+/// opened, and only one side opens each kind (RFC 9000 §2.1).
+fn place(stream: StreamId) -> Option<usize> {
+    usize::try_from(stream.index()).ok()
 }
 
 /// Many sessions over many connections, on one thread.
@@ -80,12 +116,17 @@ impl Client {
     /// [`Error::Connect`] when it cannot even start.
     pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
         let connection = self.driver.connect(now, remote)?;
-        let slot = connection.index as usize;
-        if self.peers.len() <= slot {
-            self.peers.resize_with(slot + 1, Peer::default);
-        }
-        self.peers[slot] = Peer { connection: Some(connection), ..Peer::default() };
-        Ok(connection)
+        Ok(self.adopt(connection))
+    }
+
+    /// As [`Self::connect`], to a service that was connected before: the handshake may be a cheaper
+    /// one, if the driver keeps tickets.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn reconnect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
+        let connection = self.driver.reconnect(now, remote)?;
+        Ok(self.adopt(connection))
     }
 
     /// Opens a session for a device as soon as the connection grants a stream, and says hello.
@@ -96,19 +137,21 @@ impl Client {
         token: Token,
     ) -> SessionNumber {
         let number = SessionNumber::try_from(self.sessions.len()).expect("sessions are bounded");
-        self.sessions.push(Session {
-            connection,
-            device,
-            control: None,
-            inbox: Inbox::new(FRAME_BYTES_MAX),
-            outgoing: VecDeque::new(),
-            over: false,
-        });
-        self.peers[connection.index as usize].sessions.push(number);
-        let hello = Request::Hello { version: PROTOCOL_VERSION, device, token };
-        self.request(number, &hello);
-        self.start_sessions(connection);
+        self.sessions.push(Session::new(connection, device));
+        self.greet(number, token);
         number
+    }
+
+    /// Opens a session again that is over, for its device and under its number, and says hello.
+    /// Requests may follow at once; where the device had got to is its caller's to say.
+    ///
+    /// # Panics
+    /// When the session is not over.
+    pub fn reopen(&mut self, connection: ConnectionId, number: SessionNumber, token: Token) {
+        let session = &mut self.sessions[number as usize];
+        assert!(session.over, "a session is over before it is opened again");
+        *session = Session::new(connection, session.device);
+        self.greet(number, token);
     }
 
     /// Sends a request, or keeps it until the stream takes it.
@@ -139,10 +182,15 @@ impl Client {
         self.flush(number);
     }
 
-    /// Closes a session's connection, with every other session on it.
+    /// Closes a session's connection, with every other session on it; nothing more is heard of
+    /// them.
     pub fn close(&mut self, now: Instant, number: SessionNumber) {
         let connection = self.sessions[number as usize].connection;
-        for other in &self.peers[connection.index as usize].sessions {
+        let peer = &self.peers[connection.index as usize];
+        if peer.connection != Some(connection) {
+            return;
+        }
+        for other in &peer.sessions {
             self.sessions[*other as usize].over = true;
         }
         self.driver.close(now, connection, 0, "done");
@@ -203,6 +251,22 @@ impl Client {
         }
     }
 
+    fn adopt(&mut self, connection: ConnectionId) -> ConnectionId {
+        let slot = connection.index as usize;
+        if self.peers.len() <= slot {
+            self.peers.resize_with(slot + 1, Peer::default);
+        }
+        self.peers[slot] = Peer { connection: Some(connection), ..Peer::default() };
+        connection
+    }
+
+    fn greet(&mut self, number: SessionNumber, token: Token) {
+        let Session { connection, device, .. } = self.sessions[number as usize];
+        self.peers[connection.index as usize].sessions.push(number);
+        self.request(number, &Request::Hello { version: PROTOCOL_VERSION, device, token });
+        self.start_sessions(connection);
+    }
+
     fn on_event(&mut self, connection: ConnectionId, event: Event) {
         let Some(peer) = self.peers.get_mut(connection.index as usize) else { return };
         if peer.connection != Some(connection) {
@@ -215,16 +279,13 @@ impl Client {
             }
             Event::Available(_) => self.start_sessions(connection),
             Event::Opened(stream) => {
+                assert_eq!(place(stream), Some(peer.ordered.len()), "streams come in order");
                 let inbox = Inbox::new(FRAME_BYTES_MAX);
-                peer.ordered.push(Ordered { stream, session: None, inbox });
+                peer.ordered.push(Ordered { session: None, inbox });
             }
             Event::Readable(stream) => self.read(connection, stream),
             Event::Writable(stream) => {
-                let writable = peer.sessions.iter().copied();
-                let number = writable
-                    .into_iter()
-                    .find(|number| self.sessions[*number as usize].control == Some(stream));
-                if let Some(number) = number {
+                if let Some(number) = peer.controlled_by(stream) {
                     self.flush(number);
                 }
             }
@@ -234,18 +295,13 @@ impl Client {
 
     /// Gives every waiting session a stream, as far as the service grants them.
     fn start_sessions(&mut self, connection: ConnectionId) {
-        let peer = &self.peers[connection.index as usize];
-        if !peer.connected {
+        let slot = connection.index as usize;
+        if !self.peers[slot].connected {
             return;
         }
-        let waiting: Vec<SessionNumber> = peer
-            .sessions
-            .iter()
-            .copied()
-            .filter(|number| self.sessions[*number as usize].control.is_none())
-            .collect();
-        for number in waiting {
+        while let Some(number) = self.peers[slot].next_to_start() {
             let Some(stream) = self.driver.open(connection, Dir::Bi) else { return };
+            self.peers[slot].started += 1;
             self.sessions[number as usize].control = Some(stream);
             self.flush(number);
         }
@@ -268,20 +324,23 @@ impl Client {
     }
 
     fn read(&mut self, connection: ConnectionId, stream: StreamId) {
-        let peer = &mut self.peers[connection.index as usize];
-        let nonsense = match peer.ordered.iter().position(|ordered| ordered.stream == stream) {
-            Some(index) => self.read_ordered(connection, index),
-            None => self.read_replies(connection, stream),
+        let nonsense = match stream.dir() {
+            Dir::Uni => self.read_ordered(connection, stream),
+            Dir::Bi => self.read_replies(connection, stream),
         };
         if nonsense {
             self.end(connection, &Lost::Failed("the service sent a malformed frame".into()));
         }
     }
 
-    fn read_ordered(&mut self, connection: ConnectionId, index: usize) -> bool {
+    fn read_ordered(&mut self, connection: ConnectionId, stream: StreamId) -> bool {
         let peer = &mut self.peers[connection.index as usize];
-        let Ordered { stream, session, inbox } = &mut peer.ordered[index];
-        self.driver.read(connection, *stream, |bytes| inbox.push(bytes));
+        let Some(Ordered { session, inbox, .. }) =
+            place(stream).and_then(|place| peer.ordered.get_mut(place))
+        else {
+            return false;
+        };
+        self.driver.read(connection, stream, |bytes| inbox.push(bytes));
         loop {
             let frame = match inbox.next_frame() {
                 Ok(Some(frame)) => frame,
@@ -306,8 +365,7 @@ impl Client {
 
     fn read_replies(&mut self, connection: ConnectionId, stream: StreamId) -> bool {
         let peer = &self.peers[connection.index as usize];
-        let own = |number: &&u32| self.sessions[**number as usize].control == Some(stream);
-        let Some(number) = peer.sessions.iter().find(own).copied() else { return false };
+        let Some(number) = peer.controlled_by(stream) else { return false };
         let inbox = &mut self.sessions[number as usize].inbox;
         self.driver.read(connection, stream, |bytes| inbox.push(bytes));
         loop {

@@ -5,22 +5,23 @@
 //! server's side (`engine`, `log`, `server`), so the generator cannot cheat. Called by `cli`.
 
 pub mod attempt;
+pub mod away;
 pub mod check;
 pub mod client;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;
-pub mod place;
+pub mod periods;
 pub mod population;
 pub mod recorder;
 pub mod scenario;
 mod racers;
+pub mod returns;
 pub mod run;
 pub mod schedule;
 pub mod setup;
 pub mod target;
 pub mod traffic;
-pub mod units;
 mod verify;
 mod worker;
 

@@ -2,7 +2,7 @@
 //!
 //! Three questions, three histograms, never one: `response` runs from the intended instant,
 //! `service` from the actual send, `lateness` is the generator's own. Fan-out runs from the
-//! intended instant too. Never drops a value: what would be negative counts as 0 and as negative,
+//! intended instant too, and is of members that are there: who is away has no part in it. Never drops a value: what would be negative counts as 0 and as negative,
 //! what is too long counts as the longest and as saturated. Takes instants as arguments and reads
 //! no clock. Called by the worker; read by the report.
 
@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 
 use super::oracle::Delivered;
+use super::periods::{Period, PeriodSeries, Periods};
 use crate::limits::LATENCY_US_MAX;
 
 /// One distribution of durations in microseconds, each rounded up, so that nothing that took
@@ -33,6 +34,8 @@ pub struct ClassSeries {
     pub fanout_member: Series,
     /// See [`Recorder::fanout_last`].
     pub fanout_last: Series,
+    /// By [`Period`], in the order of [`Period::ALL`]; empty when nobody goes away.
+    pub periods: Vec<PeriodSeries>,
 }
 
 /// An operation, as far as latency is concerned.
@@ -85,6 +88,7 @@ pub struct Recorder {
     pub classes: Vec<ClassSeries>,
     /// What came about inside the measured window.
     pub achieved: Achieved,
+    periods: Option<Periods>,
     window: Range<Duration>,
 }
 
@@ -179,7 +183,23 @@ impl Recorder {
             timed_out: Series::default(),
             classes: vec![ClassSeries::default(); classes],
             achieved: Achieved::default(),
+            periods: None,
             window,
+        }
+    }
+
+    /// Keeps each class's periods apart from now on. Costs 16 KiB and more for each of their series.
+    pub fn keep_periods(&mut self, periods: Periods) {
+        self.periods = Some(periods);
+        for class in &mut self.classes {
+            class.periods.resize_with(Period::ALL.len(), PeriodSeries::default);
+        }
+    }
+
+    /// Everybody who was away is back and has everything, as of `at`.
+    pub fn everybody_is_back(&mut self, at: Duration) {
+        if let Some(periods) = &mut self.periods {
+            periods.completed(at);
         }
     }
 
@@ -196,8 +216,12 @@ impl Recorder {
         if due.measured {
             self.response.record(due.intended, at);
             self.service.record(sent, at);
+            let period = self.periods.map(|periods| periods.at(due.intended));
             if let Some(class) = class_mut(&mut self.classes, due.class) {
                 class.response.record(due.intended, at);
+                if let Some(series) = of_period(class, period) {
+                    series.response.record(due.intended, at);
+                }
             }
         }
     }
@@ -229,7 +253,7 @@ impl Recorder {
             self.achieved.deliveries += 1;
             self.achieved.bytes += bytes as u64;
         }
-        if !delivered.measured {
+        if !delivered.measured || delivered.missed {
             return;
         }
         let from = delivered.intended;
@@ -247,6 +271,10 @@ impl Recorder {
             class.fanout_member.record(from, at);
             if delivered.last {
                 class.fanout_last.record(from, at);
+                let period = self.periods.map(|periods| periods.at(from));
+                if let Some(series) = of_period(class, period) {
+                    series.fanout_last.record(from, at);
+                }
             }
         }
     }
@@ -281,8 +309,16 @@ impl Recorder {
             mine.response.merge(&theirs.response);
             mine.fanout_member.merge(&theirs.fanout_member);
             mine.fanout_last.merge(&theirs.fanout_last);
+            for (mine, theirs) in mine.periods.iter_mut().zip(&theirs.periods) {
+                mine.response.merge(&theirs.response);
+                mine.fanout_last.merge(&theirs.fanout_last);
+            }
         }
     }
+}
+
+fn of_period(class: &mut ClassSeries, period: Option<Period>) -> Option<&mut PeriodSeries> {
+    class.periods.get_mut(period? as usize)
 }
 
 fn class_mut(classes: &mut [ClassSeries], class: u32) -> Option<&mut ClassSeries> {
@@ -375,6 +411,7 @@ mod tests {
             first: true,
             reached_p99: false,
             last: false,
+            missed: false,
         };
         recorder.delivered(0, &each, 100, Duration::from_micros(10));
         let last = Delivered { first: false, reached_p99: true, last: true, ..each };
@@ -385,6 +422,23 @@ mod tests {
         assert_eq!(recorder.fanout_member.count(), 2);
         assert_eq!(recorder.classes[0].fanout_member.count(), 2);
         assert_eq!(recorder.classes[0].fanout_last.count(), 1);
+    }
+
+    #[test]
+    fn what_was_missed_has_no_part_in_fan_out_and_comes_all_the_same() {
+        let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+        let missed = Delivered {
+            attempt: 0,
+            intended: Duration::ZERO,
+            measured: true,
+            first: false,
+            reached_p99: false,
+            last: false,
+            missed: true,
+        };
+        recorder.delivered(0, &missed, 100, Duration::from_millis(900));
+        assert_eq!(recorder.fanout_member.count() + recorder.classes[0].fanout_member.count(), 0);
+        assert_eq!((recorder.achieved.deliveries, recorder.achieved.bytes), (1, 100));
     }
 
     proptest! {

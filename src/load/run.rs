@@ -13,6 +13,7 @@ use super::noted::Noted;
 use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};
 use super::recorder::Recorder;
+use super::returns::Returns;
 use super::scenario::Source;
 use super::setup::{self, Setup, SetupError, Stage};
 use super::target::Target;
@@ -72,6 +73,8 @@ pub struct Outcome {
     pub refusals: BTreeMap<&'static str, u64>,
     /// Operations that waited for their sender to reach their epoch.
     pub held: u64,
+    /// What came of members that went away, if any did.
+    pub returns: Option<Returns>,
     /// The server's counters when everybody was attached and nothing had been sent yet.
     pub idle: Option<crate::wire::Counters>,
     /// Use of both sides at the start and the end of the measured window.
@@ -112,7 +115,7 @@ pub fn run(
 /// # Errors
 /// When it does not answer, is not the one that is trusted, or refuses the operator's token.
 pub fn discover(target: &Target, key_exchange: KeyExchange) -> Result<Target, RunError> {
-    let trust = Trust { fingerprint: target.fingerprint, key_exchange };
+    let trust = Trust { fingerprint: target.fingerprint, key_exchange, resumption: false };
     let client = Client::new(Driver::client(local_address(target), 1, trust)?);
     let ports = setup::ask_for_ports(target, client)?;
     let at = |port| SocketAddr::new(target.addresses[0].ip(), port);
@@ -131,7 +134,12 @@ fn on_the_network(
         // Threads of live members inherit these cores; the worker then takes the first.
         process::pin_to_cores(cores.clone());
     }
-    let trust = Trust { fingerprint: target.fingerprint, key_exchange: plan.scenario.key_exchange };
+    let away = || plan.scenario.groups.iter().filter_map(|class| class.away);
+    let trust = Trust {
+        fingerprint: target.fingerprint,
+        key_exchange: plan.scenario.key_exchange,
+        resumption: away().any(|away| away.resumption),
+    };
     let threads = options.cores.as_ref().map_or_else(process::cores, |cores| cores.len().max(1));
     let local = local_address(target);
     let client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
@@ -142,7 +150,8 @@ fn on_the_network(
     let (client, operator, requests) = setup.into_parts();
     // A moment for the last acknowledgements, so that the first operation finds silence.
     let origin = clock::now() + Duration::from_millis(200);
-    let mut worker = Worker::new(plan, (live, threads), (client, operator), options.nonce, origin)?;
+    let mut worker =
+        Worker::new((plan, target), (live, threads), (client, operator), options.nonce, origin)?;
     if let Some(cores) = &options.cores {
         process::pin_to_core(cores.start);
     }
@@ -185,6 +194,7 @@ fn conclude(
         in_flight_mean: brought.in_flight_mean,
         refusals: brought.refusals,
         held: brought.held,
+        returns: brought.returns,
         idle: brought.idle,
         window: brought.first.zip(brought.last),
         server_lost: brought.server_lost,

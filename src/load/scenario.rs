@@ -12,16 +12,16 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::away::Away;
 use super::check;
-use super::place::ScenarioError;
-use super::units::{Bounded, Payload, Phase, Rate, Share};
 use crate::limits::{
     GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX,
     SHARDS_MAX,
 };
-
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
+use crate::place::Mistake;
+use crate::units::{Bounded, Payload, Phase, Rate, Share};
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const ROSTER: u32 = ROSTER_MAX as u32;
@@ -85,6 +85,8 @@ pub struct Class {
     pub connections: Connections,
     /// Members that race for each epoch: 0 unless `source` is live.
     pub racers: u32,
+    /// Members that go away and come back, if any do.
+    pub away: Option<Away>,
 }
 
 /// Where a class's MLS messages come from.
@@ -126,16 +128,16 @@ impl Scenario {
     ///
     /// # Errors
     /// The first mistake, with its line, its field and what is allowed there.
-    pub fn parse(text: &str, file: &str) -> Result<Self, ScenarioError> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
         if text.len() > SCENARIO_BYTES_MAX {
             let message = format!("{} bytes; at most {SCENARIO_BYTES_MAX}", text.len());
-            return Err(ScenarioError::in_field(file, "", "", message));
+            return Err(Mistake::in_field(file, "", "", message));
         }
         let written: Written =
-            toml::from_str(text).map_err(|error| ScenarioError::from_toml(file, text, &error))?;
+            toml::from_str(text).map_err(|error| Mistake::from_toml(file, text, &error))?;
         let scenario = written.resolve();
         match check::first_fault(&scenario) {
-            Some(fault) => Err(ScenarioError::in_field(file, text, &fault.field, fault.message)),
+            Some(fault) => Err(Mistake::in_field(file, text, &fault.field, fault.message)),
             None => Ok(scenario),
         }
     }
@@ -156,6 +158,9 @@ impl Scenario {
         small.drain = self.drain.min(Duration::from_secs(5));
         for class in &mut small.groups {
             class.scale_down();
+            if let Some(away) = &mut class.away {
+                away.scale(self.measure, small.measure);
+            }
         }
         small
     }
@@ -176,6 +181,13 @@ impl Class {
             Source::Tape => self.senders..self.senders.saturating_add(self.real),
             Source::Live | Source::Synthetic => 0..self.real,
         }
+    }
+
+    /// The members that go away: the last ones.
+    #[must_use]
+    pub fn away_members(&self) -> Range<u32> {
+        let away = self.away.map_or(0, |away| away.members.of_first(self.members.into()));
+        self.members.saturating_sub(u32::try_from(away).unwrap_or(u32::MAX))..self.members
     }
 
     /// Most operations the class can be expected to offer within `window`: exact for even
@@ -207,6 +219,10 @@ impl Class {
                 self.senders = self.senders.min(self.members);
             }
         }
+        if self.away_members().is_empty() {
+            self.away = None;
+        }
+        self.senders = self.senders.min(self.away_members().start);
         if let Connections::Shared(members) = self.connections {
             self.connections = Connections::Shared(members.min(self.count * self.members));
         }
@@ -278,6 +294,7 @@ struct WrittenClass {
     #[serde(default)]
     connections: Connections,
     racers: Option<Bounded<2, ROSTER>>,
+    away: Option<Away>,
 }
 
 impl Written {
@@ -308,6 +325,8 @@ impl WrittenClass {
             (None, Source::Synthetic) => 0,
         };
         let free = if self.source == Source::Tape { members.saturating_sub(real) } else { members };
+        let gone = self.away.map_or(0, |away| away.members.of_first(members.into()));
+        let stay = members.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         let racers = match (self.racers, self.source) {
             (Some(racers), _) => racers.get(),
             (None, Source::Live) => members.min(4),
@@ -323,12 +342,13 @@ impl WrittenClass {
             arrivals: self.arrivals,
             commits: self.commits.unwrap_or_default(),
             payload: self.payload.unwrap_or_default(),
-            senders: asked_senders.unwrap_or_else(|| free.clamp(1, 8)),
+            senders: asked_senders.unwrap_or_else(|| free.min(stay).clamp(1, 8)),
             real,
             handshake: self.handshake,
             tree: self.tree,
             connections: self.connections,
             racers,
+            away: self.away,
         }
     }
 }

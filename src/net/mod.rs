@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod meter;
 mod socket;
+mod tickets;
 mod timers;
 mod tls;
 mod transport;

@@ -19,10 +19,13 @@ struct Pair {
 
 impl Pair {
     fn new(key_exchange: KeyExchange) -> Self {
-        let identity = Identity::self_signed().unwrap();
+        Self::of(&Identity::self_signed().unwrap(), key_exchange, false)
+    }
+
+    fn of(identity: &Identity, key_exchange: KeyExchange, resumption: bool) -> Self {
         let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let server = Driver::server(bound, &identity).unwrap();
-        let trust = Trust { fingerprint: identity.fingerprint(), key_exchange };
+        let server = Driver::server(bound, identity).unwrap();
+        let trust = Trust { fingerprint: identity.fingerprint(), key_exchange, resumption };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 2, trust).unwrap();
         Self { server, client, events: Vec::new(), ahead: Duration::ZERO }
     }
@@ -56,6 +59,16 @@ impl Pair {
     fn connect(&mut self) -> (ConnectionId, ConnectionId) {
         let to = self.server.local_address().unwrap();
         let client = self.client.connect(clock::now(), to).unwrap();
+        self.connected(client)
+    }
+
+    fn reconnect(&mut self) -> (ConnectionId, ConnectionId) {
+        let to = self.server.local_address().unwrap();
+        let client = self.client.reconnect(clock::now(), to).unwrap();
+        self.connected(client)
+    }
+
+    fn connected(&mut self, client: ConnectionId) -> (ConnectionId, ConnectionId) {
         let (connected, _) = self.until('c', |event| *event == Event::Connected);
         assert_eq!(connected, client);
         let (server, _) = self.until('s', |event| *event == Event::Connected);
@@ -184,7 +197,7 @@ fn what_is_on_the_way_is_bounded_and_who_never_acknowledges_does_not_count_for_l
 fn a_certificate_other_than_the_pinned_one_is_refused() {
     let mut pair = Pair::new(KeyExchange::X25519);
     let other = Identity::self_signed().unwrap().fingerprint();
-    let trust = Trust { fingerprint: other, key_exchange: KeyExchange::X25519 };
+    let trust = Trust { fingerprint: other, key_exchange: KeyExchange::X25519, resumption: false };
     pair.client = Driver::client(Ipv4Addr::LOCALHOST.into(), 1, trust).unwrap();
     let to = pair.server.local_address().unwrap();
     pair.client.connect(clock::now(), to).unwrap();
@@ -249,4 +262,66 @@ fn garbage_datagrams_change_nothing_for_a_connection() {
     let stream = pair.client.open(client, Dir::Bi).unwrap();
     pair.client.write(client, stream, &mut [Bytes::from_static(b"still here")]).unwrap();
     assert_eq!(read_all(&mut pair, false, server, stream, 10), b"still here");
+}
+
+/// Handshakes that either side counts as resumed, which must be as many.
+fn resumed(pair: &Pair) -> u64 {
+    let both = [&pair.server, &pair.client].map(|driver| driver.counters().resumed);
+    assert_eq!(both[0], both[1]);
+    both[0]
+}
+
+/// Exchanges something, so that what the server sends after the handshake has come.
+fn talk(pair: &mut Pair, (server, client): (ConnectionId, ConnectionId)) {
+    let stream = pair.client.open(client, Dir::Bi).unwrap();
+    for side in ['s', 'c'] {
+        pair.events.retain(|(of, ..)| *of != side);
+    }
+    pair.client.write(client, stream, &mut [Bytes::from_static(b"?")]).unwrap();
+    assert_eq!(read_all(pair, false, server, stream, 1), b"?");
+    pair.server.write(server, stream, &mut [Bytes::from_static(b"!")]).unwrap();
+    assert_eq!(read_all(pair, true, client, stream, 1), b"!");
+}
+
+#[test]
+fn who_comes_back_resumes_with_a_ticket_and_gets_the_next() {
+    for key_exchange in [KeyExchange::X25519, KeyExchange::X25519MlKem768] {
+        let identity = Identity::self_signed().unwrap();
+        let mut pair = Pair::of(&identity, key_exchange, true);
+        for _ in 0..2 {
+            let both = pair.connect();
+            talk(&mut pair, both);
+            assert_eq!(resumed(&pair), 0, "a first connection pays the full price");
+        }
+        // Two tickets were given out; each that is used brings the next.
+        for expected in 1..=3 {
+            let both = pair.reconnect();
+            assert_eq!(resumed(&pair), expected);
+            talk(&mut pair, both);
+        }
+        assert_eq!(pair.client.counters().handshakes, 5);
+    }
+}
+
+#[test]
+fn who_keeps_no_tickets_comes_back_at_the_full_price() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let both = pair.connect();
+    talk(&mut pair, both);
+    pair.reconnect();
+    assert_eq!((resumed(&pair), pair.client.counters().handshakes), (0, 2));
+}
+
+#[test]
+fn a_ticket_of_a_server_that_started_anew_costs_a_full_handshake_and_nothing_else() {
+    let text = IdentityPem::self_signed().unwrap();
+    let identity = || Identity::from_pem(text.certificate.as_bytes(), text.key.as_bytes()).unwrap();
+    let mut pair = Pair::of(&identity(), KeyExchange::X25519, true);
+    let both = pair.connect();
+    talk(&mut pair, both);
+    let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    pair.server = Driver::server(bound, &identity()).unwrap();
+    let both = pair.reconnect();
+    talk(&mut pair, both);
+    assert_eq!((resumed(&pair), pair.client.counters().handshakes), (0, 2));
 }

@@ -3,6 +3,7 @@
 //! A client trusts exactly one certificate, by its SHA-256 fingerprint: no names, no roots.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -10,9 +11,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::error::Error;
+use super::tickets::{Counted, Resumed, resumptions};
 
 /// What both sides name in the handshake, so that nothing else talks to us by mistake.
 const ALPN: &[u8] = b"stentor/1";
@@ -75,6 +78,8 @@ impl std::fmt::Display for Fingerprint {
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    /// One key for every driver of the server: a ticket is good on each of its ports.
+    tickets: Arc<dyn ProducesTickets>,
 }
 
 impl Identity {
@@ -100,7 +105,9 @@ impl Identity {
         }
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| Error::Tls(format!("cannot read the private key: {error}")))?;
-        Ok(Self { chain, key })
+        let tickets = provider::Ticketer::new()
+            .map_err(|error| Error::Tls(format!("cannot make a key for tickets: {error}")))?;
+        Ok(Self { chain, key, tickets })
     }
 
     /// What clients pin.
@@ -117,7 +124,8 @@ impl Identity {
         self.crypto().map(drop)
     }
 
-    pub(super) fn crypto(&self) -> Result<Arc<QuicServerConfig>, Error> {
+    /// A server's side of the handshake, and how it tells which were resumed.
+    pub(super) fn crypto(&self) -> Result<(Arc<QuicServerConfig>, Resumed), Error> {
         let both = [KeyExchange::X25519, KeyExchange::X25519MlKem768];
         let mut tls = rustls::ServerConfig::builder_with_provider(crypto_provider(&both))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -126,9 +134,15 @@ impl Identity {
             })
             .map_err(|error| Error::Tls(format!("cannot serve this certificate: {error}")))?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
+        let taken = Arc::new(AtomicU64::new(0));
+        let tickets = Arc::clone(&self.tickets);
+        tls.ticketer = Arc::new(Counted { tickets, taken: Arc::clone(&taken) });
+        // Who comes back uses one ticket and is given the next.
+        tls.send_tls13_tickets = 1;
+        tls.session_storage = Arc::new(NoServerSessionStorage {});
         let crypto = QuicServerConfig::try_from(tls)
             .map_err(|error| Error::Tls(format!("no cipher suite for QUIC: {error}")))?;
-        Ok(Arc::new(crypto))
+        Ok((Arc::new(crypto), Resumed::TicketsTaken(taken)))
     }
 }
 
@@ -165,13 +179,29 @@ pub struct Trust {
     pub fingerprint: Fingerprint,
     /// The one key exchange it offers.
     pub key_exchange: KeyExchange,
+    /// Whether tickets are kept for connections that come back. A first connection pays the full
+    /// price in any case. Costs some 1 KiB for each connection, up to
+    /// [`TICKETS_KEPT_MAX`](crate::limits::TICKETS_KEPT_MAX).
+    pub resumption: bool,
+}
+
+/// A client's side of the handshake.
+pub(super) struct ClientCrypto {
+    /// Of a first connection.
+    pub(super) first: Arc<QuicClientConfig>,
+    /// Of one that comes back; the same where no tickets are kept.
+    pub(super) again: Arc<QuicClientConfig>,
+    /// How it tells which were resumed.
+    pub(super) resumed: Resumed,
 }
 
 impl Trust {
-    pub(super) fn crypto(self) -> Result<Arc<QuicClientConfig>, Error> {
+    pub(super) fn crypto(self) -> Result<ClientCrypto, Error> {
         let provider = crypto_provider(&[self.key_exchange]);
         let algorithms = provider.signature_verification_algorithms;
-        let pinned = Arc::new(Pinned { fingerprint: self.fingerprint, algorithms });
+        let seen = Arc::new(AtomicU64::new(0));
+        let fingerprint = self.fingerprint;
+        let pinned = Arc::new(Pinned { fingerprint, algorithms, seen: Arc::clone(&seen) });
         let mut tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| Error::Tls(error.to_string()))?
@@ -179,11 +209,18 @@ impl Trust {
             .with_custom_certificate_verifier(pinned)
             .with_no_client_auth();
         tls.alpn_protocols = vec![ALPN.to_vec()];
-        // A resumed handshake would be a cheaper one: every connection pays the full price.
-        tls.resumption = rustls::client::Resumption::disabled();
-        let crypto = QuicClientConfig::try_from(tls)
-            .map_err(|error| Error::Tls(format!("no cipher suite for QUIC: {error}")))?;
-        Ok(Arc::new(crypto))
+        let none = rustls::client::Resumption::disabled;
+        let (first, again) = if self.resumption { resumptions() } else { (none(), none()) };
+        let with = |resumption| {
+            let mut tls = tls.clone();
+            tls.resumption = resumption;
+            let crypto = QuicClientConfig::try_from(tls);
+            crypto
+                .map(Arc::new)
+                .map_err(|error| Error::Tls(format!("no cipher suite for QUIC: {error}")))
+        };
+        let resumed = Resumed::CertificatesSeen(seen);
+        Ok(ClientCrypto { first: with(first)?, again: with(again)?, resumed })
     }
 }
 
@@ -210,6 +247,8 @@ fn crypto_provider(exchanges: &[KeyExchange]) -> Arc<CryptoProvider> {
 struct Pinned {
     fingerprint: Fingerprint,
     algorithms: WebPkiSupportedAlgorithms,
+    /// Certificates that were accepted: one in every handshake that is not resumed.
+    seen: Arc<AtomicU64>,
 }
 
 impl ServerCertVerifier for Pinned {
@@ -222,6 +261,7 @@ impl ServerCertVerifier for Pinned {
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if Fingerprint::of(end_entity) == self.fingerprint {
+            self.seen.fetch_add(1, Ordering::Relaxed);
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

@@ -206,7 +206,7 @@ fn new_client(target: &Target, key_exchange: KeyExchange) -> Result<Client, Faul
         IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
-    let trust = Trust { fingerprint: target.fingerprint, key_exchange };
+    let trust = Trust { fingerprint: target.fingerprint, key_exchange, resumption: false };
     Ok(Client::new(Driver::client(local, CLIENT_SOCKETS, trust).map_err(environment)?))
 }
 

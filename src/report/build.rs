@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::provenance::{Provenance, source_name};
 use super::record::{
-    ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, RealMembers, Record, RunCounts,
-    SCHEMA_VERSION, ServerUse, Throughput,
+    ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, RealMembers, Record,
+    ReturnsRecord, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
 };
 use super::verdict::{Evidence, judge};
 use crate::floor::F3;
@@ -20,7 +20,9 @@ use crate::load::Outcome;
 use crate::load::Verified;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
-use crate::load::recorder::{Recorder, Series};
+use crate::load::periods::Period;
+use crate::load::recorder::{ClassSeries, Recorder, Series};
+use crate::load::returns::Returns;
 use crate::load::scenario::Scenario;
 
 /// The one reason for which a good service refuses good submissions.
@@ -43,6 +45,8 @@ pub struct Finished<'a> {
     pub refusals: &'a BTreeMap<&'static str, u64>,
     /// Operations that waited until their sender had reached their epoch.
     pub held: u64,
+    /// What came of members that went away.
+    pub returns: Option<&'a Returns>,
     /// What real members found.
     pub verified: &'a Verified,
     /// Sessions that ended inside the run.
@@ -77,6 +81,7 @@ impl<'a> Finished<'a> {
             in_flight_mean: outcome.in_flight_mean,
             refusals: &outcome.refusals,
             held: outcome.held,
+            returns: outcome.returns.as_ref(),
             verified: &outcome.verified,
             sessions_lost: &outcome.sessions_lost,
             server,
@@ -103,6 +108,8 @@ pub struct ServerTotals {
     pub packets_sent: u64,
     /// Calls to send and receive.
     pub syscalls: u64,
+    /// Handshakes, and those of them that were resumed.
+    pub handshakes: (u64, u64),
     /// Bytes of the frames it handed to recipients.
     pub delivery_bytes: u64,
     /// What the kernel granted each of its sockets, in or out: the least.
@@ -140,6 +147,7 @@ pub fn record(finished: Finished<'_>) -> Record {
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
         classes: classes(finished.scenario, recorder),
+        returns: finished.returns.map(returns),
         throughput: throughput(&finished),
         server: finished.server.map(|totals| server_use(totals, &finished.floor)),
         engine: EngineUse {
@@ -175,6 +183,7 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
             .map(|(reason, count)| ((*reason).to_owned(), *count))
             .collect(),
         called_for: finished.called_for,
+        not_back: finished.returns.map_or(0, |returns| returns.away - returns.back),
         not_issued: finished.judgement.counts.not_issued,
         timed_out: finished.judgement.counts.timed_out,
         accepted_measured: recorder.response.count(),
@@ -242,6 +251,7 @@ fn run_counts(finished: &Finished<'_>) -> RunCounts {
         not_issued: counts.not_issued,
         deliveries_expected: counts.deliveries_expected,
         deliveries: counts.deliveries,
+        excused: counts.excused,
     }
 }
 
@@ -271,8 +281,33 @@ fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
         response: distribution(&series.response),
         fanout_member: distribution(&series.fanout_member),
         fanout_last: distribution(&series.fanout_last),
+        periods: periods(series),
     })
     .collect()
+}
+
+fn periods(series: &ClassSeries) -> Vec<PeriodRecord> {
+    let both = Period::ALL.iter().zip(&series.periods);
+    both.map(|(period, series)| PeriodRecord {
+        period: period.name().to_owned(),
+        response: distribution(&series.response),
+        fanout_last: distribution(&series.fanout_last),
+    })
+    .collect()
+}
+
+fn returns(of: &Returns) -> ReturnsRecord {
+    ReturnsRecord {
+        away: of.away,
+        back: of.back,
+        caught_up: of.caught_up,
+        resyncs: of.resyncs,
+        resumed: of.resumed,
+        reconnects_per_s: of.per_second(),
+        reconnect: distribution(&of.reconnect),
+        catch_up: distribution(&of.catch_up),
+        lateness: distribution(&of.lateness),
+    }
 }
 
 fn throughput(finished: &Finished<'_>) -> Throughput {
@@ -299,6 +334,8 @@ fn server_use(totals: ServerTotals, floor: &Result<F3, String>) -> ServerUse {
         syscalls: totals.syscalls,
         delivery_bytes: totals.delivery_bytes,
         socket_buffer_bytes: totals.socket_buffer_bytes,
+        handshakes: totals.handshakes.0,
+        handshakes_resumed: totals.handshakes.1,
         idle: totals.idle.filter(|(_, members)| *members > 0).map(|(rss_bytes, members)| Idle {
             rss_bytes,
             members,

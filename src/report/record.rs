@@ -35,6 +35,9 @@ pub struct Record {
     pub latency_us: Latency,
     /// The same for each group class.
     pub classes: Vec<ClassRecord>,
+    /// What came of members that went away; `None` when nobody did, and in older records.
+    #[serde(default)]
+    pub returns: Option<ReturnsRecord>,
     /// What the measured window achieved.
     pub throughput: Throughput,
     /// What the server spent on it; `None` when it could not be observed.
@@ -68,6 +71,9 @@ pub struct RunCounts {
     pub deliveries_expected: u64,
     /// What members got of that.
     pub deliveries: u64,
+    /// Not among the expected: what members were let off that had been away for too long.
+    #[serde(default)]
+    pub excused: u64,
 }
 
 /// What members that run OpenMLS made of their deliveries.
@@ -152,6 +158,43 @@ pub struct ClassRecord {
     pub fanout_member: Distribution,
     /// As in [`Latency`].
     pub fanout_last: Distribution,
+    /// The same by period; empty when nobody went away, and in older records.
+    #[serde(default)]
+    pub periods: Vec<PeriodRecord>,
+}
+
+/// What a class felt while others were away, came back, or neither.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeriodRecord {
+    /// `before`, `away`, `returning` or `after`.
+    pub period: String,
+    /// As in [`Latency`].
+    pub response: Distribution,
+    /// As in [`Latency`].
+    pub fanout_last: Distribution,
+}
+
+/// What came of members that went away.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReturnsRecord {
+    /// How many went.
+    pub away: u64,
+    /// Of them, those that were attached again.
+    pub back: u64,
+    /// Of those, the ones that got everything they had missed.
+    pub caught_up: u64,
+    /// Times that one was told to go on without it.
+    pub resyncs: u64,
+    /// Of their handshakes, the resumed ones.
+    pub resumed: u64,
+    /// Members attached for each second from the first handshake to the last answer.
+    pub reconnects_per_s: f64,
+    /// From the start of the handshake to the answer that the member is attached.
+    pub reconnect: Distribution,
+    /// From the start of the handshake to the last message that had been ordered by then.
+    pub catch_up: Distribution,
+    /// From when a member was to come back to the start of its handshake.
+    pub lateness: Distribution,
 }
 
 /// What the measured window achieved.
@@ -189,6 +232,12 @@ pub struct ServerUse {
     pub idle: Option<Idle>,
     /// What the kernel granted each of its sockets, in or out: the least.
     pub socket_buffer_bytes: u64,
+    /// TLS handshakes completed.
+    #[serde(default)]
+    pub handshakes: u64,
+    /// Of them, those that a session ticket made cheaper.
+    #[serde(default)]
+    pub handshakes_resumed: u64,
     /// `None` without a delivery.
     pub cpu_us_per_delivery: Option<f64>,
     /// `None` without a delivery.

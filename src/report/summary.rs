@@ -38,6 +38,9 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         counts(record),
         table(latency_rows(record), look),
         table(class_rows(record), look),
+        returns(record),
+        table(return_rows(record), look),
+        table(period_rows(record), look),
         cost(record),
         origin(&record.provenance),
         format!("result: {}", folder.display()),
@@ -133,6 +136,51 @@ fn class_rows(record: &Record) -> Vec<Vec<String>> {
         let who = format!("{} ({} x {})", class.name, grouped(class.groups.into()), class.members);
         for (what, of) in [("response", &class.response), ("last member", &class.fanout_last)] {
             rows.push(row(&format!("{who} {what}"), of));
+        }
+    }
+    rows
+}
+
+/// Nothing when nobody went away.
+fn returns(record: &Record) -> String {
+    record.returns.as_ref().map_or_else(String::new, |of| {
+        let resyncs = if of.resyncs == 0 && record.counts.excused == 0 {
+            String::new()
+        } else {
+            let (times, excused) = (grouped(of.resyncs), grouped(record.counts.excused));
+            format!("; {times} resyncs, which let members off {excused} deliveries")
+        };
+        format!(
+            "away        {} members went, {} came back, {} got what they missed{resyncs}\n\
+             returns     {} reconnects/s, {} of the handshakes resumed",
+            grouped(of.away),
+            grouped(of.back),
+            grouped(of.caught_up),
+            decimal(of.reconnects_per_s),
+            grouped(of.resumed),
+        )
+    })
+}
+
+fn return_rows(record: &Record) -> Vec<Vec<String>> {
+    let Some(of) = &record.returns else { return Vec::new() };
+    let rows = [
+        ("reconnect (from start)", &of.reconnect),
+        ("caught up (from start)", &of.catch_up),
+        ("start (from intended)", &of.lateness),
+    ];
+    let rows = rows.iter().map(|(name, of)| row(name, of));
+    std::iter::once(header("members that came back")).chain(rows).collect()
+}
+
+/// What each class felt in each period.
+fn period_rows(record: &Record) -> Vec<Vec<String>> {
+    let mut rows = vec![header("period")];
+    for class in &record.classes {
+        for of in &class.periods {
+            let who = format!("{} {}", class.name, of.period);
+            rows.push(row(&format!("{who} response"), &of.response));
+            rows.push(row(&format!("{who} last member"), &of.fanout_last));
         }
     }
     rows

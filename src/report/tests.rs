@@ -19,17 +19,24 @@ use super::verdict::Status;
 use crate::floor::Spread;
 use crate::floor::{F3, Manner, Sending, Work};
 use crate::load::Verified;
+use crate::load::away::Away;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
+use crate::load::periods::Periods;
 use crate::load::recorder::{Due, Recorder};
+use crate::load::returns::Returns;
 use crate::load::scenario::{Scenario, hash};
+use crate::units::Share;
 
 const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
 
 /// A run of 2,000 operations of 2 ms each, with two deliveries each, at 200 a second.
 fn finished(judgement: &Judgement, gone: bool) -> Record {
-    let scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
+    let mut scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
+    scenario.groups[0].away = Some(away());
     let mut recorder = Recorder::new(scenario.groups.len(), Duration::ZERO..scenario.measure);
+    recorder.keep_periods(Periods::of(&scenario).unwrap());
+    recorder.everybody_is_back(Duration::from_secs(8));
     for operation in 0..2000 {
         let intended = Duration::from_millis(operation * 5);
         let due = Due { class: 0, intended, measured: true };
@@ -45,6 +52,7 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
                 first: !last,
                 reached_p99: last,
                 last,
+                missed: false,
             };
             recorder.delivered(0, &delivered, 250, at);
         }
@@ -58,12 +66,14 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
         in_flight_mean: implied,
         refusals: &BTreeMap::new(),
         held: 3,
+        returns: Some(&returns()),
         verified: &Verified::default(),
         sessions_lost: &Noted::default(),
         server: Some(ServerTotals {
             cpu: Duration::from_micros(12_000),
             deliveries: 4000,
             packets_sent: 5000,
+            handshakes: (7, 3),
             ..ServerTotals::default()
         }),
         floor: Ok(f3()),
@@ -71,6 +81,76 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
         engine: EngineTotals::default(),
         provenance: Provenance::of_scenario(&scenario, "quickstart", &hash(SCENARIO)),
     })
+}
+
+/// From 5 s, after 2 s of warm-up, to 7 s.
+fn away() -> Away {
+    Away {
+        members: Share::parse("10%").unwrap(),
+        from: Duration::from_secs(3),
+        lasting: Duration::from_secs(2),
+        over: Duration::ZERO,
+        resumption: true,
+        may_resync: false,
+    }
+}
+
+/// Two members that were back within 20 ms and had everything after 50.
+fn returns() -> Returns {
+    let mut returns = Returns::default();
+    let ms = Duration::from_millis;
+    (returns.away, returns.back, returns.caught_up) = (2, 2, 2);
+    returns.span = Some((ms(5_010), ms(5_030)));
+    for _ in 0..2 {
+        returns.lateness.record(ms(5_000), ms(5_010));
+        returns.reconnect.record(ms(5_010), ms(5_030));
+        returns.catch_up.record(ms(5_010), ms(5_060));
+    }
+    returns.resumed = 2;
+    returns
+}
+
+#[test]
+fn a_summary_says_what_came_of_members_that_went_away_and_what_the_others_felt() {
+    let mut record = finished(&Judgement::default(), false);
+    let text = render(&record, Path::new("results/x"), Look::default());
+    for says in [
+        "away        2 members went, 2 came back, 2 got what they missed\n",
+        "returns     100 reconnects/s, 2 of the handshakes resumed\n",
+        "reconnect (from start)   20.0 ms",
+        "caught up (from start)   50.0 ms",
+        "start (from intended)    10.0 ms",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let periods = &record.classes[0].periods;
+    let counts: Vec<(&str, u64, u64)> = periods
+        .iter()
+        .map(|of| (of.period.as_str(), of.response.count, of.fanout_last.count))
+        .collect();
+    let expected =
+        [("before", 1000, 1000), ("away", 400, 400), ("returning", 200, 200), ("after", 400, 400)];
+    assert_eq!(counts, expected);
+    assert!(text.contains("town returning last member"), "{text}");
+    let server = record.server.as_ref().unwrap();
+    assert_eq!((server.handshakes, server.handshakes_resumed), (7, 3));
+    (record.returns.as_mut().unwrap().resyncs, record.counts.excused) = (1, 40);
+    let text = render(&record, Path::new("results/x"), Look::default());
+    assert!(text.contains("missed; 1 resyncs, which let members off 40 deliveries\n"), "{text}");
+}
+
+#[test]
+fn a_record_from_before_absences_is_read_and_says_nothing_of_them() {
+    let record = finished(&Judgement::default(), false);
+    let mut json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("returns").is_some());
+    assert!(json["counts"].as_object_mut().unwrap().remove("excused").is_some());
+    for class in json["classes"].as_array_mut().unwrap() {
+        assert!(class.as_object_mut().unwrap().remove("periods").is_some());
+    }
+    let older = Record::from_json(&json.to_string()).unwrap();
+    let text = render(&older, Path::new("x"), Look::default());
+    assert!(!text.contains("away") && !text.contains("period"), "{text}");
 }
 
 #[test]

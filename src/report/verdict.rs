@@ -45,6 +45,8 @@ pub struct Evidence {
     pub members_overflowed: bool,
     /// Sessions that ended inside the run.
     pub sessions_lost: Noted,
+    /// Members that went away and were not attached again by the end.
+    pub not_back: u64,
     /// Refusals for another reason than their epoch, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Everything that the schedule and the retry rule asked for.
@@ -124,6 +126,10 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
         let first = evidence.sessions_lost.examples.first().map_or("", String::as_str);
         let count = evidence.sessions_lost.count;
         faults.push(format!("{count} sessions ended inside the run; the first: {first}"));
+    }
+    if evidence.not_back > 0 && evidence.server_lost.is_none() {
+        faults
+            .push(format!("{} members that went away were not back by the end", evidence.not_back));
     }
     let refused: u64 = evidence.refused.values().sum();
     if refused as f64 > evidence.called_for as f64 * REFUSED_SHARE_MAX {
@@ -261,6 +267,11 @@ mod tests {
         assert_eq!(verdict.status, Status::Invalid);
         assert!(verdict.reasons[0].contains("501 of 10000 refused"), "{verdict:?}");
         assert!(verdict.reasons[0].contains("busy, not_member"), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_member_that_never_came_back_makes_a_run_invalid() {
+        check(|e| e.not_back = 3, Status::Invalid, "3 members that went away were not back");
     }
 
     #[test]

@@ -6,12 +6,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::timings::Timings;
 use crate::process::Usage;
 use crate::wire::{Counter, Counters};
 
 /// One shard's latest values.
 #[derive(Debug)]
-struct Published([AtomicU64; Counter::COUNT]);
+struct Published {
+    counters: [AtomicU64; Counter::COUNT],
+    timings: [AtomicU64; Timings::CELLS],
+}
 
 /// All shards' latest values.
 #[derive(Clone, Debug)]
@@ -20,16 +24,35 @@ pub(super) struct Board(Arc<[Published]>);
 impl Board {
     /// All zero.
     pub(super) fn new(shards: u16) -> Self {
-        let zero = || Published(std::array::from_fn(|_| AtomicU64::new(0)));
+        let zero = || Published {
+            counters: std::array::from_fn(|_| AtomicU64::new(0)),
+            timings: std::array::from_fn(|_| AtomicU64::new(0)),
+        };
         Self((0..shards).map(|_| zero()).collect())
     }
 
     /// Stores a shard's values.
-    pub(super) fn publish(&self, shard: u16, counters: &Counters) {
+    pub(super) fn publish(&self, shard: u16, counters: &Counters, timings: &Timings) {
         let published = &self.0[usize::from(shard)];
         for (counter, value) in counters.iter() {
-            published.0[counter.index()].store(value, Ordering::Relaxed);
+            published.counters[counter.index()].store(value, Ordering::Relaxed);
         }
+        for (cell, value) in published.timings.iter().zip(timings.cells()) {
+            cell.store(*value, Ordering::Relaxed);
+        }
+    }
+
+    /// Each shard's latest values, by index. A value may be newer than the one before it.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (Counters, Timings)> {
+        self.0.iter().map(|published| {
+            let mut counters = Counters::default();
+            for &counter in Counter::ALL {
+                let value = &published.counters[counter.index()];
+                counters.set(counter, value.load(Ordering::Relaxed));
+            }
+            let cells = std::array::from_fn(|at| published.timings[at].load(Ordering::Relaxed));
+            (counters, Timings::from_cells(cells))
+        })
     }
 
     /// The sums over all shards, with what only the process as a whole knows.
@@ -37,7 +60,7 @@ impl Board {
         let mut total = Counters::default();
         for &counter in Counter::ALL {
             let values =
-                self.0.iter().map(|shard| shard.0[counter.index()].load(Ordering::Relaxed));
+                self.0.iter().map(|shard| shard.counters[counter.index()].load(Ordering::Relaxed));
             let value = match counter {
                 Counter::SocketBufferBytes => values.min().unwrap_or(0),
                 _ => values.sum(),
@@ -66,7 +89,7 @@ mod tests {
             let mut counters = Counters::default();
             counters.set(Counter::Deliveries, 10);
             counters.set(Counter::SocketBufferBytes, buffer);
-            board.publish(shard, &counters);
+            board.publish(shard, &counters, &Timings::default());
         }
         let total = board.total(1);
         assert_eq!(total.get(Counter::Deliveries), 20);

@@ -13,13 +13,13 @@ use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
 use crate::delivery::{
-    DeviceId, Founding, GroupId, Input, Link, MessageId, Reject, Seq, Settings, Submission,
+    Check, DeviceId, Founding, GroupId, Input, Link, MessageId, Reject, Seq, Settings, Submission,
 };
-use crate::limits::{GROUPS_PER_SESSION_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
+use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
-    Counter, Delivery, GROUP_INFO_CHECK, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal,
-    Reply, Request, Token, submission,
+    Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
+    Token, submission,
 };
 
 impl Worker {
@@ -210,10 +210,10 @@ impl Worker {
                 tree,
             } => {
                 if group_info.as_ref().is_some_and(|info| !describes(info, &group, epoch)) {
-                    self.refuse(key, request, Reject::Invalid { check: GROUP_INFO_CHECK });
+                    self.refuse(key, request, Reject::Invalid { check: Check::GroupInfo.number() });
                     return Ok(());
                 }
-                let durability = durability.unwrap_or_default();
+                let durability = durability.unwrap_or(self.shared.durability);
                 let settings = Settings { durability, level };
                 let founding =
                     Box::new(Founding { group, epoch, settings, roster, group_info, tree });
@@ -283,7 +283,7 @@ impl Worker {
         let Some(peer) = self.sessions.get(key).and_then(|session| session.peer.as_ref()) else {
             return Ok(());
         };
-        if peer.audiences.len() >= GROUPS_PER_SESSION_MAX {
+        if peer.audiences.len() >= self.shared.limits.groups {
             self.counters.add(Counter::Rejected, 1);
             self.reply(key, &Reply::AttachRefused { group, reason: Reason::Busy });
             return Ok(());

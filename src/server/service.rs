@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::config::Config;
 use super::counters::Board;
+use super::logs::{self, Recovered};
 use super::mesh::{Mesh, Waker};
+use super::monitor::Monitor;
 use super::worker::{Shared, Worker};
 use crate::clock;
-use crate::engine::Engine;
 use crate::limits::SHARDS_MAX;
-use crate::log::{self, Memory};
+use crate::log::Error as LogError;
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
 
@@ -24,7 +26,7 @@ pub enum Error {
     Net(#[from] net::Error),
     /// The log refused.
     #[error(transparent)]
-    Log(#[from] log::Error),
+    Log(#[from] LogError),
     /// The system gave no thread or descriptor.
     #[error("cannot start a shard: {0}")]
     Start(#[from] std::io::Error),
@@ -39,43 +41,81 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     fingerprint: Fingerprint,
     socket_buffer_bytes: usize,
+    recovered: Recovered,
+    monitor: Monitor,
     stop: Arc<AtomicBool>,
     wakers: Vec<Arc<Waker>>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
 }
 
 impl Server {
-    /// Binds every shard's socket, then starts their threads. When this returns, it serves.
+    /// Binds every shard's socket, then starts their threads, each of which reads back its log. When
+    /// this returns, all of them have, and it serves.
     ///
     /// # Errors
     /// [`Error::Net`] when a port is taken or the certificate unusable, [`Error::Config`] for a
-    /// number of shards that cannot be, [`Error::Start`] when the system gives no thread.
+    /// number of shards that cannot be, [`Error::Start`] when the system gives no thread, [`Error::Log`] when a log cannot be read.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        if config.shards == 0 || usize::from(config.shards) > SHARDS_MAX {
+        let set = &config.settings.service;
+        if set.shards == 0 || usize::from(set.shards) > SHARDS_MAX {
             return Err(Error::Config(format!("shards must be 1 to {SHARDS_MAX}")));
         }
         config.identity.check()?;
-        let bounds = (0..config.shards)
-            .map(|shard| Ok(Bound::bind(shard_address(config.listen, shard)?)?))
+        if let Some(folder) = &config.settings.log.folder {
+            logs::check(folder, set.shards)?;
+        }
+        let bounds = (0..set.shards)
+            .map(|shard| Ok(Bound::bind(shard_address(set.listen, shard)?)?))
             .collect::<Result<Vec<_>, Error>>()?;
         let addresses = bounds.iter().map(Bound::address).collect::<Result<Vec<_>, _>>()?;
         let socket_buffer_bytes = bounds.iter().map(Bound::buffer_bytes).min().unwrap_or(0);
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Shared {
-            board: Board::new(config.shards),
+            board: Board::new(set.shards),
             token_key: config.token_key.clone(),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
+            drain: set.drain,
+            limits: config.settings.sessions.clone(),
+            durability: config.settings.log.durability,
             started: clock::now(),
+            started_unix: clock::unix(),
         };
+        let monitor = Monitor::new(shared.board.clone(), shared.started);
+        let (ready, recoveries) = sync_channel(bounds.len());
         let mut wakers = Vec::new();
         let mut threads = Vec::new();
-        for (bound, mesh) in bounds.into_iter().zip(Mesh::build(config.shards)?) {
+        for (bound, mesh) in bounds.into_iter().zip(Mesh::build(set.shards)?) {
             wakers.push(mesh.waker());
-            threads.push(spawn(config, bound, mesh, shared.clone())?);
+            threads.push(spawn(config, bound, mesh, shared.clone(), ready.clone())?);
         }
-        let fingerprint = config.identity.fingerprint();
-        Ok(Self { addresses, fingerprint, socket_buffer_bytes, stop, wakers, threads })
+        drop(ready);
+        // Each tells once, unless it fails: then the others are told to stop, and it says why.
+        let recovered: Vec<Recovered> = recoveries.iter().collect();
+        let (fingerprint, failed) =
+            (config.identity.fingerprint(), recovered.len() < threads.len());
+        let recovered = sum(&recovered);
+        let server = Self {
+            addresses,
+            fingerprint,
+            socket_buffer_bytes,
+            recovered,
+            monitor,
+            stop,
+            wakers,
+            threads,
+        };
+        if failed {
+            server.stop()?;
+            unreachable!("a shard that does not start fails");
+        }
+        Ok(server)
+    }
+
+    /// What was found in the logs of all shards.
+    #[must_use]
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
     }
 
     /// The UDP address of each shard, by index.
@@ -94,6 +134,12 @@ impl Server {
     #[must_use]
     pub fn socket_buffer_bytes(&self) -> usize {
         self.socket_buffer_bytes
+    }
+
+    /// What reads the shards' counters while they run, and afterwards their last.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// Whether every shard still runs.
@@ -127,18 +173,34 @@ fn spawn(
     bound: Bound,
     mesh: Mesh,
     shared: Shared,
+    ready: SyncSender<Recovered>,
 ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
     let shard = usize::from(mesh.own());
-    let core = config.first_core.map(|first| first + shard);
-    let (identity, policy) = (Arc::clone(&config.identity), config.policy);
+    let core = config.settings.service.first_core.map(|first| first + shard);
+    let (identity, policy) = (Arc::clone(&config.identity), config.settings.policy());
+    let log = config.settings.log.clone();
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
         if let Some(core) = core {
             // A machine with fewer cores leaves the thread where it is.
             process::pin_to_core(core);
         }
         let driver = Driver::server(bound, &identity)?;
-        let engine = Engine::new(policy, Memory::default());
+        let place = (mesh.own(), mesh.shards());
+        let (engine, recovered) =
+            logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
+        // Whoever waits for it has given up only if the process is about to end.
+        ready.send(recovered).ok();
+        drop(ready);
         Worker::new(driver, engine, mesh, shared).run()
+    })
+}
+
+fn sum(recovered: &[Recovered]) -> Recovered {
+    recovered.iter().fold(Recovered::default(), |sum, one| Recovered {
+        records: sum.records + one.records,
+        bytes: sum.bytes + one.bytes,
+        torn_bytes: sum.torn_bytes + one.torn_bytes,
+        groups: sum.groups + one.groups,
     })
 }
 

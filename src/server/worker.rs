@@ -13,12 +13,12 @@ use super::counters::Board;
 use super::mesh::{Mesh, Post};
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
+use super::settings;
+use super::timings::{Timing, Timings};
 use crate::clock;
 use crate::delivery::joining::Ask;
-use crate::delivery::{GroupId, Input};
+use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
-use crate::limits::{DRAIN_MAX, HELLO_MAX};
-use crate::log::Memory;
 use crate::net::{ConnectionId, Driver};
 use crate::wire::{Counter, Counters, Refusal, TokenKey};
 
@@ -38,18 +38,27 @@ pub(super) struct Shared {
     pub(super) token_key: TokenKey,
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
+    /// How long stopping may take.
+    pub(super) drain: Duration,
+    /// What a client may take for itself.
+    pub(super) limits: settings::Sessions,
+    /// What a group's messages survive if its creator does not say.
+    pub(super) durability: Durability,
     pub(super) started: Instant,
+    /// When that was, since the Unix epoch: what is kept across starts counts from there.
+    pub(super) started_unix: Duration,
 }
 
 /// Everything one shard owns.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) driver: Driver,
-    pub(super) engine: Engine<Memory>,
+    pub(super) engine: Engine,
     pub(super) mesh: Mesh,
     pub(super) sessions: Sessions,
     pub(super) audiences: Audiences,
     pub(super) counters: Counters,
+    pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
     /// Sessions with answers to send; each once.
@@ -73,7 +82,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A shard ready to run.
-    pub(super) fn new(driver: Driver, engine: Engine<Memory>, mesh: Mesh, shared: Shared) -> Self {
+    pub(super) fn new(driver: Driver, engine: Engine, mesh: Mesh, shared: Shared) -> Self {
         let started = shared.started;
         Self {
             driver,
@@ -82,6 +91,7 @@ impl Worker {
             sessions: Sessions::default(),
             audiences: Audiences::default(),
             counters: Counters::default(),
+            timings: Timings::default(),
             shared,
             started,
             replying: Vec::new(),
@@ -97,24 +107,30 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop and what was accepted has been taken, or for [`DRAIN_MAX`] more.
+    /// Runs until told to stop and what was accepted has been taken, or for as long as
+    /// stopping may take.
     ///
     /// # Errors
     /// When the socket or the log fails: this shard can serve nobody any more.
     pub(super) fn run(mut self) -> Result<(), Error> {
         let mut deadline = None;
+        let mut working_since = None;
         loop {
             let now = clock::now();
+            if let Some(since) = working_since {
+                self.timings.record(Timing::Turn, now.saturating_duration_since(since));
+            }
             let busy = self.turn(now)?;
+            working_since = busy.then_some(now);
             if self.shared.stop.load(Ordering::Relaxed) {
                 self.stopping = true;
-                let deadline = *deadline.get_or_insert(now + DRAIN_MAX);
+                let deadline = *deadline.get_or_insert(now + self.shared.drain);
                 if now >= deadline || !(busy || self.owes_anything()) {
                     return self.linger();
                 }
             }
             if !busy {
-                self.sleep(now);
+                self.sleep(now)?;
             }
         }
     }
@@ -155,6 +171,11 @@ impl Worker {
         Ok(work > 0 || self.driver.is_busy() || more)
     }
 
+    /// Time since the Unix epoch, by the clock as it stood when the server started.
+    fn unix(&self, now: Instant) -> Duration {
+        self.shared.started_unix + now.saturating_duration_since(self.started)
+    }
+
     /// Hands an input to the shard that owns its group.
     pub(super) fn submit_input(
         &mut self,
@@ -163,7 +184,7 @@ impl Worker {
         input: Input,
     ) -> Result<(), Error> {
         if shard == self.mesh.own() {
-            self.engine.handle(now.saturating_duration_since(self.started), input)?;
+            self.engine.handle(self.unix(now), input)?;
         } else {
             self.mesh.post(shard, Post::Input(input));
         }
@@ -180,18 +201,27 @@ impl Worker {
         Ok(())
     }
 
-    fn sleep(&mut self, now: Instant) {
+    fn sleep(&mut self, now: Instant) -> Result<(), Error> {
         self.publish();
         if !self.mesh.may_sleep() {
-            return;
+            return Ok(());
+        }
+        // A sync that ended before sleep was announced has woken nobody.
+        self.engine.sync()?;
+        if self.engine.may_release() {
+            self.mesh.awake();
+            return Ok(());
         }
         // Looked at once more after announcing sleep: stopping wakes only who sleeps.
         let stopping = self.shared.stop.load(Ordering::Relaxed);
         let tick = if stopping { now + Duration::from_millis(5) } else { self.housekeeping_next };
-        let deadline = self.engine.deadline().map(|deadline| self.started + deadline);
+        let deadline = self.engine.deadline();
+        let deadline = deadline
+            .map(|deadline| self.started + deadline.saturating_sub(self.shared.started_unix));
         let until = deadline.map_or(tick, |deadline| deadline.min(tick));
         self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
         self.mesh.awake();
+        Ok(())
     }
 
     fn keep_house(&mut self, now: Instant) {
@@ -203,7 +233,7 @@ impl Worker {
             return;
         }
         self.housekeeping_next = now + HOUSEKEEPING;
-        self.engine.tick(now.saturating_duration_since(self.started));
+        self.engine.tick(self.unix(now));
         self.close_stalled(now);
         while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
             if deadline > now {
@@ -221,7 +251,7 @@ impl Worker {
 
     /// A connection has to authenticate a session from now on.
     pub(super) fn expect_hello(&mut self, now: Instant, connection: ConnectionId) {
-        self.unauthenticated.push_back((now + HELLO_MAX, connection));
+        self.unauthenticated.push_back((now + self.shared.limits.hello, connection));
     }
 
     /// Closes a connection at the end of the turn and counts why.
@@ -259,16 +289,17 @@ impl Worker {
             (Counter::SendWouldBlock, driver.socket.send_would_block),
             (Counter::Wakeups, driver.wakeups),
             (Counter::Handshakes, driver.handshakes),
+            (Counter::HandshakesResumed, driver.resumed),
             (Counter::SocketBufferBytes, buffer),
         ] {
             self.counters.set(counter, value);
         }
-        self.shared.board.publish(self.mesh.own(), &self.counters);
+        self.shared.board.publish(self.mesh.own(), &self.counters, &self.timings);
     }
 
     /// Whether anything accepted has not been handed to a recipient or its sender yet.
     fn owes_anything(&self) -> bool {
-        self.engine.held() > 0
+        !self.engine.is_settled()
             || self.driver.is_behind()
             || self.sessions.iter().any(|session| {
                 let peer = session.peer.as_ref();

@@ -32,8 +32,11 @@ impl Hall {
         let identity = Identity::self_signed().expect("a certificate can be made");
         let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
         let server = Driver::server(bound, &identity).expect("the certificate can be served");
-        let trust =
-            Trust { fingerprint: identity.fingerprint(), key_exchange: KeyExchange::X25519 };
+        let trust = Trust {
+            fingerprint: identity.fingerprint(),
+            key_exchange: KeyExchange::X25519,
+            resumption: false,
+        };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 1, trust).expect("a port is free");
         let audience = Audience::new(Seq(1), LIMITS);
         let mut hall = Self { server, client, streams: Vec::new(), audience };

@@ -127,8 +127,13 @@ fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         assert!(series.response.count() > 0, "{name}: nothing of {class_name} was accepted");
         assert!(series.fanout_member.count() > 0, "{name}: nothing of {class_name} came");
         let ordered = series.response.count() * u64::from(class.members);
-        assert_eq!(series.fanout_member.count(), ordered, "{name}: {class_name}");
+        let gone = class.away_members().len() as u64;
+        let of_those_present = ordered - series.response.count() * gone..=ordered;
+        let members = series.fanout_member.count();
+        assert!(of_those_present.contains(&members), "{name}: {class_name}: {members}");
+        assert!(gone > 0 || members == ordered, "{name}: {class_name}: {members} of {ordered}");
     }
+    check_returns(name, scenario, outcome);
     if scenario.groups.iter().any(|class| class.source == Source::Live) {
         assert!(counts.rejected_wrong_epoch > 0, "{name}: a race without a loser is none");
     }
@@ -138,6 +143,25 @@ fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         |reason: &String| reason.starts_with("the generator was late") || reason.contains("Little");
     assert!(verdict.reasons.iter().all(of_the_machine), "{name}: {verdict:?}");
     assert_ne!(verdict.status, Status::Violated, "{name}");
+}
+
+/// Whoever went away is back, has everything, and paid what its scenario says.
+fn check_returns(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let going = |class: &&Class| class.away.is_some();
+    let count = |class: &Class| u64::from(class.count) * class.away_members().len() as u64;
+    let gone: u64 = scenario.groups.iter().filter(going).map(count).sum();
+    let Some(returns) = &outcome.returns else { return assert_eq!(gone, 0, "{name}") };
+    assert_eq!((returns.away, returns.back, returns.caught_up), (gone, gone, gone), "{name}");
+    assert_eq!((returns.resyncs, outcome.judgement.counts.excused), (0, 0), "{name}");
+    let timed = [&returns.lateness, &returns.reconnect, &returns.catch_up];
+    assert!(timed.iter().all(|series| series.count() == gone), "{name}: {timed:?}");
+    let resuming = |class: &&Class| class.away.is_some_and(|away| away.resumption);
+    let resumed: u64 = scenario.groups.iter().filter(resuming).map(count).sum();
+    assert_eq!(returns.resumed, resumed, "{name}");
+    for series in &outcome.recorder.classes {
+        let of_periods: u64 = series.periods.iter().map(|of| of.response.count()).sum();
+        assert_eq!(of_periods, series.response.count(), "{name}");
+    }
 }
 
 fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {

@@ -1,17 +1,18 @@
 //! What the service counts about itself, in the order in which a Stats reply lists it.
 //!
 //! The list only grows, at its end: an older reader ignores what it does not know, a newer one
-//! reads zero for what an older service does not count. Called by `server`, which counts, and by
-//! `load`, which charges the difference of two readings to a run.
+//! reads zero for what an older service does not count. Called by `server`, which counts, by
+//! `operation`, which shows them, and by `load`, which charges the difference of two readings to a
+//! run.
 
 macro_rules! counters {
-    ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
-        /// One number that the service keeps. Unless its name says otherwise it counts since the
-        /// service started and never falls.
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// One number that the service keeps. Unless its documentation ends with "A level." it
+        /// counts since the service started and never falls.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(usize)]
         pub enum Counter {
-            $($(#[$doc])+ $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl Counter {
@@ -24,6 +25,14 @@ macro_rules! counters {
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it counts, as this enum's documentation says it.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
         }
@@ -39,9 +48,9 @@ counters! {
     CpuSystemUs = "cpu_system_us",
     /// Resident memory now, bytes. A level.
     RssBytes = "rss_bytes",
-    /// Most resident memory so far, bytes.
+    /// Most resident memory so far, bytes. A level.
     RssPeakBytes = "rss_peak_bytes",
-    /// Process id: two readings of different processes do not make a difference.
+    /// Process id: two readings of different processes do not make a difference. A level.
     Pid = "pid",
     /// QUIC connections open now. A level.
     Connections = "connections",
@@ -85,6 +94,8 @@ counters! {
     SendWouldBlock = "send_would_block",
     /// Kernel buffer of one socket as the kernel granted it, bytes. A level.
     SocketBufferBytes = "socket_buffer_bytes",
+    /// TLS handshakes that a session ticket made cheaper.
+    HandshakesResumed = "handshakes_resumed",
     /// KeyPackages published, those of last resort too.
     KeyPackagesPublished = "key_packages_published",
     /// KeyPackages handed out.
@@ -102,6 +113,26 @@ counters! {
 impl Counter {
     /// How many counters there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// Whether it can fall, and says nothing by its difference.
+    #[must_use]
+    pub fn is_level(self) -> bool {
+        self.help().ends_with("A level.")
+    }
+
+    /// Whether it is of the process as a whole and not of a shard.
+    #[must_use]
+    pub fn is_of_process(self) -> bool {
+        matches!(
+            self,
+            Self::UptimeUs
+                | Self::CpuUserUs
+                | Self::CpuSystemUs
+                | Self::RssBytes
+                | Self::RssPeakBytes
+                | Self::Pid
+        )
+    }
 
     /// Its place in the Stats reply, from 0.
     #[must_use]
@@ -141,5 +172,31 @@ impl Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self([0; Counter::COUNT])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_says_what_it_counts_in_one_line() {
+        for counter in Counter::ALL {
+            let help = counter.help();
+            assert!(help.ends_with('.') && !help.contains(['\n', '\\']), "{help}");
+        }
+        assert_eq!(Counter::Wakeups.help(), "Returns from waiting for readiness.");
+    }
+
+    #[test]
+    fn what_can_fall_is_a_level_and_nothing_else_is() {
+        let levels: Vec<&str> =
+            Counter::ALL.iter().filter(|one| one.is_level()).map(|one| one.name()).collect();
+        for level in ["rss_bytes", "rss_peak_bytes", "pid", "connections", "sessions", "groups"] {
+            assert!(levels.contains(&level), "{level}");
+        }
+        for counter in [Counter::Deliveries, Counter::UptimeUs, Counter::DeliveryBytes] {
+            assert!(!counter.is_level(), "{}", counter.name());
+        }
     }
 }

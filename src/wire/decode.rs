@@ -290,12 +290,7 @@ fn durability(reader: &mut Reader<'_>) -> Result<Option<Durability>, Malformed> 
 
 fn level(reader: &mut Reader<'_>) -> Result<Level, Malformed> {
     let start = *reader;
-    match reader.u8()? {
-        0 => Ok(Level::Opaque),
-        1 => Ok(Level::Header),
-        2 => Ok(Level::Public),
-        _ => Err(start.malformed("unknown level")),
-    }
+    Level::from_number(reader.u8()?).ok_or_else(|| start.malformed("unknown level"))
 }
 
 /// A list of at most `most` devices.

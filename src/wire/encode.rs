@@ -12,7 +12,6 @@ use super::frame::{Delivery, Reply, Request};
 use crate::delivery::DeviceId;
 use crate::delivery::Durability;
 use crate::delivery::GroupId;
-use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
@@ -47,7 +46,7 @@ impl Request {
                     out.put_u64(epoch.0);
                     put_group(out, group);
                     out.put_u8(durability_code(*durability));
-                    out.put_u8(level_code(*level));
+                    out.put_u8(level.number());
                     put_devices(out, roster);
                     put_blob(out, group_info.as_ref());
                     put_blob(out, tree.as_ref());
@@ -290,14 +289,6 @@ fn durability_code(durability: Option<Durability>) -> u8 {
         None => 0,
         Some(Durability::None) => 1,
         Some(Durability::Wal) => 2,
-    }
-}
-
-fn level_code(level: Level) -> u8 {
-    match level {
-        Level::Opaque => 0,
-        Level::Header => 1,
-        Level::Public => 2,
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) const CONTENT_TYPE: &str = "unknown content type";
 pub(super) const PUBLIC_APPLICATION: &str = "application content in a PublicMessage";
 /// RFC 9420 §6.1 and §12.1.8: who is no member may send only one kind of handshake message.
 pub(super) const SENDER_CONTENT: &str = "content type that this sender may not send";
+/// A message without a handshake that lies open.
+pub(super) const HANDSHAKE: &str = "not a PublicMessage";
 /// A PublicMessage that ends after its content type.
 pub(super) const NO_CONTENT: &str = "PublicMessage without content";
 
@@ -164,6 +166,36 @@ pub fn group_bytes(bytes: &[u8]) -> Option<&[u8]> {
         return None;
     }
     reader.vector().ok().filter(|id| GroupId::new(id).is_some())
+}
+
+/// The content type of a PublicMessage, and a reader at its content.
+#[inline]
+pub(super) fn handshake_content(bytes: &[u8]) -> Result<(Kind, Reader<'_>), Malformed> {
+    let mut reader = Reader::new(bytes);
+    if wire_format(&mut reader)? != PUBLIC_MESSAGE {
+        return Err(Malformed { offset: WIRE_FORMAT_OFFSET, what: HANDSHAKE });
+    }
+    let (header, _) = public(&mut reader)?;
+    Ok((header.kind, reader))
+}
+
+/// The wire formats of what comes with a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framed {
+    Welcome,
+    GroupInfo,
+    Other,
+}
+
+/// The wire format of a message, and a reader at what follows it.
+pub(super) fn framed(bytes: &[u8]) -> Result<(Framed, Reader<'_>), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let format = match wire_format(&mut reader)? {
+        WELCOME => Framed::Welcome,
+        GROUP_INFO => Framed::GroupInfo,
+        _ => Framed::Other,
+    };
+    Ok((format, reader))
 }
 
 /// Whether the message is of a wire format that a group's members submit; nothing after the wire

@@ -97,6 +97,12 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// What has been read since this reader was copied from `later`.
+    #[inline]
+    pub(super) fn upto(&self, later: &Self) -> &'a [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
+    }
+
     /// A vector whose content is read next; offsets stay those of the outermost reader.
     #[inline]
     pub(super) fn nested(&mut self) -> Result<Self, Malformed> {

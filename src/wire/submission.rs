@@ -9,17 +9,13 @@ use super::malformed::Malformed;
 use super::peek::{Peek, Sender, is_group_message, peek};
 use super::reason::Reason;
 use super::welcome::welcome;
+use crate::delivery::Check;
 use crate::delivery::Enclosed;
 use crate::delivery::Kind;
 use crate::delivery::MessageId;
 use crate::delivery::Reject;
 use crate::delivery::RosterChange;
 use crate::delivery::Submission;
-
-/// Number of the check of a GroupInfo that comes with a commit.
-pub const GROUP_INFO_CHECK: u8 = 15;
-/// Number of the check of a Welcome that comes with a commit.
-const WELCOME_CHECK: u8 = 16;
 
 /// Reads the header of `body` and puts the submission together. `body` is shared, not copied,
 /// unless something comes with it: a message that is kept must not hold that as long.
@@ -66,16 +62,16 @@ fn check_enclosed(header: Peek, enclosed: &Enclosed) -> Result<(), Reason> {
     else {
         return Err(Reason::Rejected(Reject::NotSubmittable));
     };
-    let invalid = |check| Reason::Rejected(Reject::Invalid { check });
+    let invalid = |check: Check| Reason::Rejected(Reject::Invalid { check: check.number() });
     if let Some(group_info) = &enclosed.group_info {
         match peek(group_info) {
             Ok(Peek::GroupInfo { group: of, epoch: describes, .. })
                 if of == group && describes == epoch.next() => {}
-            _ => return Err(invalid(GROUP_INFO_CHECK)),
+            _ => return Err(invalid(Check::GroupInfo)),
         }
     }
     if enclosed.welcome.as_ref().is_some_and(|message| welcome(message).is_err()) {
-        return Err(invalid(WELCOME_CHECK));
+        return Err(invalid(Check::Welcome));
     }
     Ok(())
 }

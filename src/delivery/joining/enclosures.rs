@@ -25,6 +25,17 @@ pub struct Parcel {
 #[derive(Debug, Default)]
 pub struct Enclosures(Option<Box<Kept>>);
 
+/// What a group keeps for those who join it, as plain values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedEnclosures {
+    /// The GroupInfo of the current epoch, an MLSMessage.
+    pub group_info: Option<Bytes>,
+    /// The ratchet tree of the current epoch.
+    pub tree: Option<Bytes>,
+    /// Welcomes on their way, oldest first.
+    pub outbox: Vec<Parcel>,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     /// Of the current epoch.
@@ -82,8 +93,25 @@ impl Enclosures {
         }
     }
 
+    /// Everything, to be kept elsewhere. Bytes are shared.
+    #[must_use]
+    pub fn save(&self) -> SavedEnclosures {
+        let Some(kept) = &self.0 else { return SavedEnclosures::default() };
+        let (group_info, tree) = (kept.group_info.clone(), kept.tree.clone());
+        SavedEnclosures { group_info, tree, outbox: kept.outbox.clone() }
+    }
+
+    /// As it was saved.
+    #[must_use]
+    pub fn restore(saved: SavedEnclosures) -> Self {
+        let SavedEnclosures { group_info, tree, outbox } = saved;
+        let mut restored = Self::new(group_info.as_ref(), tree.as_ref());
+        outbox.into_iter().for_each(|parcel| restored.post(parcel));
+        restored
+    }
+
     /// Puts a Welcome in the outbox.
-    pub fn post(&mut self, parcel: Parcel) {
+    fn post(&mut self, parcel: Parcel) {
         self.0.get_or_insert_default().outbox.push(parcel);
     }
 

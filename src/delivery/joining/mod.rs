@@ -32,7 +32,7 @@ mod tests;
 pub use allowance::Allowances;
 pub use devices::{Devices, SavedDevice};
 pub use directory::{Directory, Handed, HandedState, SavedShelf};
-pub use enclosures::{Enclosures, Parcel};
+pub use enclosures::{Enclosures, Parcel, SavedEnclosures};
 pub use mailbox::{Letter, Mailboxes};
 pub use nouns::{
     Ask, Deposit, Joiner, JoinerSecrets, KeyPackage, Record, Reference, Told, Welcome,

@@ -199,6 +199,22 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// The group whose state it is about; `None` if it is about a device's.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Self::Release { group, .. } | Self::Fetch { group, .. } => Some(group),
+            Self::Publish { .. }
+            | Self::Claim { .. }
+            | Self::Collect { .. }
+            | Self::Collected { .. }
+            | Self::Leave { .. }
+            | Self::Deposit { .. } => None,
+        }
+    }
+}
+
 /// A change of state. To be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {

@@ -33,12 +33,17 @@ pub struct Delivered {
     pub intended: Duration,
     /// Whether it counts in headlines.
     pub measured: bool,
-    /// No member had it before.
+    /// No member that was present had it before.
     pub first: bool,
-    /// With this one, 99 % of the members have it; true once, and for small groups with `last`.
+    /// With this one, 99 % of the members that were present have it; true once, and for small
+    /// groups with `last`.
     pub reached_p99: bool,
-    /// With this one, every member has it; true once.
+    /// With this one, every member that was present has it; true once. Never, if the last one that
+    /// lacked it went away without it.
     pub last: bool,
+    /// The member was away when it was ordered, or went away before it came: how long it took says
+    /// nothing of fan-out.
+    pub missed: bool,
 }
 
 /// How often what happened.
@@ -58,6 +63,8 @@ pub struct Counts {
     pub not_issued: u64,
     /// Deliveries that came, each once.
     pub deliveries: u64,
+    /// Deliveries that nobody expects: their members were away for longer than messages are kept.
+    pub excused: u64,
     /// Deliveries that should have come; set at the end.
     pub deliveries_expected: u64,
 }
@@ -82,6 +89,7 @@ impl Judgement {
         mine.late_replies += theirs.late_replies;
         mine.not_issued += theirs.not_issued;
         mine.deliveries += theirs.deliveries;
+        mine.excused += theirs.excused;
         mine.deliveries_expected += theirs.deliveries_expected;
         self.violations.merge(&other.violations);
     }

@@ -29,6 +29,8 @@ pub(super) struct Group {
     /// Skips beyond what is remembered.
     pub(super) skips_forgotten: u64,
     roster: u32,
+    /// Members of the roster that are away.
+    pub(super) absent: u32,
     /// Where the roster grew (true) or shrank, from that sequence number on.
     changes: Vec<(u64, bool)>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Member {
     pub(super) last: u64,
     /// Folded from everything it got; `None` after a violation, until it is given a new start.
     pub(super) chain: Option<u64>,
+    /// Messages from here on count it as present; `u64::MAX` while it is away.
+    pub(super) present_from: u64,
 }
 
 /// One place in the group's order.
@@ -53,6 +57,13 @@ pub(super) struct Slot {
     pub(super) measured: bool,
     pub(super) expected: u32,
     pub(super) delivered: u32,
+    /// Of the expected, those by members that were present when the message was first heard of and
+    /// have not gone since without it.
+    pub(super) awaited: u32,
+    /// Of the awaited, those that have come.
+    pub(super) came: u32,
+    /// It has been said that 99 % of the awaited have come, and that all have.
+    pub(super) told: (bool, bool),
     /// The chain of whoever got this far first.
     pub(super) chain: Option<u64>,
 }
@@ -80,7 +91,8 @@ pub(super) enum Arrival {
 impl Group {
     pub(super) fn new(members: u32, first: u64) -> Self {
         let first = first.max(1);
-        let start = Member { next: first, first, last: u64::MAX, chain: Some(0) };
+        let start =
+            Member { next: first, first, last: u64::MAX, chain: Some(0), present_from: first };
         Self {
             members: vec![start; usize::try_from(members).unwrap_or_default()],
             base: first,
@@ -124,6 +136,12 @@ impl Group {
         (Arrival::Taken, gap)
     }
 
+    /// Whether `member` was present when the message at `seq` was first heard of.
+    pub(super) fn is_present(&self, member: u32, seq: u64) -> bool {
+        let found = self.members.get(member as usize);
+        found.is_some_and(|found| seq >= found.present_from)
+    }
+
     /// Makes `member` skip everything before `seq`.
     pub(super) fn skip_to(&mut self, member: u32, seq: u64) -> Option<Example> {
         let found = self.member_mut(member)?;
@@ -152,7 +170,8 @@ impl Group {
         while self.entries.len() <= index {
             let grown = self.base + u64::try_from(self.entries.len()).ok()?;
             let expected = self.roster_at(grown);
-            self.entries.push_back(Slot { expected, ..Slot::default() });
+            let awaited = expected.saturating_sub(self.absent);
+            self.entries.push_back(Slot { expected, awaited, ..Slot::default() });
         }
         self.entries.get_mut(index)
     }
@@ -175,13 +194,13 @@ impl Group {
     /// `member` belongs from `first` on.
     pub(super) fn join(&mut self, member: u32, first: u64) {
         let index = usize::try_from(member).unwrap_or_default();
-        let start = Member { next: first, first, last: u64::MAX, chain: None };
-        let nobody = Member { next: 1, first: 1, last: 0, chain: None };
+        let start = Member { next: first, first, last: u64::MAX, chain: None, present_from: first };
+        let nobody = Member { next: 1, first: 1, last: 0, chain: None, present_from: 1 };
         if self.members.len() <= index {
             self.members.resize(index + 1, nobody);
         }
         self.members[index] = start;
-        self.change(first, true);
+        self.change(first, true, true);
     }
 
     /// `member` belongs up to `last`. Returns how many deliveries it got beyond that.
@@ -189,7 +208,10 @@ impl Group {
         let Some(found) = self.member_mut(member) else { return 0 };
         let beyond = found.next.saturating_sub(last.saturating_add(1));
         found.last = last;
-        self.change(last.saturating_add(1), false);
+        let was_present = found.present_from != u64::MAX;
+        found.present_from = found.present_from.min(last);
+        self.absent -= u32::from(!was_present);
+        self.change(last.saturating_add(1), false, was_present);
         beyond
     }
 
@@ -197,7 +219,8 @@ impl Group {
         self.members.get_mut(usize::try_from(member).ok()?)
     }
 
-    fn change(&mut self, from: u64, grows: bool) {
+    /// The roster changes by one from `from` on, whose deliveries are awaited or not.
+    fn change(&mut self, from: u64, grows: bool, awaited: bool) {
         let step = |count: u32| {
             if grows { count.saturating_add(1) } else { count.saturating_sub(1) }
         };
@@ -206,6 +229,9 @@ impl Group {
         for (seq, slot) in (self.base..).zip(&mut self.entries) {
             if seq >= from {
                 slot.expected = step(slot.expected);
+                if awaited {
+                    slot.awaited = step(slot.awaited);
+                }
             }
         }
     }

@@ -192,6 +192,7 @@ impl Oracle {
             return None;
         };
         let (arrival, wrong) = found.arrive(member, seq.0);
+        let present = found.is_present(member, seq.0);
         if let Some(example) = wrong {
             self.violations.add(about(example));
         }
@@ -201,6 +202,7 @@ impl Oracle {
         self.counts.deliveries += 1;
         let slot = found.slot(seq.0)?;
         slot.delivered += 1;
+        slot.came += u32::from(present);
         let bound = slot.attempt;
         let verdict = match (attempt, bound) {
             (Some(attempt), Some(bound)) if attempt == bound => Ok(attempt),
@@ -264,6 +266,7 @@ impl Oracle {
         let found = group_mut(&mut self.groups, group).ok_or(lost)?;
         let in_order = found.members[member as usize].next == seq + 1;
         let before = found.members[member as usize].chain.filter(|_| in_order);
+        let present = found.is_present(member, seq);
         let slot = found.slot(seq).ok_or(lost)?;
         if slot.digest != digest {
             return Err(Example::new(ViolationKind::Corrupted, "not the bytes submitted"));
@@ -275,7 +278,8 @@ impl Oracle {
             return Err(Example::new(ViolationKind::Disagreement, "histories differ before this"));
         }
         slot.chain = slot.chain.or(chain);
-        let (chain, delivered) = (slot.chain, progress(slot, attempt));
+        let delivered = progress(slot, attempt, present);
+        let chain = slot.chain;
         if in_order {
             found.members[member as usize].chain = chain;
         }
@@ -391,7 +395,7 @@ impl Oracle {
         }
     }
 
-    fn forget(&mut self, group: u32) {
+    pub(super) fn forget(&mut self, group: u32) {
         let Some(found) = group_mut(&mut self.groups, group) else { return };
         let (open, states) = (&mut self.open, &self.states);
         found.forget_complete(|attempt| {
@@ -431,19 +435,25 @@ impl Oracle {
     }
 }
 
-fn group_mut(groups: &mut [Option<Group>], group: u32) -> Option<&mut Group> {
+pub(super) fn group_mut(groups: &mut [Option<Group>], group: u32) -> Option<&mut Group> {
     groups.get_mut(usize::try_from(group).ok()?)?.as_mut()
 }
 
-/// What the delivery just counted in `slot` means for its message.
-fn progress(slot: &Slot, attempt: u64) -> Delivered {
-    let p99 = (u64::from(slot.expected) * 99).div_ceil(100);
+/// What the delivery just counted in `slot`, to a member that was present or not, means for its
+/// message.
+fn progress(slot: &mut Slot, attempt: u64, present: bool) -> Delivered {
+    let p99 = (u64::from(slot.awaited) * 99).div_ceil(100);
+    let (told_p99, told_last) = slot.told;
+    let reached_p99 = present && !told_p99 && u64::from(slot.came) >= p99;
+    let last = present && !told_last && slot.came >= slot.awaited;
+    slot.told = (told_p99 || reached_p99, told_last || last);
     Delivered {
         attempt,
         intended: slot.intended,
         measured: slot.measured,
-        first: slot.delivered == 1,
-        reached_p99: u64::from(slot.delivered) == p99,
-        last: slot.delivered == slot.expected,
+        first: present && slot.came == 1,
+        reached_p99,
+        last,
+        missed: !present,
     }
 }

@@ -6,12 +6,15 @@
 //! and hears; deliveries may come before the reply to what they deliver. Everyone on the roster
 //! gets every message, its sender too. What it finds is merged over workers.
 
+mod absence;
 mod account;
 mod finish;
 mod group;
 mod judge;
 mod violations;
 
+#[cfg(test)]
+mod away;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub(super) enum Event {
     TimeOut(u64),
     NotIssue(u64),
     Deliver { group: u32, member: u32, seq: u64, attempt: Option<u64>, digest: u64 },
+    Depart { group: u32, member: u32 },
+    Return { group: u32, member: u32, head: u64 },
+    Excuse { group: u32, member: u32, next: u64 },
 }
 
 /// What a run was like: everything a worker saw, in order.
@@ -53,6 +56,13 @@ impl Run {
                 Event::NotIssue(attempt) => oracle.not_issued(attempt),
                 Event::Deliver { group, member, seq, attempt, digest } => {
                     delivered.extend(oracle.delivered(group, member, Seq(seq), attempt, digest));
+                }
+                Event::Depart { group, member } => oracle.departed(group, member),
+                Event::Return { group, member, head } => {
+                    oracle.returned(group, member, Seq(head));
+                }
+                Event::Excuse { group, member, next } => {
+                    oracle.excused(group, member, Seq(next));
                 }
             }
         }

@@ -18,7 +18,10 @@ members = 8
 rate = "20/s"
 "#;
 
-fn with(line: &str) -> Result<Scenario, ScenarioError> {
+/// Seven of eight, and of any other number nearly as many.
+const AWAY: &str = "away = { members = \"90%\", from = \"1s\", for = \"500ms\", over = \"500ms\" }";
+
+fn with(line: &str) -> Result<Scenario, Mistake> {
     Scenario::parse(&format!("{GOOD}{line}\n"), "t.toml")
 }
 
@@ -101,6 +104,28 @@ fn fields_that_contradict_each_other_are_refused_by_name() {
 }
 
 #[test]
+fn members_that_go_away_leave_those_that_send_and_are_back_in_time() {
+    let away = "away = { members = \"25%\", from = \"500ms\", for = \"1s\" }";
+    let class = with(away).unwrap().groups.remove(0);
+    let granted = class.away.unwrap();
+    assert_eq!((class.away_members(), class.senders), (6..8, 6));
+    assert_eq!(
+        (granted.over, granted.resumption, granted.may_resync),
+        (Duration::ZERO, true, false)
+    );
+    let most = away.replace("25%", "99%");
+    assert_eq!(with(&most).unwrap().groups[0].senders, 1, "a default gives way");
+    check(&away.replace("25%", "10%"), "groups[0].away.members", "of 8 members that is nobody");
+    check(&format!("senders = 7\n{away}"), "groups[0].away.members", "the first 7 send");
+    check(&format!("{away}\nconnections = \"shared:2\""), "groups[0].connections", "of their own");
+    let late = away.replace("1s\"", "1s\", over = \"600ms\"");
+    check(&late, "groups[0].away", "back 2.1s into the measured window, which is 2s long");
+    let resync = away.replace(" }", ", may_resync = true }");
+    check(&format!("senders = 6\n{resync}"), "groups[0].away.may_resync", "real member");
+    assert!(with(&format!("senders = 4\n{resync}")).unwrap().groups[0].away.unwrap().may_resync);
+}
+
+#[test]
 fn a_total_over_its_bound_is_blamed_on_the_class_that_crosses_it() {
     let more = "[[groups]]\nname = \"b\"\ncount = 200000\nmembers = 100\nrate = \"1/s\"";
     let error = with(more).unwrap_err();
@@ -146,7 +171,8 @@ fn line_ends_do_not_change_the_hash_and_a_word_does() {
 
 #[test]
 fn the_small_version_of_a_large_scenario_agrees_with_itself() {
-    for line in ["", "source = \"live\"\nracers = 8", "source = \"synthetic\"", "senders = 7"] {
+    for line in ["", "source = \"live\"\nracers = 8", "source = \"synthetic\"", "senders = 7", AWAY]
+    {
         let text = format!("{GOOD}{line}\n").replace("count = 3", "count = 40");
         let mut scenario = Scenario::parse(&text, "t").unwrap();
         for members in [8, 30, 5000] {
@@ -220,18 +246,19 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("durations.", GOOD.replace("durations = {", "durations = { x = 1,")),
         ("server.", server),
         ("", format!("{GOOD}x = 1\n")),
+        ("away.", format!("{GOOD}away = {{ x = 1 }}\n")),
     ];
     let mut count = 0;
     for (prefix, text) in sections {
         for field in fields_of(&text) {
             count += 1;
-            if ["durations", "server", "groups"].contains(&field.as_str()) {
+            if ["durations", "server", "groups", "away"].contains(&field.as_str()) {
                 continue;
             }
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 7 + 3 + 1 + 15, "the four tables of the format");
+    assert_eq!(count, 7 + 3 + 1 + 16 + 6, "the five tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::come_and_go::Attached;
 use super::issue::{AT_END, AT_START, IDLE};
 use super::{Sample, Worker};
 use crate::delivery::{Epoch, Kind, MessageId, Reject, Seq};
@@ -19,8 +20,17 @@ impl Worker<'_> {
             Reply::Accepted { id, seq, epoch } => self.on_accepted(id, seq, epoch),
             Reply::Rejected { id, reason } => self.on_rejected(id, reason),
             Reply::Stats { request, counters } => self.on_counters(request, counters),
+            Reply::Attached { group, next, head, resync, .. } => {
+                self.on_attached(session, &Attached { group, next, head, resync });
+            }
+            Reply::AttachRefused { reason, .. } => {
+                let reason = name(reason);
+                self.sessions_lost.note(|| format!("session {session}: not attached: {reason}"));
+                self.returns.lost(session);
+            }
             Reply::Refused { code } => {
                 self.sessions_lost.note(|| format!("session {session}: refused: {code}"));
+                self.returns.lost(session);
             }
             _ => {}
         }
@@ -97,12 +107,16 @@ impl Worker<'_> {
                 let known = attempt.filter(|_| own_group);
                 let digest = xxh3_64(&body);
                 let found = self.oracle.delivered(group, member, seq, known, digest);
+                self.on_progress(session, (group, member));
                 let Some(found) = found else { return };
                 let class = self.groups[group as usize].class;
                 self.recorder.delivered(class, &found, body.len(), at);
                 self.pass_on((group, member), found.attempt, body);
             }
-            Delivery::Resync { next, .. } => self.oracle.resynced(group, member, next),
+            Delivery::Resync { next, .. } => {
+                self.on_resync((group, member), next);
+                self.on_progress(session, (group, member));
+            }
             Delivery::For { .. } | Delivery::Welcome { .. } | Delivery::LowKeyPackages { .. } => {}
         }
     }

@@ -4,6 +4,7 @@
 //! the next send; when nothing is due it sleeps until something is. It knows what is true only
 //! through the oracle and what was fast only through the recorder. Called by [`mod@super::run`].
 
+mod come_and_go;
 mod flights;
 mod hear;
 mod issue;
@@ -16,13 +17,17 @@ use flights::Flights;
 use issue::IDLE;
 use races::Race;
 
+use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
 use super::noted::Noted;
 use super::occupancy::Occupancy;
 use super::oracle::{Judgement, Oracle};
+use super::periods::Periods;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
+use super::returns::Returns;
 use super::scenario::Source;
+use super::target::Target;
 use super::traffic::Plan;
 use super::verify::Inboxes;
 use crate::clock;
@@ -85,6 +90,7 @@ pub(super) struct Brought {
     pub(super) live_messages: u64,
     pub(super) refusals: BTreeMap<&'static str, u64>,
     pub(super) held: u64,
+    pub(super) returns: Option<Returns>,
     pub(super) idle: Option<Counters>,
     pub(super) first: Option<Sample>,
     pub(super) last: Option<Sample>,
@@ -118,6 +124,7 @@ struct GroupState {
 /// Everything the worker's thread owns.
 pub(super) struct Worker<'a> {
     plan: &'a Plan,
+    target: &'a Target,
     client: Client,
     operator: SessionNumber,
     seats: Vec<Seat>,
@@ -135,6 +142,10 @@ pub(super) struct Worker<'a> {
     /// The group and racer of each attempt beyond the schedule.
     race_attempts: Vec<(u32, u32)>,
     called_for: u64,
+    timetable: Timetable,
+    /// How many moves of the timetable have been made.
+    moved: usize,
+    returns: Returns,
     live_messages: u64,
     /// Refusals by reason.
     refusals: BTreeMap<&'static str, u64>,
@@ -157,7 +168,7 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// When the system gives no thread for live members.
     pub(super) fn new(
-        plan: &'a Plan,
+        (plan, target): (&'a Plan, &'a Target),
         (live, threads): (BTreeMap<Seat, crate::mls::LiveMember>, usize),
         (client, operator): (Client, SessionNumber),
         nonce: [u8; 8],
@@ -180,14 +191,20 @@ impl<'a> Worker<'a> {
             Some(Racers::start(live, threads, racing)?)
         };
         let scenario = &plan.scenario;
+        let mut recorder =
+            Recorder::new(scenario.groups.len(), scenario.warm_up..scenario.offered());
+        if let Some(periods) = Periods::of(scenario) {
+            recorder.keep_periods(periods);
+        }
         Ok(Self {
             plan,
+            target,
             client,
             operator,
             seats,
             groups,
             oracle,
-            recorder: Recorder::new(scenario.groups.len(), scenario.warm_up..scenario.offered()),
+            recorder,
             occupancy: Occupancy::over(scenario.warm_up, scenario.offered()),
             flights: Flights::new(OPERATION_TIMEOUT),
             racers,
@@ -198,6 +215,9 @@ impl<'a> Worker<'a> {
             held: 0,
             race_attempts: Vec::new(),
             called_for: 0,
+            timetable: Timetable::of(scenario, &plan.population),
+            moved: 0,
+            returns: Returns::default(),
             live_messages: 0,
             refusals: BTreeMap::new(),
             idle: None,
@@ -244,7 +264,7 @@ impl<'a> Worker<'a> {
         loop {
             let now = clock::now();
             let elapsed = now.saturating_duration_since(self.origin);
-            let issued = self.issue_due(elapsed);
+            let issued = self.issue_due(elapsed) + self.come_and_go(elapsed)?;
             if issued > 0 {
                 // What is due leaves before what has come is looked at.
                 self.client.transmit(clock::now())?;
@@ -285,6 +305,7 @@ impl<'a> Worker<'a> {
         if session == self.operator {
             self.server_lost = Some(lost.to_string());
         } else {
+            self.returns.lost(session);
             self.sessions_lost.note(|| format!("session {session}: {lost}"));
         }
     }
@@ -320,6 +341,8 @@ impl<'a> Worker<'a> {
     fn owes(&self) -> bool {
         self.next < self.plan.schedule.operations().len()
             || self.flights.len() > 0
+            || self.next_move().is_some()
+            || !self.returns.is_still()
             || self.groups.iter().any(GroupState::waits)
             || self.racers.as_ref().is_some_and(|racers| !racers.is_caught_up())
     }
@@ -335,7 +358,8 @@ impl<'a> Worker<'a> {
     fn sleep(&mut self) {
         let operations = self.plan.schedule.operations();
         let due = operations.get(self.next).map(|operation| operation.intended);
-        let until = due.map_or(self.look_next, |due| due.min(self.look_next));
+        let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
+        let until = [due, step].into_iter().flatten().fold(self.look_next, Duration::min);
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
         if let Some(racers) = &self.racers {
@@ -348,6 +372,7 @@ impl<'a> Worker<'a> {
         for attempt in self.flights.all() {
             self.oracle.timed_out(attempt);
         }
+        let returns = self.returned();
         let authenticators = self.racers.map_or_else(Authenticators::new, Racers::finish);
         let brought = Brought {
             recorder: self.recorder,
@@ -357,6 +382,7 @@ impl<'a> Worker<'a> {
             live_messages: self.live_messages,
             refusals: self.refusals,
             held: self.held,
+            returns,
             idle: self.idle,
             first: self.first,
             last: self.last,

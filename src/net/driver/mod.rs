@@ -27,8 +27,9 @@ use super::error::Error;
 use super::event::Event;
 use super::meter::Meters;
 use super::socket::{Bound, Socket, SocketCounters};
+use super::tickets::Resumed;
 use super::timers::Timers;
-use super::tls::{Identity, Trust};
+use super::tls::{ClientCrypto, Identity, Trust};
 use super::transport;
 use line::Line;
 
@@ -39,17 +40,26 @@ pub struct Counters {
     pub socket: SocketCounters,
     /// Handshakes completed.
     pub handshakes: u64,
+    /// Of them, those that a session ticket made cheaper.
+    pub resumed: u64,
     /// Connection attempts turned away because [`crate::limits::CONNECTIONS_MAX`] was reached.
     pub refused: u64,
     /// Times the owner slept and was woken.
     pub wakeups: u64,
 }
 
+/// How a client's connections begin.
+struct Dial {
+    first: ClientConfig,
+    again: ClientConfig,
+}
+
 /// Sockets, connections and timers of one thread.
 pub struct Driver {
     sockets: Vec<Socket>,
     endpoint: Endpoint,
-    client: Option<ClientConfig>,
+    dial: Option<Dial>,
+    resumed: Resumed,
     meters: Arc<Meters>,
     connections: Vec<Option<Connection>>,
     open: usize,
@@ -81,11 +91,13 @@ impl Driver {
     /// # Errors
     /// [`Error::Tls`] when the identity is unusable.
     pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
-        let mut config = ServerConfig::with_crypto(identity.crypto()?);
+        let (crypto, resumed) = identity.crypto()?;
+        let mut config = ServerConfig::with_crypto(crypto);
         let meters = Arc::new(Meters::default());
         config.transport_config(transport::server(Arc::clone(&meters)));
         config.migration(false);
-        Ok(Self::new(vec![Socket::new(bound)], Some(Arc::new(config)), None, meters))
+        let sockets = vec![Socket::new(bound)];
+        Ok(Self::new(sockets, Some(Arc::new(config)), None, resumed, meters))
     }
 
     /// A driver that connects from `sockets` sockets on `local`, one after another in turn.
@@ -93,26 +105,32 @@ impl Driver {
     /// # Errors
     /// [`Error::Bind`] when there are no ports, [`Error::Tls`].
     pub fn client(local: IpAddr, sockets: usize, trust: Trust) -> Result<Self, Error> {
-        let mut config = ClientConfig::new(trust.crypto()?);
+        let ClientCrypto { first, again, resumed } = trust.crypto()?;
         let meters = Arc::new(Meters::default());
-        config.transport_config(transport::client(Arc::clone(&meters)));
+        let [first, again] = [first, again].map(|crypto| {
+            let mut config = ClientConfig::new(crypto);
+            config.transport_config(transport::client(Arc::clone(&meters)));
+            config
+        });
         let sockets = (0..sockets.max(1))
             .map(|_| Bound::bind(SocketAddr::new(local, 0)).map(Socket::new))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::new(sockets, None, Some(config), meters))
+        Ok(Self::new(sockets, None, Some(Dial { first, again }), resumed, meters))
     }
 
     fn new(
         sockets: Vec<Socket>,
         server: Option<Arc<ServerConfig>>,
-        client: Option<ClientConfig>,
+        dial: Option<Dial>,
+        resumed: Resumed,
         meters: Arc<Meters>,
     ) -> Self {
         let endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), server, false, None);
         Self {
             sockets,
             endpoint,
-            client,
+            dial,
+            resumed,
             meters,
             connections: Vec::new(),
             open: 0,
@@ -145,6 +163,7 @@ impl Driver {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters;
+        counters.resumed = self.resumed.of(counters.handshakes);
         for socket in &self.sockets {
             counters.socket.add(&socket.counters);
         }
@@ -162,8 +181,27 @@ impl Driver {
     /// # Errors
     /// [`Error::Connect`] when it cannot even start.
     pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
+        self.dial(now, remote, |dial| &dial.first)
+    }
+
+    /// As [`Self::connect`], for a peer that was connected before: with a session ticket, if
+    /// [`Trust::resumption`] has kept one. Whether the server takes it changes nothing but the cost.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn reconnect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
+        self.dial(now, remote, |dial| &dial.again)
+    }
+
+    fn dial(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        how: impl FnOnce(&Dial) -> &ClientConfig,
+    ) -> Result<ConnectionId, Error> {
         let failed = |reason: String| Error::Connect { remote, reason };
-        let config = self.client.clone().ok_or_else(|| failed("this driver serves".into()))?;
+        let config = self.dial.as_ref().map(how).cloned();
+        let config = config.ok_or_else(|| failed("this driver serves".into()))?;
         let (handle, connection) = self
             .endpoint
             .connect(now, config, remote, "stentor")

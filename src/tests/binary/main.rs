@@ -7,6 +7,7 @@ mod child;
 mod floor;
 mod interrupted;
 mod lost;
+mod operation;
 mod peers;
 mod refused;
 mod run;

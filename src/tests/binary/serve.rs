@@ -33,6 +33,76 @@ fn a_server_says_where_it_is_and_drains_on_either_signal() {
 }
 
 #[test]
+fn a_file_of_settings_is_obeyed_and_arguments_override_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let (file, state) = (parent.path().join("s.toml"), parent.path().join("kept"));
+    let text = format!(
+        "[service]\nlisten = \"127.0.0.1:0\"\nshards = 3\nstate = {:?}\n",
+        parent.path().join("overridden")
+    );
+    std::fs::write(&file, text).unwrap();
+    let arguments = ["--config", file.to_str().unwrap(), "--shards", "2"];
+    let mut served = Served::start(&state, &arguments);
+    assert_eq!(parse_ready(&served.line()).1, "2 shards");
+    assert!(state.join("address").exists());
+    served.signal(Signal::SIGTERM);
+    let (status, _, err) = served.end();
+    assert_eq!(status.code(), Some(0), "{err}");
+    assert!(!parent.path().join("overridden").exists());
+}
+
+#[test]
+fn printed_settings_say_what_was_given_and_can_be_given_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let state = parent.path().join("state");
+    let print = |arguments: &[&str]| {
+        let served = Served::start(&state, &[&["--print-config"], arguments].concat());
+        let (status, out, err) = served.end();
+        assert_eq!((status.code(), err.as_str()), (Some(0), ""));
+        out
+    };
+    let printed = print(&["--shards", "5", "--metrics", "127.0.0.1:9464"]);
+    assert!(
+        printed.contains("\nshards = 5\n") && printed.contains("\nlisten = \"127.0.0.1:9464\"\n")
+    );
+    let file = parent.path().join("s.toml");
+    std::fs::write(&file, &printed).unwrap();
+    assert_eq!(print(&["--config", file.to_str().unwrap()]), printed);
+    assert!(!state.exists(), "nothing has started");
+}
+
+#[test]
+fn a_mistake_in_the_settings_is_one_line_before_anything_starts() {
+    let parent = tempfile::tempdir().unwrap();
+    let (file, state) = (parent.path().join("s.toml"), parent.path().join("state"));
+    let refusal = |text: &[u8]| {
+        std::fs::write(&file, text).unwrap();
+        let refusal = Served::start(&state, &["--config", file.to_str().unwrap()]).refusal();
+        assert!(refusal.contains("s.toml"), "{refusal}");
+        assert!(!state.exists());
+        refusal
+    };
+    let refused = refusal(b"[service]\ndrain = \"1h\"\n");
+    let place = format!("{}:2:9: service.drain: \"1h\" is not a time from", file.display());
+    assert!(refused.contains(&place), "{refused}");
+    assert!(refusal(b"\xff").contains("cannot read the settings"));
+    assert!(refusal(&[b' '; 300 << 10]).contains("longer than 262144 bytes"));
+    std::fs::remove_file(&file).unwrap();
+    let absent = Served::start(&state, &["--config", file.to_str().unwrap()]).refusal();
+    assert!(absent.contains("cannot read the settings"), "{absent}");
+}
+
+#[test]
+fn a_certificate_without_its_key_in_the_settings_is_one_line() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("s.toml");
+    std::fs::write(&file, "[service]\ncertificate = \"some.pem\"\n").unwrap();
+    let arguments = ["--config", file.to_str().unwrap()];
+    let refusal = Served::start(&parent.path().join("state"), &arguments).refusal();
+    assert!(refusal.contains("service.certificate_key is set; set both"), "{refusal}");
+}
+
+#[test]
 fn a_taken_port_is_one_line() {
     let (state, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut first = Served::start(state.path(), &["--listen", "127.0.0.1:0"]);

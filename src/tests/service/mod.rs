@@ -3,6 +3,8 @@
 mod delivery;
 mod hostile;
 mod joining;
+mod settings;
+mod returning;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,12 +14,10 @@ use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 
 use crate::clock;
-use crate::delivery::{
-    DeviceId, Enclosed, Epoch, GroupId, Kind, MessageId, Policy, RosterChange, Seq,
-};
+use crate::delivery::{DeviceId, Enclosed, Epoch, GroupId, Kind, MessageId, RosterChange, Seq};
 use crate::load::{Client, Heard, SessionNumber};
 use crate::net::{Driver, Identity, KeyExchange, Trust};
-use crate::server::{Config, Server};
+use crate::server::{Config, Server, Settings};
 use crate::wire::{Delivery, Reply, Request, TokenKey};
 
 /// A server and one client, in this process.
@@ -33,24 +33,25 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn start(shards: u16) -> Self {
-        Self::with_policy(shards, Policy::default())
+        Self::with_settings(default_settings(shards))
     }
 
-    pub(super) fn with_policy(shards: u16, policy: Policy) -> Self {
+    pub(super) fn with_settings(settings: Settings) -> Self {
         let made = rcgen::generate_simple_self_signed(["stentor".to_owned()]).unwrap();
         let (pem, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
         let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).unwrap();
         let key = TokenKey::new(&[9; 32]);
         let server = Server::start(&Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            shards,
+            settings,
             identity: Arc::new(identity),
             token_key: key.clone(),
-            policy,
-            first_core: None,
         })
         .unwrap();
-        let trust = Trust { fingerprint: server.fingerprint(), key_exchange: KeyExchange::X25519 };
+        let trust = Trust {
+            fingerprint: server.fingerprint(),
+            key_exchange: KeyExchange::X25519,
+            resumption: false,
+        };
         let addresses = server.addresses().to_vec();
         let (client, certificate) = (new_client(trust), made.cert.der().clone());
         let (server, heard) = (Some(server), Vec::new());
@@ -181,6 +182,14 @@ impl Drop for Service {
             server.stop().unwrap();
         }
     }
+}
+
+/// The defaults on any free ports.
+pub(super) fn default_settings(shards: u16) -> Settings {
+    let mut settings = Settings::default();
+    settings.service.listen.set_port(0);
+    settings.service.shards = shards;
+    settings
 }
 
 pub(super) fn new_client(trust: Trust) -> Client {

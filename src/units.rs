@@ -2,7 +2,7 @@
 //!
 //! Every quantity is kept as an integer, so a schedule drifts by nothing over hours. Never
 //! clamps: what is out of range is refused, and the message says what is allowed. Called by
-//! `scenario`, through serde.
+//! `load` for scenarios, through serde, and by `server` for settings.
 
 use std::fmt;
 use std::time::Duration;
@@ -48,17 +48,7 @@ impl<const MIN_MS: u64> Phase<MIN_MS> {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (millionths, unit) = number_and_unit(text)?;
-        let nanos_per_unit: u64 = match unit {
-            "us" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "min" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        let nanos = u128::from(millionths) * u128::from(nanos_per_unit) / u128::from(MILLION);
-        let length = Duration::from_nanos(u64::try_from(nanos).ok()?);
+        let length = duration(text)?;
         let least = Duration::from_millis(MIN_MS);
         let most = Duration::from_secs(u64::from(PHASE_SECONDS_MAX));
         (least..=most).contains(&length).then_some(Self(length))
@@ -219,17 +209,8 @@ impl Payload {
     /// Reads `200B`; `None` when it is something else, or too large.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (millionths, unit) = number_and_unit(text)?;
-        let bytes_per_unit: u64 = match unit {
-            "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            _ => return None,
-        };
-        let scaled = millionths.checked_mul(bytes_per_unit)?;
-        let bytes = scaled / MILLION;
-        let whole = scaled % MILLION == 0;
-        (whole && bytes <= PAYLOAD_BYTES_MAX).then_some(Self(u32::try_from(bytes).ok()?))
+        let bytes = bytes(text).filter(|bytes| *bytes <= PAYLOAD_BYTES_MAX)?;
+        Some(Self(u32::try_from(bytes).ok()?))
     }
 
     /// The size in bytes.
@@ -255,6 +236,62 @@ impl<'de> Deserialize<'de> for Payload {
                  such as \"200B\" or \"4KiB\""
             ))
         })
+    }
+}
+
+/// Units of time and their nanoseconds, smallest first.
+const TIMES: [(&str, u64); 5] = [
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("min", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// Units of size and their bytes, smallest first.
+const SIZES: [(&str, u64); 5] =
+    [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+/// Reads `250us`, `1.5s` or `5min`; `None` when it is something else, or 2^44 of its unit or more.
+/// What is finer than a nanosecond is cut off.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let (millionths, unit) = number_and_unit(text)?;
+    let (_, nanos_per_unit) = TIMES.into_iter().find(|(name, _)| *name == unit)?;
+    let nanos = u128::from(millionths) * u128::from(nanos_per_unit) / u128::from(MILLION);
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
+}
+
+/// Reads `200B` or `1.5KiB`; `None` when it is something else, no whole number of bytes, or 2^44 of
+/// its unit or more.
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
+    let (millionths, unit) = number_and_unit(text)?;
+    let (_, bytes_per_unit) = SIZES.into_iter().find(|(name, _)| *name == unit)?;
+    let scaled = u128::from(millionths) * u128::from(bytes_per_unit);
+    let bytes = u64::try_from(scaled / u128::from(MILLION)).ok()?;
+    (scaled % u128::from(MILLION) == 0).then_some(bytes)
+}
+
+/// A length of time as [`duration`] reads it, in the largest unit of which it is a whole number;
+/// parts of a microsecond are cut off.
+#[must_use]
+pub fn written_duration(length: Duration) -> String {
+    let nanos = length.as_nanos() / 1_000 * 1_000;
+    written(nanos, "s", &TIMES)
+}
+
+/// A size as [`bytes()`] reads it, in the largest unit of which it is a whole number.
+#[must_use]
+pub fn written_bytes(bytes: u64) -> String {
+    written(u128::from(bytes), "B", &SIZES)
+}
+
+fn written(amount: u128, unit_of_nothing: &str, units: &[(&str, u64)]) -> String {
+    let whole = |(_, size): &&(&str, u64)| amount.is_multiple_of(u128::from(*size));
+    match units.iter().rev().find(whole) {
+        Some((unit, size)) if amount > 0 => format!("{}{unit}", amount / u128::from(*size)),
+        _ => format!("{amount}{unit_of_nothing}"),
     }
 }
 
@@ -329,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn a_quantity_is_written_in_its_largest_whole_unit() {
+        let lengths =
+            [0, 1, 90_000, 1_500_000, 60_000_000, 7_200_000_000].map(Duration::from_micros);
+        let written = ["0s", "1us", "90ms", "1500ms", "1min", "2h"];
+        assert_eq!(lengths.map(written_duration), written);
+        let sizes = [0, 1, 1536, 4096, 64 << 20, 1 << 40].map(written_bytes);
+        assert_eq!(sizes, ["0B", "1B", "1536B", "4KiB", "64MiB", "1TiB"]);
+    }
+
+    #[test]
     fn a_payload_is_a_whole_number_of_bytes() {
         assert_eq!(Payload::parse("200B").map(Payload::bytes), Some(200));
         assert_eq!(Payload::parse("1.5KiB").map(Payload::bytes), Some(1536));
@@ -337,6 +384,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_reads_back(micros in 0_u64..1 << 44, size in 0_u64..1 << 44) {
+            let length = Duration::from_micros(micros);
+            prop_assert_eq!(duration(&written_duration(length)), Some(length));
+            prop_assert_eq!(bytes(&written_bytes(size)), Some(size));
+            let round = size >> 20 << 20;
+            prop_assert_eq!(bytes(&written_bytes(round)), Some(round));
+        }
+
         #[test]
         fn no_text_makes_a_unit_panic(text in "[0-9./%a-zA-Zµ -]{0,24}") {
             black_box(Phase::<0>::parse(&text));

@@ -1,16 +1,17 @@
-//! Where in a scenario file a mistake stands: line, column, field, and the line itself.
+//! Where in a TOML file a mistake stands: line, column, field, and the line itself.
 //!
-//! Never judges a scenario; it only finds things in its text. Called by `scenario`.
+//! Never judges what is written; it only finds things in the text. Called by whoever reads a file
+//! that people write: `load` for scenarios, `server` for settings.
 
 use std::fmt;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-/// A mistake in a scenario, as its author can act on it: prints as
-/// `file:line:column: field: message`, then the line and a caret.
+/// A mistake in a file, as its author can act on it: prints as [`Mistake::one_line`], then the line
+/// it stands on and a caret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ScenarioError {
+pub struct Mistake {
     /// The file's name as the caller gave it.
     pub file: String,
     /// From 1.
@@ -27,7 +28,7 @@ pub struct ScenarioError {
     pub width: usize,
 }
 
-impl ScenarioError {
+impl Mistake {
     /// The mistake that `error` found in `text`.
     #[must_use]
     pub fn from_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
@@ -43,7 +44,9 @@ impl ScenarioError {
         Self::at(file, text, span, field.to_owned(), message)
     }
 
-    fn at(file: &str, text: &str, span: Range<usize>, field: String, message: String) -> Self {
+    /// A mistake at a range of bytes of `text`, in `field`.
+    #[must_use]
+    pub fn at(file: &str, text: &str, span: Range<usize>, field: String, message: String) -> Self {
         let start = floor_to_char(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let source_line = text[line_start..].lines().next().unwrap_or_default().to_owned();
@@ -60,15 +63,19 @@ impl ScenarioError {
             width: underlined.max(1),
         }
     }
+
+    /// `file:line:column: field: message`.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let Self { file, line, column, field, message, .. } = self;
+        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        format!("{file}:{line}:{column}: {field}{message}")
+    }
 }
 
-impl fmt::Display for ScenarioError {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.line, self.column)?;
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        writeln!(f, "{}", self.message)?;
+        writeln!(f, "{}", self.one_line())?;
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
         writeln!(f, "{gutter} |\n{number} | {}", self.source_line)?;
@@ -158,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_field_is_found_at_its_value() {
-        let error = ScenarioError::in_field("f.toml", TEXT, "groups[1].rate", "too fast".into());
+        let error = Mistake::in_field("f.toml", TEXT, "groups[1].rate", "too fast".into());
         assert_eq!((error.line, error.column), (6, 8));
         assert_eq!(
             error.to_string(),
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_field_left_out_is_placed_at_the_table_that_lacks_it() {
-        let error = ScenarioError::in_field("f.toml", TEXT, "groups[0].racers", "none".into());
+        let error = Mistake::in_field("f.toml", TEXT, "groups[0].racers", "none".into());
         assert_eq!(error.line, 2);
     }
 
@@ -182,7 +189,7 @@ mod tests {
     fn a_span_beyond_the_text_or_inside_a_character_does_not_panic() {
         let inside = TEXT.find('é').unwrap() + 1;
         for span in [inside..inside, inside..inside + 1, 9_999..10_000] {
-            let _ = ScenarioError::at("f", TEXT, span, String::new(), String::new()).to_string();
+            let _ = Mistake::at("f", TEXT, span, String::new(), String::new()).to_string();
         }
     }
 }

@@ -1,0 +1,226 @@
+//! Decide, append, sync, release: nothing leaves before what it rests on is durable.
+//!
+//! Feeds a batch of inputs to [`Shard`], appends what was decided about durable groups to the
+//! [`Log`], has it synced behind its back, and hands out each output only when every entry appended
+//! before it is below the log's durable watermark. What concerns groups in memory waits for
+//! nothing. Opened over a log, it first replays it ([`Recovery`]). Never looks into a message.
+//! Called by a `server` shard.
+
+mod bases;
+mod record;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::delivery::{Durability, Input, Output, Policy, Reject, Shard};
+use crate::log::{Error, Log, Position};
+use bases::Bases;
+use record::Encoder;
+
+pub use record::{NotARecord, Record, What};
+pub use recovery::{Recovered, Recovery};
+
+/// One shard's decisions, with the log of those that are to survive.
+#[derive(Debug)]
+pub struct Engine {
+    shard: Shard,
+    /// None where every group lives in memory.
+    journal: Option<Journal>,
+    /// Decided outputs that rest on nothing that is logged, oldest first.
+    ready: VecDeque<Output>,
+    /// The others, oldest first, with the entry each rests on. As many as were decided since the
+    /// watermark last moved: bounded by what sessions may have unanswered.
+    held: VecDeque<(Position, Output)>,
+    /// The latest time that was told.
+    now: Duration,
+}
+
+/// A log and what is known of it.
+#[derive(Debug)]
+struct Journal {
+    log: Box<dyn Log>,
+    appended: Position,
+    bases: Bases,
+    encoder: Encoder,
+    /// Bytes of the log from which on groups are written again.
+    bytes_target: u64,
+}
+
+impl Engine {
+    /// An engine without groups and without a log: a group that is to be durable is refused.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self::over(Shard::new(policy), None)
+    }
+
+    fn over(shard: Shard, journal: Option<Journal>) -> Self {
+        let (ready, held, now) = (VecDeque::new(), VecDeque::new(), Duration::ZERO);
+        Self { shard, journal, ready, held, now }
+    }
+
+    /// Decides one input of a batch; `now` is the time since the Unix epoch, and never goes back.
+    ///
+    /// # Errors
+    /// When the log refuses an entry: nothing that rests on it will ever be released.
+    pub fn handle(&mut self, now: Duration, input: Input) -> Result<(), Error> {
+        self.now = self.now.max(now);
+        let logged = self.rests_on_log(&input);
+        if let (None, Input::Create { from, request, founding, .. }) = (&self.journal, &input)
+            && founding.settings.durability == Durability::Wal
+        {
+            let (to, id, reason) = (*from, *request, Reject::NotDurable);
+            self.ready.push_back(Output::Rejected { to, id, reason });
+            return Ok(());
+        }
+        self.shard.handle(self.now, input);
+        while let Some(output) = self.shard.poll() {
+            match &mut self.journal {
+                Some(journal) if logged => {
+                    journal.append(self.now, &output)?;
+                    self.held.push_back((journal.appended, output));
+                }
+                _ => self.ready.push_back(output),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a batch: what it appended is on its way to be durable. Never waits.
+    ///
+    /// # Errors
+    /// When the log failed.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.renew(self.now, &mut self.shard)?;
+        journal.log.sync()
+    }
+
+    /// The next output that may leave: those about one group in the order decided.
+    pub fn release(&mut self) -> Option<Output> {
+        if let Some(output) = self.ready.pop_front() {
+            return Some(output);
+        }
+        let durable = self.journal.as_ref()?.log.durable();
+        let (_, output) = self.held.pop_front_if(|(rests_on, _)| *rests_on <= durable)?;
+        Some(output)
+    }
+
+    /// Whether [`Self::release`] has something.
+    #[must_use]
+    pub fn may_release(&self) -> bool {
+        let durable = self.journal.as_ref().map(|journal| journal.log.durable());
+        let first = self.held.front();
+        !self.ready.is_empty()
+            || first.is_some_and(|(rests_on, _)| durable.is_some_and(|to| *rests_on <= to))
+    }
+
+    /// Whether nothing waits to leave, and everything logged is durable.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let settled = |journal: &Journal| journal.log.durable() >= journal.appended;
+        self.ready.is_empty() && self.held.is_empty() && self.journal.as_ref().is_none_or(settled)
+    }
+
+    /// Does what time alone calls for.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        self.shard.tick(self.now);
+    }
+
+    /// When [`Self::tick`] next has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.shard.deadline()
+    }
+
+    /// Bytes of the log, 0 without one.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.log.bytes())
+    }
+
+    /// The decisions behind.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Whether what is decided about the input may be lost with what the log has not made durable.
+    /// That a group is unknown rests on its deletion.
+    fn rests_on_log(&self, input: &Input) -> bool {
+        let group = match input {
+            _ if self.journal.is_none() => return false,
+            Input::Create { founding, .. } if !self.shard.contains(&founding.group) => {
+                return founding.settings.durability == Durability::Wal;
+            }
+            Input::Create { founding, .. } => &founding.group,
+            Input::Submit { submission, .. } => &submission.group,
+            // Of devices everything is logged.
+            Input::Joining(ask) => match ask.group() {
+                Some(group) => group,
+                None => return true,
+            },
+            Input::Delete { group, .. }
+            | Input::Attach { group, .. }
+            | Input::Acknowledge { group, .. }
+            | Input::Unwatch { group, .. } => group,
+        };
+        let group = self.shard.group(group);
+        group.is_none_or(|group| group.settings().durability == Durability::Wal)
+    }
+}
+
+impl Journal {
+    fn append(&mut self, now: Duration, output: &Output) -> Result<(), Error> {
+        let mut body: &[u8] = &[];
+        match output {
+            Output::Created(founding) => self.encoder.created(now, founding),
+            Output::Deleted { group, .. } => self.encoder.deleted(now, group),
+            Output::Appended { group, entry, enclosed, .. } => {
+                self.encoder.appended(now, group, entry, enclosed);
+                body = &entry.body;
+            }
+            Output::Acknowledged { group, device, seq } => {
+                self.encoder.acknowledged(now, group, *device, *seq);
+            }
+            _ => return Ok(()),
+        }
+        self.log.set_time(now);
+        self.appended = self.log.append(&[self.encoder.bytes(), body])?;
+        self.bases.earn(self.encoder.bytes().len() + body.len());
+        match output {
+            Output::Created(founding) => self.bases.set(founding.group, self.appended),
+            Output::Deleted { group, .. } => self.bases.remove(group),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the log near its target: groups that begin early begin anew, and what nobody needs
+    /// any more is released.
+    fn renew(&mut self, now: Duration, shard: &mut Shard) -> Result<(), Error> {
+        if let Some(below) = self.bases.releasable(self.log.durable()) {
+            self.log.release_below(below);
+        }
+        if self.log.bytes() <= self.bytes_target {
+            self.bases.forfeit();
+            return Ok(());
+        }
+        let mut renewed = false;
+        while let Some(group) = self.bases.next() {
+            let saved = shard.save(&group).expect("a group that begins somewhere exists");
+            self.encoder.checkpoint(now, &group, &saved);
+            self.appended = self.log.append(&[self.encoder.bytes()])?;
+            self.bases.spend(self.encoder.bytes().len());
+            self.bases.set(group, self.appended);
+            renewed = true;
+        }
+        if renewed {
+            self.bases.note(self.appended);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! The shards' logs: opening them, and an engine that goes on where each ends.
+//!
+//! One folder for a server, one directory of it for each shard. A group's shard is a hash over the
+//! number of shards, so a folder is good for as many shards as wrote it. Called by `service` when
+//! it starts; never while it serves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mesh::Waker;
+use super::service::Error;
+use super::settings;
+use crate::delivery::Policy;
+use crate::engine::{Engine, Recovery};
+use crate::log::{Config, Directory, Wal};
+
+/// What a shard found in its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Entries.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Bytes after the last whole entry, cut off: appended and never acknowledged.
+    pub torn_bytes: u64,
+    /// Groups that exist again.
+    pub groups: u64,
+}
+
+/// Whether the folder is, or can be, that of `shards` shards.
+///
+/// # Errors
+/// [`Error::Config`] when another number of shards wrote it, or it cannot be read.
+pub(super) fn check(folder: &Path, shards: u16) -> Result<(), Error> {
+    let mut present = 0;
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(Error::Config(format!("cannot read {}: {error}", folder.display())));
+        }
+        Ok(entries) => entries,
+    };
+    for entry in entries.flatten() {
+        present += u16::from(entry.file_name().to_string_lossy().starts_with(PREFIX));
+    }
+    if present == 0 || present == shards {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the log in {} is of {present} shards: serve with as many, or name another folder",
+        folder.display()
+    )))
+}
+
+/// Opens a shard's log and replays it. Blocks for as long as that takes.
+///
+/// # Errors
+/// [`Error::Log`] when it is damaged, another's, or in use.
+pub(super) fn open(
+    set: &settings::Log,
+    policy: Policy,
+    (shard, shards): (u16, u16),
+    waker: Arc<Waker>,
+    unix: Duration,
+) -> Result<(Engine, Recovered), Error> {
+    let Some(folder) = &set.folder else {
+        return Ok((Engine::new(policy), Recovered::default()));
+    };
+    let directory = Directory::open(&path_of(folder, shard), Arc::new(move || waker.wake()))?;
+    let identity = u64::from(shards) << 16 | u64::from(shard);
+    let config = Config { segment_bytes: set.segment, ..Config::new(identity, unix) };
+    let mut recovery = Recovery::new(policy);
+    let replay = |position, bytes: &[u8]| recovery.replay(position, bytes);
+    let (wal, found) = Wal::open(directory, config, replay)?;
+    let (engine, recovered) = recovery
+        .finish(Box::new(wal), set.target)
+        .map_err(|what| crate::log::Error::Unusable(format!("{}: {what}", folder.display())))?;
+    let (records, bytes, torn_bytes) = (found.records, found.bytes, found.torn_bytes);
+    Ok((engine, Recovered { records, bytes, torn_bytes, groups: recovered.groups }))
+}
+
+const PREFIX: &str = "shard-";
+
+fn path_of(folder: &Path, shard: u16) -> PathBuf {
+    folder.join(format!("{PREFIX}{shard:03}"))
+}
