@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::devices::SavedDevice;
+use super::enclosures::Enclosures;
 use super::nouns::{Ask, Record, Told};
 use crate::delivery::ids::{DeviceId, GroupId, MessageId, Seq};
 use crate::delivery::reject::Reject;
@@ -71,6 +74,20 @@ impl Shard {
     /// Puts a device back as it was saved, in place of what there is of it.
     pub fn restore_device(&mut self, saved: SavedDevice) {
         self.devices.restore(saved);
+    }
+
+    /// Replaces the ratchet tree that is served with a group's GroupInfo: that of its current epoch,
+    /// from whoever follows it. Nothing where the group is unknown or its shard has no room.
+    pub fn set_tree(&mut self, group: &GroupId, tree: Option<&Bytes>) {
+        let Some((_, slot)) = self.slots.by_group_mut(group) else { return };
+        let kept = slot.group.enclosures_mut();
+        self.joining_bytes -= kept.bytes();
+        kept.set_tree(None);
+        let more = kept.bytes() + tree.map_or(0, Bytes::len);
+        if Enclosures::check_room(self.joining_bytes, more).is_ok() {
+            kept.set_tree(tree);
+        }
+        self.joining_bytes += kept.bytes();
     }
 
     /// Sends every Welcome that is on its way once more: after a restart nobody else knows of

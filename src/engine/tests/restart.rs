@@ -90,7 +90,8 @@ fn input(engine: &Engine, step: &Step) -> Option<Input> {
 /// Every other commit brings a Welcome, every third a GroupInfo.
 fn enclosed(id: u16, kind: Kind) -> Enclosed {
     let brought = |every: u16| {
-        (kind == Kind::Commit && id % every == 0).then(|| Bytes::from(id.to_be_bytes().to_vec()))
+        (kind == Kind::Commit && id.is_multiple_of(every))
+            .then(|| Bytes::from(id.to_be_bytes().to_vec()))
     };
     Enclosed { welcome: brought(2), group_info: brought(3) }
 }

@@ -365,10 +365,16 @@ fn a_group_info_describes_the_current_epoch_or_is_not_there() {
     assert_eq!(fetch(&mut asked), Ok((1, "info 1".into(), None)));
     commit(&mut asked, 0, &[], enclosed(None, Some("loser's")));
     assert_eq!(fetch(&mut asked), Ok((1, "info 1".into(), None)));
+    asked.shard.set_tree(&group(), Some(&Bytes::from_static(b"tree 1")));
+    assert_eq!(fetch(&mut asked), Ok((1, "info 1".into(), Some("tree 1".into()))));
+    let too_long = Bytes::from(vec![0; crate::limits::MESSAGE_BYTES_MAX]);
+    asked.shard.set_tree(&group(), Some(&too_long));
+    assert_eq!(fetch(&mut asked), Ok((1, "info 1".into(), None)), "the two fit no frame");
     commit(&mut asked, 1, &[], enclosed(None, None));
     assert_eq!(fetch(&mut asked), Err(Reject::NoGroupInfo));
     let (from, request) = (FROM, MessageId([5; 16]));
     asked.handle(Input::Delete { from, request, group: group() });
+    assert_eq!(asked.shard.joining_bytes, 0, "nothing is counted that is not there");
     assert_eq!(fetch(&mut asked), Err(Reject::UnknownGroup));
 }
 
