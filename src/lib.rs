@@ -76,8 +76,9 @@
 //! A shard is one thread, one UDP socket, one QUIC endpoint and the groups it owns. A group lives
 //! on one shard, so the epoch check is a compare, not a lock; nothing hot is shared. A load worker
 //! is the same driver from the other side, with thousands of members. Neither paces itself by an
-//! asynchronous runtime: deadlines are absolute and on the thread's own loop. Tokio waits for
-//! signals and answers an operator's tools on the main thread, and rayon mints and checks MLS material.
+//! asynchronous runtime: deadlines are absolute and on the thread's own loop. A log on disk has a
+//! thread that only syncs. Tokio waits for signals and answers an operator's tools on the main
+//! thread, and rayon mints and checks MLS material.
 //!
 //! # Honesty of a run
 //!

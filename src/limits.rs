@@ -2,13 +2,13 @@
 //!
 //! A bound lives here or nowhere. Const assertions tie together those that must agree.
 
-mod joining;
-mod peers;
-
 use std::time::Duration;
 
+mod joining;
+mod measuring;
+
 pub use joining::*;
-pub use peers::*;
+pub use measuring::*;
 
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.
@@ -207,7 +207,7 @@ const _: () = assert!(TRAIN_BYTES_MAX <= SEND_BATCH_BYTES_MAX);
 pub const FRAME_BYTES_MAX: usize = MESSAGE_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES + 1024;
 
 /// Largest client frame in bytes, after its length field, before the session is authenticated. A
-/// hello is 50; the rest is room to refuse a longer one by its meaning. Raising it raises what a
+/// hello is 59; the rest is room to refuse a longer one by its meaning. Raising it raises what a
 /// stranger can make the service hold.
 pub const FRAME_BYTES_UNAUTHENTICATED_MAX: usize = 256;
 
@@ -221,8 +221,25 @@ const _: () =
 const _: () = assert!(
     1 + 16 + 8 + 1 + GROUP_ID_BYTES_MAX + 4 + ROSTER_MAX * DEVICE_ID_BYTES <= FRAME_BYTES_MAX
 );
+/// Bytes of a token: key id, last second, tag.
+pub const TOKEN_BYTES: usize = 1 + 8 + 32;
+
+/// Token keys that are good at once: the one that signs and those before it. A rotation a month
+/// leaves tokens of half a year good.
+pub const TOKEN_KEYS_MAX: usize = 8;
+
+/// Changes of the token keys that a shard may not have looked at yet. When full, the next is
+/// refused with that.
+pub const TOKEN_KEYS_PENDING_MAX: usize = 4;
+
+/// How long a token is good that a load or a comparison issues to the devices it plays: longer
+/// than any run.
+pub const TOKEN_LIFETIME: Duration = Duration::from_hours(48);
+
 // A hello: type, version, device, token.
-const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + 32 < 64 && 64 <= FRAME_BYTES_UNAUTHENTICATED_MAX);
+const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + TOKEN_BYTES < FRAME_BYTES_UNAUTHENTICATED_MAX);
+// A run lasts a day at most, in each of its phases.
+const _: () = assert!(TOKEN_LIFETIME.as_secs() > PHASE_SECONDS_MAX as u64);
 // A frame's length field is a u32; a group id's is a u8; an MLS vector is shorter than 2^30.
 const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);
@@ -301,175 +318,3 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
 
 /// How long a connection to the metrics page may take from its start to the end of its answer.
 pub const HTTP_REQUEST_MAX: Duration = Duration::from_secs(5);
-
-/// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
-/// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
-pub const BULK_ADD_MAX: usize = 1_000;
-
-/// How many application messages of one sender may overtake another before a real member can no
-/// longer decrypt it. Costs one key each, per sender, in every epoch that is kept.
-pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
-
-/// How many messages of one sender a real member may never see without losing the next one.
-/// Costs one key derivation each, once, when they are skipped.
-pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
-
-/// Largest scenario file in bytes. A hand-written one is a few kilobytes; the bound keeps a
-/// mistyped path from reading a tape into memory.
-pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
-
-/// Most group classes of one scenario. Each costs three histograms per worker.
-pub const CLASSES_MAX: usize = 64;
-
-/// Most groups of one scenario. Each costs the engine about 400 bytes before its members.
-pub const GROUPS_MAX: u32 = 200_000;
-
-/// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
-pub const MEMBERS_MAX: u32 = 2_000_000;
-
-/// Most members that run OpenMLS inside a run. Each costs about 1 KiB for every member of its
-/// group, and the time of one decryption per delivery.
-pub const REAL_MEMBERS_MAX: u32 = 20_000;
-
-/// Most operations of one schedule. Each costs 40 bytes before the run, and up to 200 in
-/// the oracle while it is outstanding.
-pub const OPERATIONS_MAX: u64 = 5_000_000;
-
-/// Most submission attempts of one run, first tries and retries together. The oracle keeps one
-/// byte for each.
-pub const ATTEMPTS_MAX: u64 = 4 * OPERATIONS_MAX;
-
-/// Highest operation rate of one class, in operations per second. Beyond it the pacer of one
-/// core is the limit, and [`OPERATIONS_MAX`] is reached within seconds.
-pub const RATE_PER_SECOND_MAX: u64 = 1_000_000;
-
-/// Largest plaintext of an application message in bytes. Its ciphertext must stay below
-/// [`MESSAGE_BYTES_MAX`].
-pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
-
-/// Longest phase of a run in seconds: a day.
-pub const PHASE_SECONDS_MAX: u32 = 86_400;
-
-/// Most examples kept of each kind of violation. The counts are exact beyond it.
-pub const VIOLATION_EXAMPLES_MAX: usize = 5;
-
-/// Most skipped deliveries remembered, so that a late one is told from a repeated one. Beyond it
-/// a late delivery counts as a duplicate; it is a violation either way. Costs 24 bytes each, and
-/// nothing while the service is correct.
-pub const SKIPS_REMEMBERED_MAX: usize = 65_536;
-
-/// Longest latency a histogram holds, in microseconds: a day. What is longer is recorded as this
-/// and counted as saturated. A histogram that sees it costs about 220 KiB.
-pub const LATENCY_US_MAX: u64 = 86_400_000_000;
-
-/// A run is invalid when the p99 of the generator's lateness exceeds this many microseconds and
-/// [`LATENESS_RESPONSE_SHARE_MAX`] of the response's p99, whichever is larger.
-pub const LATENESS_P99_US_MAX: u64 = 10_000;
-
-/// See [`LATENESS_P99_US_MAX`]: lateness this small beside the response does not shape it.
-pub const LATENESS_RESPONSE_SHARE_MAX: f64 = 0.10;
-
-/// A run is invalid when more than this share of what was called for was never sent.
-pub const NOT_ISSUED_SHARE_MAX: f64 = 0.001;
-
-/// A run is invalid when more than this share of what was called for never got a reply: the
-/// quantiles would describe only the lucky ones.
-pub const TIMED_OUT_SHARE_MAX: f64 = 0.01;
-
-/// A run is invalid when mean in flight and throughput x mean response differ by more than this
-/// share of the larger (Little's law): the generator's own books would not balance.
-pub const LITTLE_ERROR_MAX: f64 = 0.05;
-
-const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
-const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX as usize);
-const _: () = assert!(SESSIONS_PER_CONNECTION_MAX <= MEMBERS_MAX);
-const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
-
-/// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps
-/// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
-pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
-
-/// Most reasons given with a verdict; the counts say the rest.
-pub const REASONS_MAX: usize = 20;
-
-/// Sessions that a run opens before those before them are ready, and attachments likewise: a
-/// handshake burst larger than a socket buffer would be lost.
-pub const CONNECTING_MAX: u32 = 64;
-
-/// How long a run waits for a server that says nothing before it has started.
-pub const SETUP_SILENCE_MAX: Duration = Duration::from_secs(10);
-
-/// How long a server may leave a request for its counters unanswered inside a run before it
-/// counts as lost. Longer than a pause that a measurement should show.
-pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);
-
-/// After how long a submission without an answer is given up.
-pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Deliveries that may be on their way to live members' threads, and what they say on its way
-/// back. When full, deliveries wait in the worker, which never waits itself: at most everything
-/// that the run delivers to live members.
-pub const RACERS_QUEUE_MAX: usize = 4_096;
-
-/// Times that a racer tries to bring one commit through.
-pub const RACE_ATTEMPTS_MAX: u32 = 64;
-
-/// Bytes of deliveries that are kept for real members of tapes until they process them. Beyond
-/// it the run is not valid, since nobody can say that its members agree.
-pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
-
-/// Members of a run that are on their way back at once, from the start of the handshake until they
-/// are attached: more would hold up this side's other members for longer than its lateness may be.
-/// A storm is thus as fast as the service answers, with so many always waiting.
-pub const RETURNING_MAX: u32 = 32;
-
-/// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
-/// and a connection that comes back pays for a full handshake.
-pub const TICKETS_KEPT_MAX: usize = 32_768;
-
-/// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
-/// there is between a burst and its loss.
-pub const CLIENT_SOCKETS: usize = 4;
-
-/// Share of a run's submissions that may be refused for another reason than their epoch, as a
-/// bound that was reached is; beyond it the latencies are those of the lucky rest.
-pub const REFUSED_SHARE_MAX: f64 = 0.001;
-
-/// Most data packets that one acknowledgement may answer when the floor is measured: beyond it a
-/// member would acknowledge less often than a window is filled.
-pub const PACKETS_PER_ACK_MAX: u32 = 256;
-
-/// Rounds that a measurement of the floor is cut into: a median and a spread need some.
-pub const FLOOR_ROUNDS: u32 = 5;
-
-/// Rounds that a measurement of the floor has even if they take longer than its budget.
-pub const FLOOR_ROUNDS_MIN: u32 = 3;
-
-/// Rounds that a measurement of the floor may lose packets in before it is given up.
-pub const FLOOR_LOSSES_MAX: u32 = 3;
-
-/// After how long without progress a round of the floor is abandoned. Longer than a pause that the
-/// scheduler makes; what it costs is this long for each lost packet's round.
-pub const FLOOR_SILENCE_MAX: Duration = Duration::from_secs(1);
-
-/// Bytes that the kernel charges a socket's buffer for a UDP message beside those it holds.
-pub const DATAGRAM_OVERHEAD_BYTES: usize = 1_024;
-
-/// How long each measurement of the floor takes: long enough for a steady median.
-pub const FLOOR_BUDGET: Duration = Duration::from_secs(1);
-
-/// Sockets that sending over loopback is measured with unless others are asked for.
-pub const FLOOR_RECEIVERS: u32 = 1_000;
-
-/// Sockets that sending over loopback is measured with at most: their ports have to be free.
-pub const FLOOR_RECEIVERS_MAX: u32 = 20_000;
-
-/// Packets or trains that are on their way at once when sending over loopback is measured: 64 MiB
-/// of the kernel's memory when all are full trains.
-pub const FLOOR_SWEEP_MAX: usize = 1_024;
-
-/// Descriptors that are left to the rest of the process when sockets are opened by the thousand.
-pub const DESCRIPTORS_SPARED: u64 = 64;
-
-const _: () = assert!(FLOOR_RECEIVERS <= FLOOR_RECEIVERS_MAX);
-const _: () = assert!(FLOOR_ROUNDS_MIN <= FLOOR_ROUNDS);

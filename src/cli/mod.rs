@@ -13,6 +13,7 @@ mod provenance;
 mod run;
 mod serve;
 mod state;
+mod token;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -36,7 +37,7 @@ struct Cli {
 enum Command {
     /// Load a delivery service with a scenario and write what was found.
     Run(run::Run),
-    /// Run the delivery service until SIGINT or SIGTERM, which drain it.
+    /// Run the delivery service until SIGINT or SIGTERM, which drain it; SIGHUP reads token keys.
     Serve(serve::Serve),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
@@ -45,6 +46,8 @@ enum Command {
     /// The baseline of a comparison.
     #[command(hide = true)]
     PeersBaseline(baseline::Arguments),
+    /// Issue a device's token, or make a new key for the tokens of tomorrow.
+    Token(token::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
     Inspect(inspect::Inspect),
     /// Look at a log without changing it, whether or not a server has it.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
+        Ok(Cli { command: Command::Token(arguments) }) => token::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Ok(Cli { command: Command::Log(arguments) }) => log::run(&arguments),
         Err(error) => usage(&error),

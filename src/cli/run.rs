@@ -141,8 +141,7 @@ fn parse_fingerprint(text: &str) -> anyhow::Result<Fingerprint> {
 fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token key {}", path.display()))?;
-    TokenKey::parse(&text)
-        .ok_or_else(|| anyhow!("{} does not hold 64 hexadecimal digits", path.display()))
+    Ok(state::parse_token_keys(path, &text)?.signing().clone())
 }
 
 /// Every message of the run, before anything is started.

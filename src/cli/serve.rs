@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +76,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
-    /// The key under which devices hold tokens, 64 hexadecimal digits; the state folder's own if
-    /// absent.
+    /// The keys under which devices hold tokens: 64 hexadecimal digits, or a line for each key,
+    /// oldest first, the id before the digits; the state folder's own if absent. Read again on
+    /// SIGHUP.
     #[arg(long, value_name = "FILE")]
     token_key: Option<PathBuf>,
 
@@ -136,23 +137,38 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
 
 async fn serve_until_told(arguments: &Serve, settings: Settings) -> anyhow::Result<()> {
     // Before anything runs that a signal would have to stop.
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut signals = Signals::new().context("cannot wait for signals")?;
     let folder = Folder::open(&match &settings.service.state {
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let served = serve_from(&folder, settings, &mut interrupt, &mut terminate).await;
+    let served = serve_from(&folder, settings, &mut signals).await;
     // Whoever started this one may have died: nobody else is left to remove the keys.
     let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
     served.and(removed)
 }
 
+/// The signals that mean something.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 async fn serve_from(
     folder: &Folder,
     settings: Settings,
-    interrupt: &mut Signal,
-    terminate: &mut Signal,
+    signals: &mut Signals,
 ) -> anyhow::Result<()> {
     let (status, seen) = watch::channel(Status::default());
     // First of all, so that whoever asks is told that it recovers.
@@ -161,9 +177,10 @@ async fn serve_from(
         say(format_args!("metrics on {}", endpoint.address()))?;
         tokio::spawn(endpoint.serve(BUILD, seen));
     }
+    let keys = settings.service.token_key.clone();
     let config = config(settings, folder)?;
     // A signal is heard when it has started, and answered by a drain.
-    let server = apart(move || Server::start(&config)).await?;
+    let mut server = apart(move || Server::start(&config)).await?;
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);
@@ -171,7 +188,17 @@ async fn serve_from(
     status.send_replace(Status { health: Health::Ready, monitor: Some(server.monitor()) });
     say_recovered(&server)?;
     say_ready(&server)?;
-    let failed = wait(&server, interrupt, terminate).await;
+    let failed = loop {
+        match wait(&server, signals).await {
+            Woken::ToStop => break false,
+            Woken::ByFailure => break true,
+            // What is wrong with a file now is said, and what was good before stays so.
+            Woken::ToReload => match reload(&mut server, folder, keys.as_deref()) {
+                Ok(()) => tell("token keys are read again"),
+                Err(error) => tell(&with_causes(&error)),
+            },
+        }
+    };
     let health = if failed { Health::Failed } else { Health::Draining };
     status.send_modify(|status| status.health = health);
     folder.retire().context("cannot take back the address")?;
@@ -229,8 +256,8 @@ fn config(settings: Settings, folder: &Folder) -> anyhow::Result<Config> {
         (None, None) => folder.identity()?,
         _ => bail!("one of service.certificate and service.certificate_key is set; set both"),
     };
-    let token_key = folder.token_key(set.token_key.as_deref())?;
-    Ok(Config { settings, identity: Arc::new(identity), token_key })
+    let token_keys = folder.token_keys(set.token_key.as_deref())?;
+    Ok(Config { settings, identity: Arc::new(identity), token_keys })
 }
 
 /// The line on standard output that says what was read back, if there was anything.
@@ -265,16 +292,30 @@ const BUILD: Build =
 /// How often shards are looked at: a dead one is noticed this late.
 const LOOKING: Duration = Duration::from_millis(200);
 
-/// Returns when told to stop, or when a shard has ended; true for the latter.
-async fn wait(server: &Server, interrupt: &mut Signal, terminate: &mut Signal) -> bool {
+/// Why waiting has ended.
+enum Woken {
+    ToStop,
+    ToReload,
+    ByFailure,
+}
+
+/// Returns when a signal comes, or when a shard has ended.
+async fn wait(server: &Server, signals: &mut Signals) -> Woken {
     let mut looks = tokio::time::interval(LOOKING);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return false,
-            _ = terminate.recv() => return false,
+            _ = signals.interrupt.recv() => return Woken::ToStop,
+            _ = signals.terminate.recv() => return Woken::ToStop,
+            _ = signals.hang_up.recv() => return Woken::ToReload,
             _ = looks.tick() => if !server.is_running() {
-                return true;
+                return Woken::ByFailure;
             },
         }
     }
+}
+
+/// Reads the token keys again and gives them to every shard.
+fn reload(server: &mut Server, folder: &Folder, keys: Option<&Path>) -> anyhow::Result<()> {
+    let keys = folder.token_keys(keys)?;
+    Ok(server.set_token_keys(&keys)?)
 }

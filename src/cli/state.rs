@@ -3,7 +3,7 @@
 //! | File | What | Kept |
 //! |---|---|---|
 //! | `certificate.pem`, `certificate.key` | the self-signed identity | always, so the pin stays |
-//! | `token.key` | 64 hexadecimal digits: the key under which devices hold tokens | always |
+//! | `token.key` | the keys under which devices hold tokens: 64 hexadecimal digits, or a line for each, oldest first: id, blank, digits | always |
 //! | `fingerprint` | SHA-256 of the certificate served, in hexadecimal | until the next start |
 //! | `address` | `host:port` of each shard, one a line | while it serves |
 //!
@@ -21,9 +21,10 @@ use anyhow::Context as _;
 use anyhow::anyhow;
 use anyhow::bail;
 
+use crate::limits::TOKEN_KEYS_MAX;
 use crate::load::Target;
 use crate::net::{Fingerprint, Identity, IdentityPem};
-use crate::wire::{OPERATOR, TokenKey};
+use crate::wire::{TokenKey, TokenKeys};
 
 const CERTIFICATE: &str = "certificate.pem";
 const CERTIFICATE_KEY: &str = "certificate.key";
@@ -66,9 +67,35 @@ pub(super) fn read_target(folder: &Path) -> anyhow::Result<Target> {
     let fingerprint = read(&path)?
         .and_then(|text| Fingerprint::parse(&text))
         .ok_or_else(|| anyhow!("{} is not a fingerprint", path.display()))?;
-    let token_key = read_token_key(&folder.join(TOKEN_KEY))?
-        .ok_or_else(|| anyhow!("{} holds no {TOKEN_KEY}", folder.display()))?;
+    let token_key = read_token_keys(folder)?.signing().clone();
     Ok(Target { addresses, fingerprint, token_key })
+}
+
+/// The token keys that a folder keeps.
+///
+/// # Errors
+/// When it keeps none, or they cannot be read.
+pub(super) fn read_token_keys(folder: &Path) -> anyhow::Result<TokenKeys> {
+    kept_token_keys(folder)?.ok_or_else(|| anyhow!("{} holds no {TOKEN_KEY}", folder.display()))
+}
+
+/// Replaces the token keys that a folder keeps; a server that runs on it reads them when told to.
+///
+/// # Errors
+/// When they cannot be written.
+pub(super) fn write_token_keys(folder: &Path, keys: &TokenKeys) -> anyhow::Result<()> {
+    write(folder, TOKEN_KEY, &keys.to_text(), SECRET)
+}
+
+/// 32 bytes that nobody can guess.
+///
+/// # Errors
+/// When the system gives none.
+pub(super) fn new_secret() -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    aws_lc_rs::rand::fill(&mut secret)
+        .context("the system gives no random bytes for a token key")?;
+    Ok(secret)
 }
 
 /// A state folder in the hands of the one server that runs on it.
@@ -116,36 +143,34 @@ impl Folder {
         read_identity(&certificate, &key)
     }
 
-    /// The token key kept here: made on first use, or the one in the file `given`.
+    /// The token keys kept here: made on first use, or those in the file `given`, which must go
+    /// on from the ones kept: have one of them.
     ///
     /// # Errors
-    /// When it is malformed, cannot be read or written, or the folder keeps another than `given`.
-    pub(super) fn token_key(&self, given: Option<&Path>) -> anyhow::Result<TokenKey> {
-        let path = self.path.join(TOKEN_KEY);
-        let kept = read_token_key(&path)?;
+    /// When they are malformed, cannot be read or written, or the folder keeps others than `given`.
+    pub(super) fn token_keys(&self, given: Option<&Path>) -> anyhow::Result<TokenKeys> {
+        let kept = kept_token_keys(&self.path)?;
         let Some(given) = given else {
             if let Some(kept) = kept {
                 return Ok(kept);
             }
-            let mut secret = [0; 32];
-            aws_lc_rs::rand::fill(&mut secret)
-                .context("the system gives no random bytes for a token key")?;
-            self.write(TOKEN_KEY, &format!("{}\n", hex::encode(secret)), SECRET)?;
-            return Ok(TokenKey::new(&secret));
+            let keys = TokenKeys::from(TokenKey::new(&new_secret()?));
+            write_token_keys(&self.path, &keys)?;
+            return Ok(keys);
         };
         let text = std::fs::read_to_string(given)
             .with_context(|| format!("cannot read the token key {}", given.display()))?;
-        let key = parse_token_key(given, &text)?;
+        let keys = parse_token_keys(given, &text)?;
         match kept {
-            Some(kept) if kept.token(OPERATOR) != key.token(OPERATOR) => bail!(
+            Some(kept) if !kept.shares_a_key_with(&keys) => bail!(
                 "{} is another key than {}; remove it or name another folder: --state",
-                path.display(),
+                self.path.join(TOKEN_KEY).display(),
                 given.display()
             ),
-            Some(_) => {}
-            None => self.write(TOKEN_KEY, &format!("{}\n", text.trim()), SECRET)?,
+            Some(kept) if kept == keys => {}
+            _ => write_token_keys(&self.path, &keys)?,
         }
-        Ok(key)
+        Ok(keys)
     }
 
     /// Tells who reads the folder where the server is and whom to trust.
@@ -187,24 +212,27 @@ impl Folder {
         }
     }
 
-    /// Writes a file beside its name, then renames: a reader sees all of it or what was before.
     fn write(&self, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
-        let path = self.path.join(name);
-        let beside = self.path.join(format!(".{name}.new"));
-        let written = || {
-            // One left by a server that was killed may have any mode.
-            std::fs::remove_file(&beside).or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })?;
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &path)
-        };
-        written().with_context(|| format!("cannot write {}", path.display()))
+        write(&self.path, name, text, mode)
     }
+}
+
+/// Writes a file beside its name, then renames: a reader sees all of it or what was before.
+fn write(folder: &Path, name: &str, text: &str, mode: u32) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    let beside = folder.join(format!(".{name}.new"));
+    let written = || {
+        // One left by a server that was killed may have any mode.
+        std::fs::remove_file(&beside).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// An identity from two PEM files.
@@ -219,13 +247,19 @@ pub(super) fn read_identity(certificate: &Path, key: &Path) -> anyhow::Result<Id
         .with_context(|| format!("{} with {}", certificate.display(), key.display()))
 }
 
-fn read_token_key(path: &Path) -> anyhow::Result<Option<TokenKey>> {
-    read(path)?.map(|text| parse_token_key(path, &text)).transpose()
+fn kept_token_keys(folder: &Path) -> anyhow::Result<Option<TokenKeys>> {
+    let path = folder.join(TOKEN_KEY);
+    read(&path)?.map(|text| parse_token_keys(&path, &text)).transpose()
 }
 
-fn parse_token_key(path: &Path, text: &str) -> anyhow::Result<TokenKey> {
-    let wrong = || anyhow!("{} is not a token key: 64 hexadecimal digits", path.display());
-    TokenKey::parse(text).ok_or_else(wrong)
+pub(super) fn parse_token_keys(path: &Path, text: &str) -> anyhow::Result<TokenKeys> {
+    let wrong = || {
+        let path = path.display();
+        anyhow!(
+            "{path} is not a token key: 64 hexadecimal digits, or {TOKEN_KEYS_MAX} such lines at most, each after its id"
+        )
+    };
+    TokenKeys::parse(text).ok_or_else(wrong)
 }
 
 /// The text of a file; `None` when there is none.
@@ -271,13 +305,13 @@ mod tests {
     fn what_a_server_announces_reads_back_until_it_retires() {
         let (_parent, path) = place();
         let folder = Folder::open(&path).unwrap();
-        let (identity, key) = (folder.identity().unwrap(), folder.token_key(None).unwrap());
+        let (identity, key) = (folder.identity().unwrap(), folder.token_keys(None).unwrap());
         assert!(line(read_target(&path)).contains("no server runs on"));
         let bound = ["0.0.0.0:4433", "[::]:4434", "192.0.2.1:9"].map(|text| text.parse().unwrap());
         folder.announce(identity.fingerprint(), &bound).unwrap();
         let target = read_target(&path).unwrap();
         assert_eq!(target.fingerprint, identity.fingerprint());
-        assert_eq!(target.token_key.token(OPERATOR), key.token(OPERATOR));
+        assert_eq!(target.token_key, *key.signing());
         let reached = ["127.0.0.1:4433", "[::1]:4434", "192.0.2.1:9"];
         assert_eq!(target.addresses, reached.map(|text| text.parse().unwrap()));
         folder.retire().unwrap();
@@ -289,8 +323,8 @@ mod tests {
         let (_parent, path) = place();
         let start = || {
             let folder = Folder::open(&path).unwrap();
-            let key = folder.token_key(None).unwrap();
-            (folder.identity().unwrap().fingerprint(), key.token(OPERATOR))
+            let key = folder.token_keys(None).unwrap();
+            (folder.identity().unwrap().fingerprint(), key)
         };
         assert_eq!(start(), start());
     }
@@ -300,7 +334,7 @@ mod tests {
         let (_parent, path) = place();
         let folder = Folder::open(&path).unwrap();
         folder.identity().unwrap();
-        folder.token_key(None).unwrap();
+        folder.token_keys(None).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), FOLDER);
         assert_eq!(mode(&path.join(TOKEN_KEY)), SECRET);
@@ -313,8 +347,8 @@ mod tests {
         let folder = Folder::open(&path).unwrap();
         for text in ["", "12", &"g".repeat(64), &"ab".repeat(33)] {
             std::fs::write(path.join(TOKEN_KEY), text).unwrap();
-            let line = line(folder.token_key(None));
-            assert!(line.ends_with("token.key is not a token key: 64 hexadecimal digits"));
+            let line = line(folder.token_keys(None));
+            assert!(line.contains("token.key is not a token key: 64 hexadecimal digits"));
             assert_eq!(std::fs::read_to_string(path.join(TOKEN_KEY)).unwrap(), text);
         }
     }
@@ -324,16 +358,28 @@ mod tests {
         let (parent, path) = place();
         let folder = Folder::open(&path).unwrap();
         let given = parent.path().join("given");
-        assert!(line(folder.token_key(Some(&given))).contains("cannot read the token key"));
+        assert!(line(folder.token_keys(Some(&given))).contains("cannot read the token key"));
         std::fs::write(&given, "07".repeat(32)).unwrap();
-        let expected = TokenKey::new(&[7; 32]).token(OPERATOR);
+        let expected = TokenKeys::from(TokenKey::new(&[7; 32]));
         for _ in 0..2 {
-            assert_eq!(folder.token_key(Some(&given)).unwrap().token(OPERATOR), expected);
+            assert_eq!(folder.token_keys(Some(&given)).unwrap(), expected);
         }
-        assert_eq!(folder.token_key(None).unwrap().token(OPERATOR), expected);
+        assert_eq!(folder.token_keys(None).unwrap(), expected);
         std::fs::write(&given, "08".repeat(32)).unwrap();
-        assert!(line(folder.token_key(Some(&given))).contains("is another key than"));
-        assert_eq!(folder.token_key(None).unwrap().token(OPERATOR), expected);
+        assert!(line(folder.token_keys(Some(&given))).contains("is another key than"));
+        assert_eq!(folder.token_keys(None).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_given_key_that_goes_on_from_the_kept_one_takes_its_place() {
+        let (parent, path) = place();
+        let folder = Folder::open(&path).unwrap();
+        let mut keys = folder.token_keys(None).unwrap();
+        keys.rotate(&[1; 32], 1);
+        let given = parent.path().join("given");
+        std::fs::write(&given, keys.to_text()).unwrap();
+        assert_eq!(folder.token_keys(Some(&given)).unwrap(), keys);
+        assert_eq!(read_token_keys(&path).unwrap(), keys);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl<'a> Setup<'a> {
                     }
                 };
                 connection = Some((id, number));
-                let session = setup.client.open(id, device, target.token_key.token(device));
+                let session = setup.client.open(id, device, target.token(device));
                 assert_eq!(session, opened, "sessions are numbered as they are opened");
                 opened += 1;
             }
@@ -268,7 +268,7 @@ impl<'a> Setup<'a> {
 pub(super) fn ask_for_ports(target: &Target, mut client: Client) -> Result<Vec<u16>, SetupError> {
     let stage = "connecting";
     let connection = client.connect(clock::now(), target.addresses[0])?;
-    client.open(connection, OPERATOR, target.token_key.token(OPERATOR));
+    client.open(connection, OPERATOR, target.token(OPERATOR));
     let wait = Wait::new(stage, target, 1);
     loop {
         let now = clock::now();

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use crate::clock;
+use crate::delivery::DeviceId;
+use crate::limits::TOKEN_LIFETIME;
 use crate::net::Fingerprint;
-use crate::wire::TokenKey;
+use crate::wire::{Token, TokenKey};
 
 /// A service that is up.
 #[derive(Clone, Debug)]
@@ -14,4 +17,12 @@ pub struct Target {
     pub fingerprint: Fingerprint,
     /// The key that tokens are issued under: the run speaks for every device, and as operator.
     pub token_key: TokenKey,
+}
+
+impl Target {
+    /// A token for a device, good for [`TOKEN_LIFETIME`].
+    #[must_use]
+    pub fn token(&self, device: DeviceId) -> Token {
+        self.token_key.issue(device, (clock::unix() + TOKEN_LIFETIME).as_secs())
+    }
 }

@@ -49,8 +49,7 @@ impl Directory {
         let failed = |error: io::Error| {
             Error::Unusable(format!("cannot keep a log in {}: {error}", path.display()))
         };
-        let made = !path.try_exists().map_err(failed)?;
-        DirBuilder::new().recursive(true).mode(FOLDER).create(path).map_err(failed)?;
+        make(path).map_err(failed)?;
         let directory = File::open(path).map_err(failed)?;
         match directory.try_lock() {
             Ok(()) => {}
@@ -61,9 +60,6 @@ impl Directory {
                 )));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        if made && let Some(parent) = path.canonicalize().map_err(failed)?.parent() {
-            File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
         }
         let syncer = Syncer::start(waker).map_err(failed)?;
         let (path, directory) = (path.to_owned(), Arc::new(directory));
@@ -185,6 +181,18 @@ impl Storage for Directory {
     fn wait_sync(&mut self) -> io::Result<()> {
         self.syncer.as_ref().ok_or(io::ErrorKind::PermissionDenied)?.wait()
     }
+}
+
+/// Makes a directory and those above it that are missing, so that they are there after a crash.
+fn make(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|one| !one.exists()).collect();
+    DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
+    for made in missing {
+        // The relative path of one name has an empty parent.
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 #[derive(Debug)]

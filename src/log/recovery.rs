@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use super::scan::{Scan, Stop, Window};
 use super::segment::{HEADER_BYTES, Header};
-use super::wal::{Config, Segment};
+use super::wal::Segment;
 use super::{Error, Position, Segments, Storage};
 use crate::limits::LOG_READ_BYTES;
 
@@ -57,7 +57,7 @@ pub(super) struct Found {
 pub(super) enum Last {
     /// There is none.
     Absent,
-    /// It has its header and room for records.
+    /// It has its header and no records.
     Blank,
     /// It ends where its last whole record does.
     Unsealed,
@@ -73,18 +73,12 @@ pub(super) enum Last {
 /// `replay` refuses one; [`Error::Unusable`] when the storage fails or holds another log.
 pub(super) fn recover<S: Storage>(
     storage: &mut S,
-    config: &Config,
+    identity: u64,
     replay: impl FnMut(Position, &[u8]) -> Result<(), String>,
 ) -> Result<Found, Error> {
-    let mut found = diagnose(storage, Some(config.identity), replay)?;
+    let mut found = diagnose(storage, Some(identity), replay)?;
     for number in found.unused.drain(..) {
         remove(storage, number)?;
-    }
-    if let (Last::Blank, Some(last)) = (found.state, found.segments.last())
-        && last.capacity < config.segment_bytes
-    {
-        // Too short for the records it is to take: its room was not durable.
-        found.state = Last::Unsealed;
     }
     put_right(storage, &found)?;
     Ok(found)

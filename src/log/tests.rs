@@ -267,7 +267,7 @@ fn damage_is_found_wherever_it_is_and_never_replayed() {
     }
 }
 
-/// A segment with entries at these positions, then a seal that counts so many.
+/// A disk with one segment with entries at these positions, then a seal that counts so many.
 fn made(positions: &[u64], sealed: Option<u64>) -> Disk {
     let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
     let mut bytes = header.encode().to_vec();
@@ -318,6 +318,27 @@ fn a_seal_that_counts_other_entries_seals_nothing() {
     for (counted, torn) in [(2, false), (1, true), (3, true)] {
         let (_, recovered, _) = open(&mut made(&[1, 2], Some(counted))).unwrap();
         assert_eq!((recovered.records, recovered.torn_bytes > 0), (2, torn), "{counted}");
+    }
+}
+
+#[test]
+fn a_segment_that_follows_another_entry_is_damage() {
+    for (base, follows) in [(2, true), (1, false), (3, false)] {
+        let mut disk = made(&[1, 2], Some(2));
+        let header = Header { identity: 7, number: 2, base: Position(base), unix_seconds: 1 };
+        disk.put(2, &header.encode());
+        assert_eq!(open(&mut disk).is_ok(), follows, "after entry {base}");
+    }
+}
+
+#[test]
+fn a_segment_under_the_name_of_another_is_damage() {
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    for (number, is_its_own) in [(1, true), (2, false)] {
+        let mut disk = disk();
+        disk.put(number, &header.encode());
+        let is_damage = matches!(open(&mut disk), Err(Error::Corrupt { offset: 0, .. }));
+        assert_eq!(is_damage, !is_its_own, "{number}");
     }
 }
 

@@ -110,7 +110,7 @@ impl<S: Storage> Wal<S> {
         replay: impl FnMut(Position, &[u8]) -> Result<(), String>,
     ) -> Result<(Self, Recovered), Error> {
         assert!(config.segment_bytes >= 256, "room for a header, a record and a seal");
-        let found = recover(&mut storage, &config, replay)?;
+        let found = recover(&mut storage, config.identity, replay)?;
         let last = found.recovered.last;
         let mut log = Self {
             storage,

@@ -119,7 +119,7 @@ impl Link for Sessions<'_> {
                 }
             };
             connection = Some((id, number));
-            let session = sessions.client.open(id, device, sessions.target.token_key.token(device));
+            let session = sessions.client.open(id, device, sessions.target.token(device));
             assert_eq!(session as usize, index, "sessions are numbered as they are opened");
             Ok(())
         })?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::settings::Settings;
 use crate::net::Identity;
-use crate::wire::TokenKey;
+use crate::wire::TokenKeys;
 
 /// The settings of a server, and its secrets.
 #[derive(Debug)]
@@ -14,6 +14,6 @@ pub struct Config {
     pub settings: Settings,
     /// The certificate that clients pin.
     pub identity: Arc<Identity>,
-    /// The key under which devices hold tokens.
-    pub token_key: TokenKey,
+    /// The keys under which devices hold tokens.
+    pub token_keys: TokenKeys,
 }

@@ -12,6 +12,7 @@ use super::mesh::owner;
 use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
+use crate::clock;
 use crate::delivery::{
     Check, DeviceId, Founding, GroupId, Input, Link, MessageId, Reject, Seq, Settings, Submission,
 };
@@ -19,7 +20,7 @@ use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
-    Token, submission,
+    Token, TokenError, submission,
 };
 
 impl Worker {
@@ -128,7 +129,7 @@ impl Worker {
         let device = session.peer.as_ref().map(|peer| peer.device);
         match (device, request) {
             (None, Request::Hello { version, device, token }) => {
-                self.on_hello(key, version, device, token);
+                self.on_hello(key, version, device, &token);
                 Ok(())
             }
             (Some(_), Request::Hello { .. }) => {
@@ -143,15 +144,15 @@ impl Worker {
         }
     }
 
-    fn on_hello(&mut self, key: SessionKey, version: u8, device: DeviceId, token: Token) {
-        let refusal = if version != PROTOCOL_VERSION {
-            Some(Refusal::BadVersion)
-        } else if !self.shared.token_key.verify(device, &token) {
-            Some(Refusal::BadToken)
-        } else if self.stopping {
-            Some(Refusal::Draining)
+    fn on_hello(&mut self, key: SessionKey, version: u8, device: DeviceId, token: &Token) {
+        let refusal = if version == PROTOCOL_VERSION {
+            match self.token_keys.verify(device, token, clock::unix().as_secs()) {
+                Err(TokenError::Bad) => Some(Refusal::BadToken),
+                Err(TokenError::Expired) => Some(Refusal::ExpiredToken),
+                Ok(()) => self.stopping.then_some(Refusal::Draining),
+            }
         } else {
-            None
+            Some(Refusal::BadVersion)
         };
         if let Some(refusal) = refusal {
             return self.end_connection_of(key, refusal);

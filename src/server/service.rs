@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rtrb::{Consumer, Producer, RingBuffer};
+
 use super::config::Config;
 use super::counters::Board;
 use super::logs::{self, Recovered};
@@ -13,10 +15,11 @@ use super::mesh::{Mesh, Waker};
 use super::monitor::Monitor;
 use super::worker::{Shared, Worker};
 use crate::clock;
-use crate::limits::SHARDS_MAX;
+use crate::limits::{SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
 use crate::log::Error as LogError;
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
+use crate::wire::TokenKeys;
 
 /// Why a server does not start, or has stopped.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,7 @@ pub struct Server {
     monitor: Monitor,
     stop: Arc<AtomicBool>,
     wakers: Vec<Arc<Waker>>,
+    token_keys: Vec<Producer<TokenKeys>>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
 }
 
@@ -72,7 +76,6 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Shared {
             board: Board::new(set.shards),
-            token_key: config.token_key.clone(),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
             drain: set.drain,
@@ -84,10 +87,12 @@ impl Server {
         let monitor = Monitor::new(shared.board.clone(), shared.started);
         let (ready, recoveries) = sync_channel(bounds.len());
         let mut wakers = Vec::new();
-        let mut threads = Vec::new();
+        let (mut token_keys, mut threads) = (Vec::new(), Vec::new());
         for (bound, mesh) in bounds.into_iter().zip(Mesh::build(set.shards)?) {
+            let (newer, keys) = RingBuffer::new(TOKEN_KEYS_PENDING_MAX);
             wakers.push(mesh.waker());
-            threads.push(spawn(config, bound, mesh, shared.clone(), ready.clone())?);
+            token_keys.push(newer);
+            threads.push(spawn(config, bound, mesh, shared.clone(), keys, ready.clone())?);
         }
         drop(ready);
         // Each tells once, unless it fails: then the others are told to stop, and it says why.
@@ -103,6 +108,7 @@ impl Server {
             monitor,
             stop,
             wakers,
+            token_keys,
             threads,
         };
         if failed {
@@ -148,6 +154,21 @@ impl Server {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
 
+    /// Verifies the tokens of later hellos with these keys; sessions that are there stay.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a shard has not yet looked at so many earlier ones; nothing changed
+    /// there then.
+    pub fn set_token_keys(&mut self, keys: &TokenKeys) -> Result<(), Error> {
+        let mut taken = true;
+        for (shard, waker) in self.token_keys.iter_mut().zip(&self.wakers) {
+            taken &= shard.push(keys.clone()).is_ok();
+            waker.wake();
+        }
+        let busy = || Error::Config("a shard is too busy to take new token keys; ask again".into());
+        if taken { Ok(()) } else { Err(busy()) }
+    }
+
     /// Tells every shard to finish: no new sessions or messages, what was accepted is delivered,
     /// then everybody is told goodbye. Returns when it has.
     ///
@@ -173,11 +194,13 @@ fn spawn(
     bound: Bound,
     mesh: Mesh,
     shared: Shared,
+    token_keys_next: Consumer<TokenKeys>,
     ready: SyncSender<Recovered>,
 ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
     let shard = usize::from(mesh.own());
     let core = config.settings.service.first_core.map(|first| first + shard);
     let (identity, policy) = (Arc::clone(&config.identity), config.settings.policy());
+    let token_keys = (config.token_keys.clone(), token_keys_next);
     let log = config.settings.log.clone();
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
         if let Some(core) = core {
@@ -191,7 +214,7 @@ fn spawn(
         // Whoever waits for it has given up only if the process is about to end.
         ready.send(recovered).ok();
         drop(ready);
-        Worker::new(driver, engine, mesh, shared).run()
+        Worker::new(driver, engine, mesh, shared, token_keys).run()
     })
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rtrb::Consumer;
+
 use super::audiences::Audiences;
 use super::counters::Board;
 use super::mesh::{Mesh, Post};
@@ -20,7 +22,7 @@ use crate::delivery::joining::Ask;
 use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
 use crate::net::{ConnectionId, Driver};
-use crate::wire::{Counter, Counters, Refusal, TokenKey};
+use crate::wire::{Counter, Counters, Refusal, TokenKeys};
 
 /// How often recipients that take nothing are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -35,7 +37,6 @@ const LINGER: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) board: Board,
-    pub(super) token_key: TokenKey,
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
     /// How long stopping may take.
@@ -61,6 +62,10 @@ pub(super) struct Worker {
     pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
+    /// The keys that tokens are verified with.
+    pub(super) token_keys: TokenKeys,
+    /// Later ones, when the operator has changed them.
+    token_keys_next: Consumer<TokenKeys>,
     /// Sessions with answers to send; each once.
     pub(super) replying: Vec<SessionKey>,
     /// Sessions whose requests were left unread and may be read again; each once.
@@ -82,7 +87,13 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A shard ready to run.
-    pub(super) fn new(driver: Driver, engine: Engine, mesh: Mesh, shared: Shared) -> Self {
+    pub(super) fn new(
+        driver: Driver,
+        engine: Engine,
+        mesh: Mesh,
+        shared: Shared,
+        (token_keys, token_keys_next): (TokenKeys, Consumer<TokenKeys>),
+    ) -> Self {
         let started = shared.started;
         Self {
             driver,
@@ -94,6 +105,8 @@ impl Worker {
             timings: Timings::default(),
             shared,
             started,
+            token_keys,
+            token_keys_next,
             replying: Vec::new(),
             reading_on: Vec::new(),
             condemned: Vec::new(),
@@ -138,6 +151,9 @@ impl Worker {
     /// One turn; false if there was nothing to do.
     fn turn(&mut self, now: Instant) -> Result<bool, Error> {
         let mut work = 0;
+        while let Ok(keys) = self.token_keys_next.pop() {
+            self.token_keys = keys;
+        }
         // A full ring holds something back: what is already inside goes first.
         if self.mesh.flush() {
             work += self.read_on(now)?;
@@ -360,5 +376,6 @@ fn refusal_text(why: Refusal) -> &'static str {
         Refusal::TooSlow => "too slow",
         Refusal::AlreadyAuthenticated => "already authenticated",
         Refusal::NotOperator => "not the operator",
+        Refusal::ExpiredToken => "token has expired",
     }
 }

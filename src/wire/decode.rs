@@ -40,7 +40,7 @@ impl Request {
             frame::HELLO => Self::Hello {
                 version: reader.u8()?,
                 device: DeviceId(reader.array()?),
-                token: Token(reader.array()?),
+                token: Token::from_bytes(reader.array()?),
             },
             frame::CREATE => Self::Create {
                 request: message_id(&mut reader)?,

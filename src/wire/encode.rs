@@ -37,7 +37,7 @@ impl Request {
             Self::Hello { version, device, token } => framed(out, frame::HELLO, |out| {
                 out.put_u8(*version);
                 out.put_slice(&device.0);
-                out.put_slice(&token.0);
+                out.put_slice(&token.to_bytes());
             }),
             Self::Create { request, epoch, group, durability, level, roster, group_info, tree } => {
                 framed(out, frame::CREATE, |out| {

@@ -17,12 +17,13 @@
 //! blob    = size u32 | size bytes                                                  0 for none
 //! ref     = size u8 (1..=64) | size bytes                                   RFC 9420 §5.2
 //! reason  = code u8 | first u64 | second u64                             see wire::Reason
+//! token   = key id u8 | not after u64 | tag 32                            see wire::TokenKeys
 //! ```
 //!
 //! Client to service, on the bidirectional stream:
 //!
 //! ```text
-//!   1 Hello         version u8 | device 16 | token 32
+//!   1 Hello         version u8 | device 16 | token 41
 //!   2 Create        request 16 | epoch u64 | group | durability u8 | level u8 | devices
 //!                   | GroupInfo blob | ratchet tree blob
 //!   3 Submit        id 16 | added devices | removed devices | body
@@ -87,6 +88,7 @@ use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
 use crate::delivery::joining::Reference;
+use crate::limits::TOKEN_BYTES;
 
 /// The version that a hello and its answer name.
 pub const PROTOCOL_VERSION: u8 = 1;
@@ -124,15 +126,46 @@ pub(super) const RESYNC: u8 = 130;
 pub(super) const WELCOME: u8 = 131;
 pub(super) const LOW_KEY_PACKAGES: u8 = 132;
 
-/// A device's secret: 32 bytes that prove who it is. Never printed; compared in constant time.
+/// What proves who a device is, until it expires: see `wire::token`. Never printed; compared in
+/// constant time.
 #[derive(Clone, Copy)]
-pub struct Token(pub [u8; 32]);
+pub struct Token {
+    /// The key that signed it.
+    pub key_id: u8,
+    /// The last second since 1970 at which it is good.
+    pub not_after: u64,
+    /// HMAC-SHA-256.
+    pub tag: [u8; 32],
+}
+
+impl Token {
+    /// Bytes of a token on the wire.
+    pub const BYTES: usize = TOKEN_BYTES;
+
+    /// As it stands in a hello.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[0] = self.key_id;
+        bytes[1..9].copy_from_slice(&self.not_after.to_be_bytes());
+        bytes[9..].copy_from_slice(&self.tag);
+        bytes
+    }
+
+    /// From what stands in a hello; any bytes are some token.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let (mut not_after, mut tag) = ([0; 8], [0; 32]);
+        not_after.copy_from_slice(&bytes[1..9]);
+        tag.copy_from_slice(&bytes[9..]);
+        Self { key_id: bytes[0], not_after: u64::from_be_bytes(not_after), tag }
+    }
+}
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        let difference =
-            self.0.iter().zip(&other.0).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
-        difference == 0
+        let (own, other) = (self.to_bytes(), other.to_bytes());
+        own.iter().zip(&other).fold(0, |all, (a, b)| black_box(all | (a ^ b))) == 0
     }
 }
 

@@ -34,5 +34,5 @@ pub use malformed::Malformed;
 pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
 pub use reason::{Reason, Refusal};
 pub use submission::submission;
-pub use token::{OPERATOR, TokenKey};
+pub use token::{OPERATOR, TokenError, TokenKey, TokenKeys};
 pub use welcome::{welcome, welcome_of_one};

@@ -151,6 +151,9 @@ pub enum Refusal {
     /// 10: a request that only the operator's device may make.
     #[error("not the operator")]
     NotOperator = 10,
+    /// 11: the token was the device's, and has expired.
+    #[error("token has expired")]
+    ExpiredToken = 11,
 }
 
 impl Refusal {
@@ -166,6 +169,7 @@ impl Refusal {
         Self::TooSlow,
         Self::AlreadyAuthenticated,
         Self::NotOperator,
+        Self::ExpiredToken,
     ];
 
     /// The stable code.

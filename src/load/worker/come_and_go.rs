@@ -70,7 +70,7 @@ impl Worker<'_> {
         } else {
             self.client.connect(now, address)?
         };
-        let token = self.target.token_key.token(self.client.device(session));
+        let token = self.target.token(self.client.device(session));
         self.client.reopen(connection, session, token);
         let attach = Request::Attach { group: place.id, after: self.oracle.seen(group, member) };
         self.client.request(session, &attach);

@@ -12,3 +12,4 @@ mod peers;
 mod refused;
 mod run;
 mod serve;
+mod token;

@@ -44,7 +44,7 @@ impl Service {
         let server = Server::start(&Config {
             settings,
             identity: Arc::new(identity),
-            token_key: key.clone(),
+            token_keys: key.clone().into(),
         })
         .unwrap();
         let trust = Trust {

@@ -3,7 +3,7 @@
 use super::foreign::{Foreign, hello};
 use super::*;
 use crate::limits::{FRAME_BYTES_UNAUTHENTICATED_MAX, HELLO_MAX, SESSIONS_PER_CONNECTION_MAX};
-use crate::wire::Token;
+use crate::wire::{Token, TokenKeys};
 
 /// A connection whose first stream begins with `first` is closed for `why`, and is counted.
 fn check(siege: &mut Siege, first: &[u8], (why, counter): (Refusal, Counter)) {
@@ -20,11 +20,53 @@ fn a_hello_with_a_token_that_is_not_the_devices_own_is_refused() {
     under_load(|siege| {
         let (own, other) = (siege.service.key.token(device(7)), siege.service.key.token(device(8)));
         let mut forged = own;
-        forged.0[31] ^= 1;
-        for token in [Token([0; 32]), forged, other] {
+        forged.tag[31] ^= 1;
+        let unsigned = Token { tag: [0; 32], ..own };
+        let of_no_key = Token { key_id: 1, ..own };
+        for token in [unsigned, of_no_key, forged, other] {
             let hello = Request::Hello { version: 1, device: device(7), token };
             check(siege, &encoded(&hello), (Refusal::BadToken, Counter::RefusedSessions));
         }
+    });
+}
+
+#[test]
+fn a_hello_with_a_token_that_has_expired_is_refused_as_such() {
+    under_load(|siege| {
+        let now = clock::unix().as_secs();
+        let expired = Counter::RefusedSessions;
+        for not_after in [0, now - 1] {
+            let token = siege.service.key.issue(device(7), not_after);
+            let hello = Request::Hello { version: 1, device: device(7), token };
+            check(siege, &encoded(&hello), (Refusal::ExpiredToken, expired));
+        }
+    });
+}
+
+#[test]
+fn a_dropped_key_opens_no_more_sessions_and_leaves_those_that_are_there() {
+    under_load(|siege| {
+        let old = hello(&siege.service, 7);
+        let mut keys = TokenKeys::from(siege.service.key.clone());
+        keys.rotate(&[1; 32], 1);
+        let new = keys.signing().issue(device(7), u64::MAX);
+        let new = encoded(&Request::Hello { version: 1, device: device(7), token: new });
+        let foreign = Foreign::polite(&siege.service);
+        let greet = |siege: &Siege, hello: &[u8]| {
+            let connection = foreign.connect(siege.service.addresses[0]).unwrap();
+            let (_send, mut replies) = foreign.open(&connection, hello);
+            assert!(matches!(foreign.reply(&mut replies), Reply::Ready { .. }));
+        };
+        let set = |siege: &mut Siege, keys: &TokenKeys| {
+            siege.service.server.as_mut().unwrap().set_token_keys(keys).unwrap();
+        };
+        set(siege, &keys);
+        greet(siege, &old);
+        greet(siege, &new);
+        keys.rotate(&[2; 32], 1);
+        set(siege, &keys);
+        greet(siege, &new);
+        check(siege, &old, (Refusal::BadToken, Counter::RefusedSessions));
     });
 }
 

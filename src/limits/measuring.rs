@@ -1,0 +1,213 @@
+//! The bounds of what measures: minting, the load engine, the floor, the comparison with peers.
+//!
+//! None of them binds a service.
+
+use std::time::Duration;
+
+use super::{
+    AUDIENCE_ENTRIES_MAX, CONNECTIONS_MAX, MESSAGE_BYTES_MAX, ROSTER_MAX,
+    SESSIONS_PER_CONNECTION_MAX,
+};
+
+/// Most members that one minted commit adds. A bulk add is quadratic in its adds, and every commit
+/// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
+pub const BULK_ADD_MAX: usize = 1_000;
+
+/// How many application messages of one sender may overtake another before a real member can no
+/// longer decrypt it. Costs one key each, per sender, in every epoch that is kept.
+pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
+
+/// How many messages of one sender a real member may never see without losing the next one.
+/// Costs one key derivation each, once, when they are skipped.
+pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
+
+/// Largest scenario file in bytes. A hand-written one is a few kilobytes; the bound keeps a
+/// mistyped path from reading a tape into memory.
+pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
+
+/// Most group classes of one scenario. Each costs three histograms per worker.
+pub const CLASSES_MAX: usize = 64;
+
+/// Most groups of one scenario. Each costs the engine about 400 bytes before its members.
+pub const GROUPS_MAX: u32 = 200_000;
+
+/// Most memberships of one scenario. Each costs the oracle 40 bytes and the engine a session.
+pub const MEMBERS_MAX: u32 = 2_000_000;
+
+/// Most members that run OpenMLS inside a run. Each costs about 1 KiB for every member of its
+/// group, and the time of one decryption per delivery.
+pub const REAL_MEMBERS_MAX: u32 = 20_000;
+
+/// Most operations of one schedule. Each costs 40 bytes before the run, and up to 200 in
+/// the oracle while it is outstanding.
+pub const OPERATIONS_MAX: u64 = 5_000_000;
+
+/// Most submission attempts of one run, first tries and retries together. The oracle keeps one
+/// byte for each.
+pub const ATTEMPTS_MAX: u64 = 4 * OPERATIONS_MAX;
+
+/// Highest operation rate of one class, in operations per second. Beyond it the pacer of one
+/// core is the limit, and [`OPERATIONS_MAX`] is reached within seconds.
+pub const RATE_PER_SECOND_MAX: u64 = 1_000_000;
+
+/// Largest plaintext of an application message in bytes. Its ciphertext must stay below
+/// [`MESSAGE_BYTES_MAX`].
+pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
+
+/// Longest phase of a run in seconds: a day.
+pub const PHASE_SECONDS_MAX: u32 = 86_400;
+
+/// Most examples kept of each kind of violation. The counts are exact beyond it.
+pub const VIOLATION_EXAMPLES_MAX: usize = 5;
+
+/// Most skipped deliveries remembered, so that a late one is told from a repeated one. Beyond it
+/// a late delivery counts as a duplicate; it is a violation either way. Costs 24 bytes each, and
+/// nothing while the service is correct.
+pub const SKIPS_REMEMBERED_MAX: usize = 65_536;
+
+/// Longest latency a histogram holds, in microseconds: a day. What is longer is recorded as this
+/// and counted as saturated. A histogram that sees it costs about 220 KiB.
+pub const LATENCY_US_MAX: u64 = 86_400_000_000;
+
+/// A run is invalid when the p99 of the generator's lateness exceeds this many microseconds and
+/// [`LATENESS_RESPONSE_SHARE_MAX`] of the response's p99, whichever is larger.
+pub const LATENESS_P99_US_MAX: u64 = 10_000;
+
+/// See [`LATENESS_P99_US_MAX`]: lateness this small beside the response does not shape it.
+pub const LATENESS_RESPONSE_SHARE_MAX: f64 = 0.10;
+
+/// A run is invalid when more than this share of what was called for was never sent.
+pub const NOT_ISSUED_SHARE_MAX: f64 = 0.001;
+
+/// A run is invalid when more than this share of what was called for never got a reply: the
+/// quantiles would describe only the lucky ones.
+pub const TIMED_OUT_SHARE_MAX: f64 = 0.01;
+
+/// A run is invalid when mean in flight and throughput x mean response differ by more than this
+/// share of the larger (Little's law): the generator's own books would not balance.
+pub const LITTLE_ERROR_MAX: f64 = 0.05;
+
+const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
+const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX as usize);
+const _: () = assert!(SESSIONS_PER_CONNECTION_MAX <= MEMBERS_MAX);
+const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
+
+/// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps
+/// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
+pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
+
+/// Most reasons given with a verdict; the counts say the rest.
+pub const REASONS_MAX: usize = 20;
+
+/// Sessions that a run opens before those before them are ready, and attachments likewise: a
+/// handshake burst larger than a socket buffer would be lost.
+pub const CONNECTING_MAX: u32 = 64;
+
+/// How long a run waits for a server that says nothing before it has started.
+pub const SETUP_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a server may leave a request for its counters unanswered inside a run before it
+/// counts as lost. Longer than a pause that a measurement should show.
+pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// After how long a submission without an answer is given up.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Deliveries that may be on their way to live members' threads, and what they say on its way
+/// back. When full, deliveries wait in the worker, which never waits itself: at most everything
+/// that the run delivers to live members.
+pub const RACERS_QUEUE_MAX: usize = 4_096;
+
+/// Times that a racer tries to bring one commit through.
+pub const RACE_ATTEMPTS_MAX: u32 = 64;
+
+/// Bytes of deliveries that are kept for real members of tapes until they process them. Beyond
+/// it the run is not valid, since nobody can say that its members agree.
+pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
+
+/// Members of a run that are on their way back at once, from the start of the handshake until they
+/// are attached: more would hold up this side's other members for longer than its lateness may be.
+/// A storm is thus as fast as the service answers, with so many always waiting.
+pub const RETURNING_MAX: u32 = 32;
+
+/// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
+/// and a connection that comes back pays for a full handshake.
+pub const TICKETS_KEPT_MAX: usize = 32_768;
+
+/// Sockets of the load engine. Members share them; a few keep one socket's buffer from being all
+/// there is between a burst and its loss.
+pub const CLIENT_SOCKETS: usize = 4;
+
+/// Share of a run's submissions that may be refused for another reason than their epoch, as a
+/// bound that was reached is; beyond it the latencies are those of the lucky rest.
+pub const REFUSED_SHARE_MAX: f64 = 0.001;
+
+/// Most data packets that one acknowledgement may answer when the floor is measured: beyond it a
+/// member would acknowledge less often than a window is filled.
+pub const PACKETS_PER_ACK_MAX: u32 = 256;
+
+/// Rounds that a measurement of the floor is cut into: a median and a spread need some.
+pub const FLOOR_ROUNDS: u32 = 5;
+
+/// Rounds that a measurement of the floor has even if they take longer than its budget.
+pub const FLOOR_ROUNDS_MIN: u32 = 3;
+
+/// Rounds that a measurement of the floor may lose packets in before it is given up.
+pub const FLOOR_LOSSES_MAX: u32 = 3;
+
+/// After how long without progress a round of the floor is abandoned. Longer than a pause that the
+/// scheduler makes; what it costs is this long for each lost packet's round.
+pub const FLOOR_SILENCE_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes that the kernel charges a socket's buffer for a UDP message beside those it holds.
+pub const DATAGRAM_OVERHEAD_BYTES: usize = 1_024;
+
+/// How long each measurement of the floor takes: long enough for a steady median.
+pub const FLOOR_BUDGET: Duration = Duration::from_secs(1);
+
+/// Sockets that sending over loopback is measured with unless others are asked for.
+pub const FLOOR_RECEIVERS: u32 = 1_000;
+
+/// Sockets that sending over loopback is measured with at most: their ports have to be free.
+pub const FLOOR_RECEIVERS_MAX: u32 = 20_000;
+
+/// Packets or trains that are on their way at once when sending over loopback is measured: 64 MiB
+/// of the kernel's memory when all are full trains.
+pub const FLOOR_SWEEP_MAX: usize = 1_024;
+
+/// Descriptors that are left to the rest of the process when sockets are opened by the thousand.
+pub const DESCRIPTORS_SPARED: u64 = 64;
+
+const _: () = assert!(FLOOR_RECEIVERS <= FLOOR_RECEIVERS_MAX);
+const _: () = assert!(FLOOR_ROUNDS_MIN <= FLOOR_ROUNDS);
+
+/// Broadcasts that a comparison with peers keeps in flight, at most. A member that has none of
+/// them yet is so many frames behind.
+pub const IN_FLIGHT_MAX: u32 = 256;
+
+/// Rounds of a comparison with peers, at most. Each runs every contestant once.
+pub const ROUNDS_MAX: u32 = 100;
+
+/// Messages of one round, at most: more than an hour of any contestant's.
+pub const ROUND_MESSAGES_MAX: u32 = 1_000_000;
+
+/// How long a contestant may deliver nothing while something is in flight.
+pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one contestant publishes before the others, who are idle meanwhile, are looked after:
+/// with what is then still in flight well below [`super::IDLE_MAX`].
+pub const PEER_TURN_MAX: Duration = Duration::from_secs(5);
+
+/// Longest line of a peer's text protocol in bytes. A NATS server's greeting is about 500.
+pub const PEER_LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that are read at once from a TCP connection: one buffer for all of a contestant's.
+pub const PEER_READ_BYTES: usize = 256 << 10;
+
+/// Messages that wait for one member's task in the baseline. When full, the one task that hands
+/// them out waits, and with it everybody.
+pub const BASELINE_QUEUE_MAX: usize = 64;
+
+const _: () = assert!((IN_FLIGHT_MAX as usize) < AUDIENCE_ENTRIES_MAX);
+// A TLS record: 2^14 bytes and what surrounds them (RFC 8446 §5.2).
+const _: () = assert!(PEER_READ_BYTES > (16 << 10) + 256 + 5);
