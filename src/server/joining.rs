@@ -13,7 +13,6 @@ use super::mesh::{Post, owner};
 use super::service::Error;
 use super::session::SessionKey;
 use super::worker::Worker;
-use crate::clock;
 use crate::delivery::joining::{Ask, KeyPackage, Record, Told};
 use crate::delivery::{DeviceId, Epoch, GroupId, Input, Link, MessageId, Reject, Seq};
 use crate::limits::NOTICES_PENDING_MAX;
@@ -44,7 +43,6 @@ impl Worker {
         request: Request,
     ) -> Result<(), Error> {
         let from = self.link(key);
-        let unix_s = clock::unix().as_secs();
         match request {
             Request::Publish { request, last_resort, packages } => {
                 let parsed: Result<Vec<KeyPackage>, Malformed> =
@@ -53,12 +51,12 @@ impl Worker {
                     self.refuse(key, request, Reject::BadKeyPackage);
                     return Ok(());
                 };
-                let ask = Ask::Publish { from, device, request, unix_s, last_resort, packages };
+                let ask = Ask::Publish { from, device, request, last_resort, packages };
                 self.ask_device(now, device, ask)
             }
             Request::Claim { request, device: whose, suite } => {
                 let claimer = device;
-                let ask = Ask::Claim { from, claimer, request, unix_s, device: whose, suite };
+                let ask = Ask::Claim { from, claimer, request, device: whose, suite };
                 self.ask_device(now, whose, ask)
             }
             Request::Fetch { request, group } => {
@@ -152,7 +150,6 @@ impl Worker {
 
     /// The Welcome of a commit, to each shard that owns devices which it adds.
     fn forward(&mut self, (group, seq): (GroupId, Seq), devices: Vec<DeviceId>, message: &Bytes) {
-        let unix_s = clock::unix().as_secs();
         let shards = self.mesh.shards();
         let Ok(welcome) = welcome(message) else {
             // It was taken apart before its commit was accepted; it finds nobody.
@@ -165,7 +162,7 @@ impl Worker {
         }
         for (shard, devices) in by_shard {
             let welcome = welcome.clone();
-            self.asks.push((shard, Ask::Deposit { group, seq, unix_s, devices, welcome }));
+            self.asks.push((shard, Ask::Deposit { group, seq, devices, welcome }));
         }
     }
 

@@ -263,6 +263,19 @@ mod tests {
         check(&[&whole[..], &[0]].concat(), Err(super::super::reader::TRAILING));
     }
 
+    #[test]
+    fn every_suite_that_openmls_names_has_the_hash_that_openmls_gives_it() {
+        use openmls_traits::types::{Ciphersuite, HashType};
+        for suite in 0..=u16::MAX {
+            let expected = Ciphersuite::try_from(suite).ok().map(|it| match it.hash_algorithm() {
+                HashType::Sha2_256 => &digest::SHA256,
+                HashType::Sha2_384 => &digest::SHA384,
+                HashType::Sha2_512 => &digest::SHA512,
+            });
+            assert_eq!(hash_of(suite), expected, "{suite:#06x}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -14,16 +14,17 @@ use crate::delivery::reject::Reject;
 use crate::delivery::shard::{Link, Output, Shard};
 
 impl Shard {
-    /// Decides what is asked about joining.
+    /// Decides what is asked about joining; `now` is the time since the Unix epoch.
     pub(in crate::delivery) fn join(&mut self, now: Duration, ask: Ask) {
         let mut out = VecDeque::new();
+        let unix_s = now.as_secs();
         let refused = match ask {
-            Ask::Publish { from, device, request, unix_s, last_resort, packages } => {
+            Ask::Publish { from, device, request, last_resort, packages } => {
                 let (asked, whose) = ((from, request), (device, unix_s));
                 let outcome = self.devices.publish(asked, whose, last_resort, packages, &mut out);
                 outcome.err().map(|reason| (from, request, reason))
             }
-            Ask::Claim { from, claimer, request, unix_s, device, suite } => {
+            Ask::Claim { from, claimer, request, device, suite } => {
                 let (asked, what) = ((from, request), (device, suite, unix_s));
                 let outcome = self.devices.claim(now, asked, claimer, what, &mut out);
                 outcome.err().map(|reason| (from, request, reason))
@@ -44,7 +45,7 @@ impl Shard {
                 self.devices.leave(from, device);
                 None
             }
-            Ask::Deposit { group, seq, unix_s, devices, welcome } => {
+            Ask::Deposit { group, seq, devices, welcome } => {
                 self.devices.deposit((group, seq), unix_s, devices, welcome, &mut out);
                 None
             }

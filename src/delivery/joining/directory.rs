@@ -124,7 +124,8 @@ impl Directory {
         for (suite, more) in &more {
             let stack = shelf.and_then(|shelf| shelf.stack(*suite));
             let waiting = stack.map_or(0, |stack| stack.fresh(unix_s));
-            let most = if last_resort { 1 } else { KEY_PACKAGES_PER_SUITE_MAX - waiting };
+            let most =
+                if last_resort { 1 } else { KEY_PACKAGES_PER_SUITE_MAX.saturating_sub(waiting) };
             if *more > most {
                 return Err(Reject::TooManyKeyPackages);
             }

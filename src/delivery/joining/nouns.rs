@@ -120,8 +120,6 @@ pub enum Ask {
         device: DeviceId,
         /// Named in the answer.
         request: MessageId,
-        /// Now, Unix time in seconds.
-        unix_s: u64,
         /// Whether they are the ones of last resort, one for each suite.
         last_resort: bool,
         /// The KeyPackages.
@@ -135,8 +133,6 @@ pub enum Ask {
         claimer: DeviceId,
         /// Named in the answer.
         request: MessageId,
-        /// Now, Unix time in seconds.
-        unix_s: u64,
         /// Whose KeyPackage.
         device: DeviceId,
         /// Of which suite.
@@ -170,8 +166,6 @@ pub enum Ask {
         group: GroupId,
         /// The commit.
         seq: Seq,
-        /// Now, Unix time in seconds.
-        unix_s: u64,
         /// Those of the added devices that the shard owns.
         devices: Vec<DeviceId>,
         /// The Welcome.

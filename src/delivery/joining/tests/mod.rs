@@ -58,15 +58,18 @@ fn welcome(numbers: &[u64]) -> Welcome {
 struct Asked {
     shard: Shard,
     now: Duration,
-    unix_s: u64,
     records: Vec<Record>,
     ids: u8,
 }
 
 impl Asked {
     fn new() -> Self {
-        let (shard, now) = (Shard::new(Policy::default()), Duration::ZERO);
-        Self { shard, now, unix_s: NOW, records: Vec::new(), ids: 0 }
+        let (shard, now) = (Shard::new(Policy::default()), Duration::from_secs(NOW));
+        Self { shard, now, records: Vec::new(), ids: 0 }
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
     }
 
     fn next_id(&mut self) -> MessageId {
@@ -104,9 +107,8 @@ impl Asked {
         last_resort: bool,
         packages: Vec<KeyPackage>,
     ) -> Result<u32, Reject> {
-        let (from, device, request, unix_s) =
-            (FROM, device(whose), MessageId([1; 16]), self.unix_s);
-        let ask = Ask::Publish { from, device, request, unix_s, last_resort, packages };
+        let (from, device, request) = (FROM, device(whose), MessageId([1; 16]));
+        let ask = Ask::Publish { from, device, request, last_resort, packages };
         match self.ask(ask)?[..] {
             [Told::Published { left, .. }] => Ok(left),
             ref other => panic!("{other:?}"),
@@ -115,9 +117,9 @@ impl Asked {
 
     /// The number of the KeyPackage that is handed out.
     fn claim(&mut self, claimer: u8, whose: u8, suite: u16) -> Result<u64, Reject> {
-        let (from, request, unix_s) = (FROM, MessageId([2; 16]), self.unix_s);
+        let (from, request) = (FROM, MessageId([2; 16]));
         let (claimer, device) = (device(claimer), device(whose));
-        let told = self.ask(Ask::Claim { from, claimer, request, unix_s, device, suite })?;
+        let told = self.ask(Ask::Claim { from, claimer, request, device, suite })?;
         match &told[0] {
             Told::KeyPackage { package, .. } => {
                 Ok(u64::from_be_bytes(package.body[..].try_into().unwrap()))
@@ -129,9 +131,9 @@ impl Asked {
     /// Deposits a Welcome for KeyPackages of these numbers; what is told.
     fn deposit(&mut self, seq: u64, devices: &[u8], numbers: &[u64]) -> Vec<Told> {
         let devices = devices.iter().copied().map(device).collect();
-        let (group, seq, unix_s) = (group(), Seq(seq), self.unix_s);
+        let (group, seq) = (group(), Seq(seq));
         let welcome = welcome(numbers);
-        self.ask(Ask::Deposit { group, seq, unix_s, devices, welcome }).unwrap()
+        self.ask(Ask::Deposit { group, seq, devices, welcome }).unwrap()
     }
 
     /// The numbers of the KeyPackages whose Welcomes wait for a device.

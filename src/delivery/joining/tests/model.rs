@@ -120,7 +120,7 @@ fn apply(asked: &mut Asked, model: &mut Model, step: Step) {
             let packages = lives
                 .into_iter()
                 .map(|life| {
-                    let not_after = asked.unix_s + life;
+                    let not_after = asked.now.as_secs() + life;
                     let number = model.publish(whose, suite, not_after, false);
                     KeyPackage { not_after, ..package(number, suite) }
                 })
@@ -129,7 +129,7 @@ fn apply(asked: &mut Asked, model: &mut Model, step: Step) {
             let waits = |it: &&Published| {
                 (it.whose, it.suite, it.state, it.last_resort)
                     == (whose, suite, State::Waiting, false)
-                    && it.not_after > asked.unix_s
+                    && it.not_after > asked.now.as_secs()
             };
             let expected = model.packages.iter().filter(waits).count();
             assert_eq!(usize::try_from(left).unwrap(), expected);
@@ -140,7 +140,7 @@ fn apply(asked: &mut Asked, model: &mut Model, step: Step) {
         }
         Step::Claim { whose, suite } => {
             asked.now += Duration::from_secs(1);
-            let expected = model.claim(whose, suite, asked.unix_s);
+            let expected = model.claim(whose, suite, asked.now.as_secs());
             assert_eq!(asked.claim(9, whose, suite).ok(), expected);
         }
         Step::Deposit { seq, devices, places } => {
@@ -160,7 +160,7 @@ fn apply(asked: &mut Asked, model: &mut Model, step: Step) {
             model.letters.retain(|(to, of, _)| (*to, *of) != (whose, seq));
             asked.ask(Ask::Collected { device: device(whose), number }).unwrap();
         }
-        Step::Wait { seconds } => asked.unix_s += seconds,
+        Step::Wait { seconds } => asked.wait(seconds),
     }
     for whose in 1..4 {
         let own = model.letters.iter().filter(|(to, ..)| *to == whose);
@@ -175,7 +175,7 @@ impl Asked {
     fn lasting(&self) -> Vec<SavedDevice> {
         let mut devices = self.saved();
         for SavedDevice { shelf, .. } in &mut devices {
-            shelf.packages.retain(|package| package.not_after > self.unix_s);
+            shelf.packages.retain(|package| package.not_after > self.now.as_secs());
         }
         devices.retain(|it| {
             let SavedShelf { packages, handed, .. } = &it.shelf;
@@ -218,7 +218,7 @@ proptest! {
         }
         for (whose, suite) in [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)] {
             for again in [&mut replayed, &mut restored] {
-                again.unix_s = asked.unix_s;
+                again.now = asked.now;
                 prop_assert_eq!(again.waiting(whose), asked.waiting(whose));
             }
             loop {

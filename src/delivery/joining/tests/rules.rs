@@ -39,13 +39,13 @@ fn what_has_expired_is_neither_taken_nor_handed_out() {
     let until = |number, not_after| KeyPackage { not_after, ..package(number, 1) };
     assert_eq!(asked.publish(1, vec![until(1, NOW)]), Err(Reject::BadKeyPackage));
     asked.publish(1, vec![until(1, NOW + 5), until(2, NOW + 50), until(3, NOW + 5)]).unwrap();
-    asked.unix_s = NOW + 5;
+    asked.wait(5);
     assert_eq!(asked.claim(9, 1, 1), Ok(2));
     assert_eq!(asked.claim(9, 1, 1), Err(Reject::NoKeyPackage));
     assert_eq!(asked.shard.devices().directory().left(device(1), 1), 0);
     let resort = KeyPackage { not_after: NOW + 6, ..last_resort(4, 1) };
     asked.publish(1, vec![resort]).unwrap();
-    asked.unix_s = NOW + 6;
+    asked.wait(1);
     assert_eq!(asked.claim(9, 1, 1), Err(Reject::NoKeyPackage));
 }
 
@@ -80,7 +80,7 @@ fn a_device_has_a_bounded_number_of_key_packages_and_suites() {
     asked.publish(1, (0..most).map(|number| package(number, 1)).collect()).unwrap();
     assert_eq!(asked.publish(1, vec![package(most, 1)]), Err(Reject::TooManyKeyPackages));
     assert_eq!(asked.publish(2, vec![package(most, 1)]), Ok(1));
-    asked.unix_s += 1_000;
+    asked.wait(1_000);
     let fresh = KeyPackage { not_after: u64::MAX, ..package(most + 1, 1) };
     assert_eq!(asked.publish(1, vec![fresh]), Ok(1), "those that have expired do not count");
     let suites = u16::try_from(KEY_PACKAGE_SUITES_MAX).unwrap();
@@ -124,9 +124,9 @@ fn an_owner_is_told_when_few_key_packages_are_left_and_when_none_is() {
     assert_eq!(collect(&mut asked), []);
     let mut told = Vec::new();
     for _ in 0..=low {
-        let (from, request, unix_s) = (FROM, MessageId([2; 16]), NOW);
+        let (from, request) = (FROM, MessageId([2; 16]));
         let (claimer, device, suite) = (device(9), device(1), 1);
-        let ask = Ask::Claim { from, claimer, request, unix_s, device, suite };
+        let ask = Ask::Claim { from, claimer, request, device, suite };
         for it in asked.ask(ask).unwrap() {
             if let Told::LowKeyPackages { left, .. } = it {
                 told.push(left);
@@ -219,7 +219,7 @@ fn a_full_mailbox_drops_its_oldest_welcome_and_one_that_is_too_old_is_dropped() 
     let letters = asked.shard.devices().mailboxes().save(device(1));
     assert_eq!(letters.len(), MAILBOX_WELCOMES_MAX);
     assert_eq!((letters[0].1.seq, letters.last().unwrap().1.seq), (Seq(2), Seq(5_000)));
-    asked.unix_s += WELCOME_AGE_MAX.as_secs() + 1;
+    asked.wait(WELCOME_AGE_MAX.as_secs() + 1);
     assert_eq!(dropped(asked.deposit(5_001, &[1], &[1])), MAILBOX_WELCOMES_MAX);
     assert_eq!(asked.waiting(1).len(), 1);
 }
@@ -240,13 +240,13 @@ fn what_was_handed_out_is_remembered_for_a_bounded_number_and_time() {
     assert_eq!(asked.waiting(1), [], "the oldest is forgotten");
     asked.deposit(2, &[1], &[1]);
     assert_eq!(asked.waiting(1), [reference(1)]);
-    asked.unix_s += KEY_PACKAGE_HANDED_AGE_MAX.as_secs() + 1;
+    asked.wait(KEY_PACKAGE_HANDED_AGE_MAX.as_secs() + 1);
     claim(&mut asked, most + 1);
     asked.deposit(3, &[1], &[2]);
     assert_eq!(asked.waiting(1), [reference(1)], "all are, but the last");
     let saved = asked.shard.devices().directory().save(device(1)).unwrap();
     assert_eq!(saved.handed.len(), 1);
-    asked.unix_s += 2 * KEY_PACKAGE_HANDED_AGE_MAX.as_secs();
+    asked.wait(2 * KEY_PACKAGE_HANDED_AGE_MAX.as_secs());
     let late = KeyPackage { not_after: u64::MAX, ..package(u64::MAX - 1, 2) };
     asked.publish(2, vec![late]).unwrap();
     asked.claim(9, 2, 2).unwrap();
