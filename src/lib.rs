@@ -40,6 +40,10 @@
 //! datagrams     net        packets of many members in one sendmmsg, those of one in one train
 //! ```
 //!
+//! What a commit encloses is accepted or lost with it. Its Welcome stays with the group until the
+//! shards of the added devices have taken it apart and hold each one's part, and there until the
+//! device has collected it.
+//!
 //! A member that falls behind costs the others nothing: it is caught up from the ring, then told
 //! to resynchronise, then closed. A submission repeated under its message id gets the first
 //! answer again.
@@ -104,6 +108,10 @@
 //! - Roster changes are declared by the member who submits the commit. Handshakes are ordered
 //!   opaquely, so a member that lies about them can cut off whom it says it removed, or let a
 //!   stranger drain ciphertext; it gains no key.
+//! - Any device may claim a KeyPackage of any other, and fetch the GroupInfo of any group whose id
+//!   it knows, at a bounded rate. Whose a KeyPackage is, its claimer verifies (RFC 9420 §10.1).
+//! - A Welcome goes to the devices that its commit adds, if it is for a KeyPackage that was handed
+//!   out of theirs. Whether it lets them in, the service cannot see.
 //! - A member can make the service hold no more than [`limits`] says.
 
 pub mod limits;

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+mod joining;
 mod measuring;
 
+pub use joining::*;
 pub use measuring::*;
 
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room

@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 
 use super::ids::{DeviceId, Epoch, MessageId, Seq};
-use super::message::{Entry, Founding, Kind, Submission};
+use super::joining::{Enclosures, SavedEnclosures};
+use super::message::{Enclosed, Entry, Founding, Kind, Submission};
 use super::reject::Reject;
 use super::replay::Inconsistent;
 use super::retries::Answer;
@@ -24,6 +25,7 @@ pub struct Group {
     /// The commits that closed the latest epochs, oldest first, contiguous up to `epoch - 1`.
     winners: VecDeque<Seq>,
     proposals_pending: usize,
+    enclosures: Enclosures,
 }
 
 impl Group {
@@ -43,6 +45,7 @@ impl Group {
             recent: Ring::starting_at(Seq(1)),
             winners: VecDeque::new(),
             proposals_pending: 0,
+            enclosures: Enclosures::new(founding.group_info.as_ref(), founding.tree.as_ref()),
         })
     }
 
@@ -74,6 +77,16 @@ impl Group {
     #[must_use]
     pub fn recent(&self) -> &Ring<Entry> {
         &self.recent
+    }
+
+    /// What it keeps for those who join it.
+    #[must_use]
+    pub fn enclosures(&self) -> &Enclosures {
+        &self.enclosures
+    }
+
+    pub(super) fn enclosures_mut(&mut self) -> &mut Enclosures {
+        &mut self.enclosures
     }
 
     /// Drops the oldest remembered message if it is still `seq`; true if so.
@@ -179,8 +192,11 @@ impl Group {
     }
 
     fn accept(&mut self, sender: DeviceId, submission: Submission, limits: RingLimits) -> &Entry {
-        let Submission { id, epoch, kind, change, body, .. } = submission;
+        let Submission { id, epoch, kind, change, enclosed, body, .. } = submission;
         let seq = self.recent.next();
+        if kind == Kind::Commit {
+            self.enclosures.commit(seq, &change.added, &enclosed);
+        }
         self.append(Entry { seq, epoch, id, kind, sender, change: change.into(), body }, limits);
         self.recent.get(seq).expect("the newest is kept")
     }
@@ -209,7 +225,12 @@ impl Group {
     ///
     /// # Errors
     /// [`Inconsistent`] when it cannot have been the next one; nothing changed then.
-    pub fn replay(&mut self, entry: Entry, limits: RingLimits) -> Result<(), Inconsistent> {
+    pub fn replay(
+        &mut self,
+        entry: Entry,
+        enclosed: &Enclosed,
+        limits: RingLimits,
+    ) -> Result<(), Inconsistent> {
         if entry.seq != self.recent.next() {
             return Err(Inconsistent("a message is not the next of its group"));
         }
@@ -220,6 +241,9 @@ impl Group {
         };
         if !fits {
             return Err(Inconsistent("a message of another epoch, or a change that cannot be"));
+        }
+        if entry.kind == Kind::Commit {
+            self.enclosures.commit(entry.seq, &entry.change.added, enclosed);
         }
         self.append(entry, limits);
         Ok(())
@@ -255,6 +279,7 @@ impl Group {
             departed,
             winners: self.winners.iter().copied().collect(),
             proposals_pending: self.proposals_pending,
+            enclosures: self.enclosures.save(),
             first: self.recent.first(),
             entries: self.recent.range(self.recent.first(), self.head()).cloned().collect(),
         }
@@ -284,6 +309,7 @@ impl Group {
             recent,
             winners: saved.winners.into(),
             proposals_pending: saved.proposals_pending,
+            enclosures: Enclosures::restore(saved.enclosures),
         })
     }
 }
@@ -303,6 +329,8 @@ pub struct Saved {
     pub winners: Vec<Seq>,
     /// Proposals of the current epoch.
     pub proposals_pending: usize,
+    /// What it keeps for those who join it.
+    pub enclosures: SavedEnclosures,
     /// The first number of `entries`, or the next to come.
     pub first: Seq,
     /// The messages kept, without a gap.

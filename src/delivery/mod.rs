@@ -23,6 +23,7 @@ pub mod check;
 mod fingerprints;
 pub mod group;
 pub mod ids;
+pub mod joining;
 pub mod message;
 pub mod reject;
 pub mod replay;

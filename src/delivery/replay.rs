@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::group::{Group, Saved};
 use super::ids::{DeviceId, GroupId, MessageId, Seq};
-use super::message::{Entry, Founding};
+use super::message::{Enclosed, Entry, Founding};
 use super::retries::Answer;
 use super::shard::{Kept, Shard};
 
@@ -28,6 +28,7 @@ impl Shard {
         }
         let group =
             Group::new(founding).map_err(|_reject| Inconsistent("a group that cannot be"))?;
+        self.joining_bytes += group.enclosures().bytes();
         self.slots.insert(founding.group, group);
         Ok(())
     }
@@ -36,10 +37,11 @@ impl Shard {
     pub fn replay_deleted(&mut self, group: &GroupId) {
         if let Some(slot) = self.slots.remove(group) {
             self.kept_bytes -= slot.group.recent().bytes();
+            self.joining_bytes -= slot.group.enclosures().bytes();
         }
     }
 
-    /// A message was accepted at `at`, the time since the Unix epoch. False if its group is not
+    /// A message was accepted with what came with it, at `at`, the time since the Unix epoch. False if its group is not
     /// known: then a later checkpoint has it.
     ///
     /// # Errors
@@ -49,11 +51,14 @@ impl Shard {
         at: Duration,
         group: &GroupId,
         entry: Entry,
+        enclosed: &Enclosed,
     ) -> Result<bool, Inconsistent> {
         let Some((place, slot)) = self.slots.by_group_mut(group) else { return Ok(false) };
         let (id, seq, sender) = (entry.id, entry.seq, entry.sender);
         let before = slot.group.recent().bytes();
-        slot.group.replay(entry, self.policy.ring)?;
+        let joining = slot.group.enclosures().bytes();
+        slot.group.replay(entry, enclosed, self.policy.ring)?;
+        self.joining_bytes = self.joining_bytes + slot.group.enclosures().bytes() - joining;
         let (epoch, serial) = (slot.group.epoch(), slot.serial);
         self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
         self.kept.push_back(Kept { place, seq, since: at.as_secs() });
@@ -87,6 +92,7 @@ impl Shard {
         }
         let restored = Group::restore(saved)?;
         self.kept_bytes += restored.recent().bytes();
+        self.joining_bytes += restored.enclosures().bytes();
         self.slots.insert(group, restored);
         let (place, slot) = self.slots.by_group_mut(&group).expect("it was just inserted");
         let serial = slot.serial;

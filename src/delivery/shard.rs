@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use super::group::Group;
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
+use super::joining::{Allowances, Ask, Devices, Enclosures, Told};
 use super::message::{Enclosed, Entry, Founding, Submission};
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
 use super::ring::RingLimits;
 use super::slots::{SlotRef, Slots};
 use crate::limits::{
-    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETENTION_AGE_MAX, RETRIES_REMEMBERED_MAX,
-    RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+    ALLOWANCES_MAX, FETCHES_BURST, FETCHES_PER_SECOND, GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX,
+    RETENTION_AGE_MAX, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX,
+    SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
 };
 
 /// Where an answer goes: opaque here, the server's name for a session on a shard.
@@ -95,6 +97,8 @@ pub enum Input {
         /// The last message that it needs no more.
         seq: Seq,
     },
+    /// Something about how devices come into groups.
+    Joining(Ask),
     /// A shard has no session left that drains the group.
     Unwatch {
         /// The shard.
@@ -163,6 +167,8 @@ pub enum Output {
         /// Why.
         reason: Reject,
     },
+    /// Something about how devices come into groups. Records are to be logged.
+    Joining(Told),
     /// A session drains the group from here on.
     Attached(Box<Attachment>),
     /// A session may not.
@@ -248,7 +254,11 @@ pub struct Shard {
     /// Every message kept for catching up, oldest first, whichever group it is of.
     pub(super) kept: VecDeque<Kept>,
     pub(super) kept_bytes: usize,
-    outputs: VecDeque<Output>,
+    pub(super) devices: Devices,
+    pub(super) fetches: Allowances,
+    /// Bytes that groups keep for those who join them.
+    pub(super) joining_bytes: usize,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Shard {
@@ -261,6 +271,9 @@ impl Shard {
             retries: Retries::new(RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX),
             kept: VecDeque::new(),
             kept_bytes: 0,
+            devices: Devices::default(),
+            fetches: Allowances::new(FETCHES_BURST, FETCHES_PER_SECOND, ALLOWANCES_MAX),
+            joining_bytes: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -282,6 +295,7 @@ impl Shard {
             }
             Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
             Input::Acknowledge { device, group, seq } => self.acknowledge(device, group, seq),
+            Input::Joining(ask) => self.join(now, ask),
             Input::Unwatch { shard, group } => {
                 if let Some((_, slot)) = self.slots.by_group_mut(&group) {
                     slot.watchers.0 &= !(1 << shard);
@@ -340,6 +354,12 @@ impl Shard {
         self.slots.by_group(group).map(|slot| &slot.group)
     }
 
+    /// The devices it owns.
+    #[must_use]
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
     fn answer(&mut self, to: Link, request: MessageId, outcome: Result<(), Reject>) {
         self.outputs.push_back(match outcome {
             Ok(()) => Output::Done { to, request },
@@ -358,6 +378,8 @@ impl Shard {
         if !state.roster().contains(device) {
             return Err(Reject::NotMember);
         }
+        Enclosures::check_room(self.joining_bytes, state.enclosures().bytes())?;
+        self.joining_bytes += state.enclosures().bytes();
         self.slots.insert(founding.group, state);
         self.outputs.push_back(Output::Created(founding));
         Ok(())
@@ -366,6 +388,7 @@ impl Shard {
     fn delete(&mut self, group: &GroupId) -> Result<(), Reject> {
         let slot = self.slots.remove(group).ok_or(Reject::UnknownGroup)?;
         self.kept_bytes -= slot.group.recent().bytes();
+        self.joining_bytes -= slot.group.enclosures().bytes();
         self.outputs.push_back(Output::Deleted { group: *group, watchers: slot.watchers });
         Ok(())
     }
@@ -399,8 +422,15 @@ impl Shard {
         let before = slot.group.recent().bytes();
         let Policy { past_epochs, ring, .. } = self.policy;
         let enclosed = submission.enclosed.clone();
+        if !enclosed.is_empty() {
+            slot.group.check(sender, &submission, past_epochs)?;
+            slot.group.enclosures().check(self.joining_bytes, &enclosed)?;
+        }
+        let joining = slot.group.enclosures().bytes();
         let entry = slot.group.decide(sender, submission, past_epochs, ring)?.clone();
         let (seq, epoch) = (entry.seq, slot.group.epoch());
+        self.joining_bytes = self.joining_bytes + slot.group.enclosures().bytes() - joining;
+        let forward = slot.group.enclosures().forward(group, seq);
         self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
         self.kept.push_back(Kept { place, seq, since: now.as_secs() });
         self.outputs.push_back(Output::Appended {
@@ -410,6 +440,7 @@ impl Shard {
             enclosed,
         });
         self.outputs.push_back(Output::Accepted { to, id, seq, epoch });
+        self.outputs.extend(forward.map(Output::Joining));
         self.retries.remember(now, key, Answer { sender, seq, epoch });
         self.trim_kept(now);
         Ok(())

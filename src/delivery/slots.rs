@@ -52,6 +52,12 @@ impl Slots {
         self.serial_next == u32::MAX
     }
 
+    /// Every group.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupId, &Slot)> {
+        let slot = |(id, index): (_, &u32)| Some((id, self.slots[*index as usize].as_ref()?));
+        self.by_group.iter().filter_map(slot)
+    }
+
     /// The group of an id.
     pub(super) fn by_group(&self, group: &GroupId) -> Option<&Slot> {
         self.slots[*self.by_group.get(group)? as usize].as_ref()

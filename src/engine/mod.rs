@@ -243,6 +243,11 @@ impl Engine {
             }
             Input::Create { founding, .. } => &founding.group,
             Input::Submit { submission, .. } => &submission.group,
+            // Of devices everything is logged.
+            Input::Joining(ask) => match ask.group() {
+                Some(group) => group,
+                None => return true,
+            },
             Input::Delete { group, .. }
             | Input::Attach { group, .. }
             | Input::Acknowledge { group, .. }

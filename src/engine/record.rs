@@ -19,6 +19,7 @@
 //!                | count u32 | count * (device 16 | first u64 | acknowledged u64)
 //!                | count u32 | count * (device 16 | first u64 | last u64 | acknowledged u64)
 //!                | count u32 | count * winner u64
+//!                | GroupInfo blob | tree blob | count u32 | count * (seq u64 | devices | Welcome blob)
 //!                | first u64 | count u32 | count * (entry | body blob)
 //!                | state of the validation: what is left
 //! ```
@@ -32,6 +33,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, TryGetError};
 
 use crate::delivery::group::Saved;
+use crate::delivery::joining::{Parcel, SavedEnclosures};
 use crate::delivery::roster::{Cursor, Window};
 use crate::delivery::{
     DeviceId, Durability, Enclosed, Entry, Epoch, Founding, GroupId, Kind, Level, MessageId,
@@ -159,6 +161,7 @@ impl Encoder {
         }
         self.count(saved.winners.len());
         saved.winners.iter().for_each(|seq| self.0.extend(seq.0.to_be_bytes()));
+        self.enclosures(&saved.enclosures);
         self.0.extend(saved.first.0.to_be_bytes());
         self.count(saved.entries.len());
         for entry in &saved.entries {
@@ -166,6 +169,17 @@ impl Encoder {
             self.blob(Some(&entry.body));
         }
         self.0.extend(level);
+    }
+
+    fn enclosures(&mut self, saved: &SavedEnclosures) {
+        self.blob(saved.group_info.as_ref());
+        self.blob(saved.tree.as_ref());
+        self.count(saved.outbox.len());
+        for Parcel { seq, devices, welcome } in &saved.outbox {
+            self.0.extend(seq.0.to_be_bytes());
+            self.devices(devices);
+            self.blob(Some(welcome));
+        }
     }
 
     fn start(&mut self, tag: u8, at: Duration, group: &GroupId) {
@@ -267,6 +281,7 @@ fn checkpoint(rest: &mut &[u8]) -> Result<Saved, NotARecord> {
         Ok((device, Window { first, last, acknowledged: seq(rest)? }))
     })?;
     let winners = list(rest, 8, seq)?;
+    let enclosures = enclosures(rest)?;
     let first = seq(rest)?;
     let entries = list(rest, 61, |rest| {
         let mut entry = entry(rest)?;
@@ -276,7 +291,26 @@ fn checkpoint(rest: &mut &[u8]) -> Result<Saved, NotARecord> {
     if first == Seq(0) {
         return Err(NotARecord("numbers start at one"));
     }
-    Ok(Saved { epoch, settings, members, departed, winners, proposals_pending, first, entries })
+    Ok(Saved {
+        epoch,
+        settings,
+        members,
+        departed,
+        winners,
+        proposals_pending,
+        enclosures,
+        first,
+        entries,
+    })
+}
+
+fn enclosures(rest: &mut &[u8]) -> Result<SavedEnclosures, NotARecord> {
+    let (group_info, tree) = (blob(rest)?, blob(rest)?);
+    let outbox = list(rest, 16, |rest| {
+        let (seq, devices) = (seq(rest)?, devices(rest)?);
+        Ok(Parcel { seq, devices, welcome: blob(rest)?.unwrap_or_default() })
+    })?;
+    Ok(SavedEnclosures { group_info, tree, outbox })
 }
 
 /// An entry without its body.

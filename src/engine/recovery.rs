@@ -90,7 +90,7 @@ impl Recovery {
                     let followed = self.levels.replay(seconds, &group, &entry, &enclosed);
                     followed.map_err(|error| error.to_string())?;
                 }
-                let known = self.shard.replay_appended(self.latest, &group, *entry);
+                let known = self.shard.replay_appended(self.latest, &group, *entry, &enclosed);
                 if !known.map_err(|error| error.to_string())? {
                     self.unexplained.insert(group);
                 }
@@ -129,7 +129,9 @@ impl Recovery {
         let appended = log.durable();
         let (bases, encoder) = (self.bases, Encoder::default());
         let journal = Journal { log, appended, bases, encoder, bytes_target };
+        self.shard.forward_again();
         let mut engine = Engine::over(self.shard, self.levels, Some(journal));
+        engine.ready.extend(std::iter::from_fn(|| engine.shard.poll()));
         engine.now = self.latest;
         Ok((engine, self.recovered))
     }

@@ -199,9 +199,14 @@ impl Session {
                 self.hub.send(Said::Published(request)).await.ok()?;
                 Reply::Accepted { id, seq: Seq(0), epoch: Epoch(0) }
             }
-            Request::Acknowledge { .. } | Request::Detach { .. } | Request::Stats { .. } => {
-                return None;
-            }
+            Request::Acknowledge { .. }
+            | Request::Detach { .. }
+            | Request::Stats { .. }
+            | Request::Publish { .. }
+            | Request::Claim { .. }
+            | Request::Fetch { .. }
+            | Request::Collect
+            | Request::Collected { .. } => return None,
         };
         let mut frame = BytesMut::new();
         reply.encode(&mut frame);

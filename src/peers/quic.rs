@@ -90,7 +90,11 @@ impl<'w> Sessions<'w> {
             {
                 self.answered += 1;
             }
-            Reply::Accepted { .. } | Reply::Stats { .. } => {}
+            Reply::Accepted { .. }
+            | Reply::Stats { .. }
+            | Reply::Published { .. }
+            | Reply::KeyPackage { .. }
+            | Reply::GroupInfo { .. } => {}
             Reply::Rejected { reason, .. } | Reply::AttachRefused { reason, .. } => {
                 return Err(Fault::Refused(format!("{reason:?}")));
             }

@@ -15,6 +15,7 @@ impl Worker {
     pub(super) fn on_output(&mut self, output: Output) {
         match output {
             Output::Created(_) | Output::Acknowledged { .. } => {}
+            Output::Joining(told) => self.on_told(told),
             Output::Deleted { group, watchers } => {
                 self.tell_watchers(watchers, || Post::Deleted { group });
             }
@@ -69,6 +70,10 @@ impl Worker {
                 self.audiences.push(&group, (seq, epoch), frame, &removed);
             }
             Post::Attached(attached) => self.on_attached(*attached),
+            Post::Notice { to, frame } => {
+                let key = SessionKey { index: to.session, generation: to.generation };
+                self.on_notice(key, frame);
+            }
             Post::Deleted { group } => {
                 for (slot, key) in self.audiences.remove(&group) {
                     let peer = self.sessions.get(key).and_then(|one| one.peer.as_mut());
@@ -129,11 +134,11 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, to: Link, reply: Reply) {
+    pub(super) fn answer(&mut self, to: Link, reply: Reply) {
         self.send_or_handle(to.shard, Post::Reply { to, reply });
     }
 
-    fn send_or_handle(&mut self, shard: u16, post: Post) {
+    pub(super) fn send_or_handle(&mut self, shard: u16, post: Post) {
         if shard == self.mesh.own() { self.handle(post) } else { self.mesh.post(shard, post) }
     }
 

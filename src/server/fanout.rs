@@ -168,8 +168,8 @@ impl Worker {
         let Some(session) = self.sessions.get(key) else { return };
         let connection = session.connection;
         let Some(peer) = session.peer.as_mut() else { return };
-        if !peer.rest.is_empty() {
-            let mut chunk = [std::mem::take(&mut peer.rest)];
+        while let Some(next) = peer.next_rest() {
+            let mut chunk = [next];
             let written = self.driver.write(connection, peer.deliveries, &mut chunk);
             [peer.rest] = chunk;
             if !peer.rest.is_empty() {

@@ -31,6 +31,8 @@ pub(super) enum Post {
     Attached(Box<Attached>),
     /// A message of a group that has an audience there.
     Entry { group: GroupId, epoch: Epoch, seq: Seq, frame: Bytes, removed: Arc<[DeviceId]> },
+    /// A frame of no group, for a session's delivery stream.
+    Notice { to: Link, frame: Bytes },
     /// A group is gone.
     Deleted { group: GroupId },
 }

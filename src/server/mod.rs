@@ -11,6 +11,7 @@ mod counters;
 mod dispatch;
 mod drain;
 mod fanout;
+mod joining;
 mod logs;
 mod mesh;
 mod requests;

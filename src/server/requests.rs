@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use super::joining::describes;
 use super::mesh::owner;
 use super::service::Error;
 use super::session::{Peer, SessionKey};
 use super::worker::Worker;
 use crate::clock;
 use crate::delivery::{
-    DeviceId, Founding, GroupId, Input, Link, MessageId, Seq, Settings, Submission,
+    Check, DeviceId, Founding, GroupId, Input, Link, MessageId, Reject, Seq, Settings, Submission,
 };
 use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
 use crate::net::{ConnectionId, Dir, Event, StreamId};
@@ -167,8 +168,7 @@ impl Worker {
         let mut chunk = [whose.freeze()];
         self.driver.write(connection, deliveries, &mut chunk);
         let [rest] = chunk;
-        let (audiences, waiting) = (Vec::new(), Vec::new());
-        let peer = Peer { device, deliveries, rest, audiences, waiting };
+        let peer = Peer::new(device, deliveries, rest);
         self.sessions.authenticate(key, peer);
         self.grant_more_sessions(connection);
         let (shard, ports) = (self.mesh.own(), self.shared.ports.to_vec());
@@ -210,6 +210,10 @@ impl Worker {
                 group_info,
                 tree,
             } => {
+                if group_info.as_ref().is_some_and(|info| !describes(info, &group, epoch)) {
+                    self.refuse(key, request, Reject::Invalid { check: Check::GroupInfo.number() });
+                    return Ok(());
+                }
                 let durability = durability.unwrap_or(self.shared.durability);
                 let settings = Settings { durability, level };
                 let founding =
@@ -224,6 +228,11 @@ impl Worker {
                 self.on_detach(key, &group);
                 Ok(())
             }
+            Request::Publish { .. }
+            | Request::Claim { .. }
+            | Request::Fetch { .. }
+            | Request::Collect
+            | Request::Collected { .. } => self.on_joining(now, key, device, request),
             Request::Stats { .. } | Request::Delete { .. } if device != OPERATOR => {
                 self.end_connection_of(key, Refusal::NotOperator);
                 Ok(())
@@ -316,6 +325,9 @@ impl Worker {
         self.driver.finish(session.connection, session.control);
         let Some(peer) = session.peer else { return };
         self.driver.finish(session.connection, peer.deliveries);
+        if peer.collecting {
+            self.stop_collecting(self.link(key), peer.device);
+        }
         for slot in peer.audiences {
             self.abandoned.extend(self.audiences.leave(slot, key));
         }
@@ -329,7 +341,7 @@ impl Worker {
         }
     }
 
-    fn link(&self, key: SessionKey) -> Link {
+    pub(super) fn link(&self, key: SessionKey) -> Link {
         Link { shard: self.mesh.own(), session: key.index, generation: key.generation }
     }
 }

@@ -3,6 +3,8 @@
 //! Requests and answers cross the control stream; deliveries leave on a stream of their own,
 //! opened when the device has authenticated. Several sessions may share a connection.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::delivery::{DeviceId, GroupId};
@@ -55,6 +57,25 @@ pub(super) struct Peer {
     pub(super) audiences: Vec<u32>,
     /// Audiences that wait for its delivery stream to take more.
     pub(super) waiting: Vec<u32>,
+    /// Whether it asked for its device's Welcomes.
+    pub(super) collecting: bool,
+    /// Frames of no group that wait for its delivery stream, at most
+    /// [`NOTICES_PENDING_MAX`](crate::limits::NOTICES_PENDING_MAX). None while `rest` is empty.
+    pub(super) notices: VecDeque<Bytes>,
+}
+
+impl Peer {
+    /// A device that has just authenticated; `rest` has not been written yet.
+    pub(super) fn new(device: DeviceId, deliveries: StreamId, rest: Bytes) -> Self {
+        let (audiences, waiting, notices) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { device, deliveries, rest, audiences, waiting, collecting: false, notices }
+    }
+
+    /// What its delivery stream has to take before anything of a group.
+    pub(super) fn next_rest(&mut self) -> Option<Bytes> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() { self.notices.pop_front() } else { Some(rest) }
+    }
 }
 
 impl Session {

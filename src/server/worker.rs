@@ -19,6 +19,7 @@ use super::session::{SessionKey, Sessions};
 use super::settings;
 use super::timings::{Timing, Timings};
 use crate::clock;
+use crate::delivery::joining::Ask;
 use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
 use crate::net::{ConnectionId, Driver};
@@ -75,6 +76,8 @@ pub(super) struct Worker {
     pub(super) too_slow: Vec<ConnectionId>,
     /// Groups that no session here drains any more; their owners are told.
     pub(super) abandoned: Vec<GroupId>,
+    /// What is to be asked of devices and groups at the end of the turn, by shard.
+    pub(super) asks: Vec<(u16, Ask)>,
     /// Connections without an authenticated session, oldest first, with their deadline.
     pub(super) unauthenticated: VecDeque<(Instant, ConnectionId)>,
     /// How far it has come with stopping.
@@ -110,6 +113,7 @@ impl Worker {
             condemned: Vec::new(),
             too_slow: Vec::new(),
             abandoned: Vec::new(),
+            asks: Vec::new(),
             unauthenticated: VecDeque::new(),
             stage: Stage::default(),
             housekeeping_next: started,
@@ -172,12 +176,14 @@ impl Worker {
         }
         work += self.sweep(now);
         self.unwatch_abandoned(now)?;
+        self.pass_asks(now)?;
         self.flush_replies();
         self.close_condemned(now);
         self.driver.transmit(clock::now())?;
         self.mesh.flush();
         self.keep_house(now);
-        let more = self.audiences.is_sweeping() || !self.reading_on.is_empty();
+        let more =
+            self.audiences.is_sweeping() || !self.reading_on.is_empty() || !self.asks.is_empty();
         Ok(work > 0 || self.driver.is_busy() || more)
     }
 

@@ -5,6 +5,7 @@
 
 mod absences;
 mod corpus;
+mod key_packages;
 mod layers;
 mod peers;
 mod scenarios;

@@ -96,6 +96,18 @@ counters! {
     SocketBufferBytes = "socket_buffer_bytes",
     /// TLS handshakes that a session ticket made cheaper.
     HandshakesResumed = "handshakes_resumed",
+    /// KeyPackages published, those of last resort too.
+    KeyPackagesPublished = "key_packages_published",
+    /// KeyPackages handed out.
+    KeyPackagesClaimed = "key_packages_claimed",
+    /// Welcomes that came to wait for a device.
+    WelcomesDeposited = "welcomes_deposited",
+    /// Welcomes that a device has collected.
+    WelcomesCollected = "welcomes_collected",
+    /// Welcomes dropped before, because there was no room or they were too old.
+    WelcomesDropped = "welcomes_dropped",
+    /// Notices that a device is running out of KeyPackages.
+    LowKeyPackages = "low_key_packages",
 }
 
 impl Counter {

@@ -21,6 +21,8 @@ use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
+use crate::delivery::joining::Reference;
+use crate::limits::KEY_PACKAGES_PER_PUBLICATION_MAX;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::limits::ROSTER_MAX;
 
@@ -71,6 +73,21 @@ impl Request {
             }
             frame::ATTACH => Self::Attach { group: group(&mut reader)?, after: seq(&mut reader)? },
             frame::DETACH => Self::Detach { group: group(&mut reader)? },
+            frame::PUBLISH => Self::Publish {
+                request: message_id(&mut reader)?,
+                last_resort: boolean(&mut reader)?,
+                packages: packages(&frame, &mut reader)?,
+            },
+            frame::CLAIM => Self::Claim {
+                request: message_id(&mut reader)?,
+                device: DeviceId(reader.array()?),
+                suite: reader.u16()?,
+            },
+            frame::FETCH => {
+                Self::Fetch { request: message_id(&mut reader)?, group: group(&mut reader)? }
+            }
+            frame::COLLECT => Self::Collect,
+            frame::COLLECTED => Self::Collected { number: reader.u64()? },
             frame::STATS => Self::Stats { request: message_id(&mut reader)? },
             frame::DELETE => {
                 Self::Delete { request: message_id(&mut reader)?, group: group(&mut reader)? }
@@ -119,6 +136,20 @@ impl Reply {
                 group: group(&mut reader)?,
                 reason: Reason::read(&mut reader)?,
             },
+            frame::PUBLISHED => {
+                Self::Published { request: message_id(&mut reader)?, left: reader.u32()? }
+            }
+            frame::KEY_PACKAGE => Self::KeyPackage {
+                request: message_id(&mut reader)?,
+                last_resort: boolean(&mut reader)?,
+                body: some_blob(&frame, &mut reader)?,
+            },
+            frame::GROUP_INFO => Self::GroupInfo {
+                request: message_id(&mut reader)?,
+                epoch: epoch(&mut reader)?,
+                group_info: some_blob(&frame, &mut reader)?,
+                tree: blob(&frame, &mut reader)?,
+            },
             _ => return Err(Malformed { offset: 0, what: FRAME_TYPE }),
         };
         reader.finish()?;
@@ -145,6 +176,14 @@ impl Delivery {
                 next: seq(&mut reader)?,
                 epoch: epoch(&mut reader)?,
             },
+            frame::WELCOME => Self::Welcome {
+                number: reader.u64()?,
+                reference: reference(&mut reader)?,
+                body: some_blob(&frame, &mut reader)?,
+            },
+            frame::LOW_KEY_PACKAGES => {
+                Self::LowKeyPackages { suite: reader.u16()?, left: reader.u32()? }
+            }
             _ => return Err(Malformed { offset: 0, what: FRAME_TYPE }),
         };
         reader.finish()?;
@@ -211,6 +250,32 @@ fn blob(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Option<Bytes>, Malform
     }
     reader.slice(length)?;
     Ok((length > 0).then(|| frame.slice(start..start + length)))
+}
+
+/// Bytes of their own length, which may not be none.
+fn some_blob(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Bytes, Malformed> {
+    let start = *reader;
+    blob(frame, reader)?.ok_or_else(|| start.malformed("nothing where something has to be"))
+}
+
+/// At most [`KEY_PACKAGES_PER_PUBLICATION_MAX`] of them.
+fn packages(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Vec<Bytes>, Malformed> {
+    let start = *reader;
+    let count = usize::from(reader.u16()?);
+    if count > KEY_PACKAGES_PER_PUBLICATION_MAX {
+        return Err(start.malformed("more KeyPackages than one publication takes"));
+    }
+    if count > reader.left() / 4 {
+        return Err(start.malformed(COUNT));
+    }
+    (0..count).map(|_| some_blob(frame, reader)).collect()
+}
+
+fn reference(reader: &mut Reader<'_>) -> Result<Reference, Malformed> {
+    let start = *reader;
+    let length = usize::from(reader.u8()?);
+    let bytes = reader.slice(length)?;
+    Reference::new(bytes).ok_or_else(|| start.malformed("reference is empty or too long"))
 }
 
 fn durability(reader: &mut Reader<'_>) -> Result<Option<Durability>, Malformed> {

@@ -16,6 +16,7 @@ use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
 use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::KEY_PACKAGES_PER_PUBLICATION_MAX;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::limits::ROSTER_MAX;
 
@@ -74,6 +75,22 @@ impl Request {
                 put_group(out, group);
                 out.put_u64(after.0);
             }),
+            Self::Publish { request, last_resort, packages } => {
+                put_publication(out, *request, *last_resort, packages);
+            }
+            Self::Claim { request, device, suite } => framed(out, frame::CLAIM, |out| {
+                out.put_slice(&request.0);
+                out.put_slice(&device.0);
+                out.put_u16(*suite);
+            }),
+            Self::Fetch { request, group } => framed(out, frame::FETCH, |out| {
+                out.put_slice(&request.0);
+                put_group(out, group);
+            }),
+            Self::Collect => framed(out, frame::COLLECT, |_| ()),
+            Self::Collected { number } => {
+                framed(out, frame::COLLECTED, |out| out.put_u64(*number));
+            }
             Self::Detach { group } => framed(out, frame::DETACH, |out| put_group(out, group)),
             Self::Stats { request } => framed(out, frame::STATS, |out| out.put_slice(&request.0)),
             Self::Delete { request, group } => framed(out, frame::DELETE, |out| {
@@ -126,6 +143,25 @@ impl Reply {
                 put_group(out, group);
                 reason.put(out);
             }),
+            Self::Published { request, left } => framed(out, frame::PUBLISHED, |out| {
+                out.put_slice(&request.0);
+                out.put_u32(*left);
+            }),
+            Self::KeyPackage { request, last_resort, body } => {
+                framed(out, frame::KEY_PACKAGE, |out| {
+                    out.put_slice(&request.0);
+                    out.put_u8(u8::from(*last_resort));
+                    put_blob(out, Some(body));
+                });
+            }
+            Self::GroupInfo { request, epoch, group_info, tree } => {
+                framed(out, frame::GROUP_INFO, |out| {
+                    out.put_slice(&request.0);
+                    out.put_u64(epoch.0);
+                    put_blob(out, Some(group_info));
+                    put_blob(out, tree.as_ref());
+                });
+            }
         }
     }
 }
@@ -144,6 +180,17 @@ impl Delivery {
                 put_group(out, group);
                 out.put_u64(next.0);
                 out.put_u64(epoch.0);
+            }),
+            Self::Welcome { number, reference, body } => framed(out, frame::WELCOME, |out| {
+                out.put_u64(*number);
+                let bytes = reference.as_bytes();
+                out.put_u8(u8::try_from(bytes.len()).expect("a reference is short"));
+                out.put_slice(bytes);
+                put_blob(out, Some(body));
+            }),
+            Self::LowKeyPackages { suite, left } => framed(out, frame::LOW_KEY_PACKAGES, |out| {
+                out.put_u16(*suite);
+                out.put_u32(*left);
             }),
         }
     }
@@ -192,6 +239,17 @@ fn put_submit_header(out: &mut BytesMut, id: MessageId, change: &RosterChange, b
     out.put_slice(&id.0);
     put_devices(out, &change.added);
     put_devices(out, &change.removed);
+}
+
+fn put_publication(out: &mut BytesMut, request: MessageId, last_resort: bool, packages: &[Bytes]) {
+    framed(out, frame::PUBLISH, |out| {
+        let count = packages.len();
+        assert!(count <= KEY_PACKAGES_PER_PUBLICATION_MAX, "a publication is within its bound");
+        out.put_slice(&request.0);
+        out.put_u8(u8::from(last_resort));
+        out.put_u16(u16::try_from(count).expect("the bound is a u16"));
+        packages.iter().for_each(|package| put_blob(out, Some(package)));
+    });
 }
 
 /// A frame whose length is known when its fields are written.

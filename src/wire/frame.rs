@@ -15,6 +15,7 @@
 //! devices = count u32 | count * 16
 //! body    = what is left of the frame: one MLSMessage (RFC 9420 §6)
 //! blob    = size u32 | size bytes                                                  0 for none
+//! ref     = size u8 (1..=64) | size bytes                                   RFC 9420 §5.2
 //! reason  = code u8 | first u64 | second u64                             see wire::Reason
 //! token   = key id u8 | not after u64 | tag 32                            see wire::TokenKeys
 //! ```
@@ -32,6 +33,11 @@
 //!   7 Delete        request 16 | group
 //!   8 SubmitWith    id 16 | added devices | removed devices | Welcome blob | GroupInfo blob | body
 //!   9 Acknowledge   group | seq u64
+//!  10 Publish       request 16 | last resort u8 (0 or 1) | count u16 | count * KeyPackage blob
+//!  11 Claim         request 16 | device 16 | suite u16
+//!  12 Fetch         request 16 | group
+//!  13 Collect
+//!  14 Collected     number u64
 //! ```
 //!
 //! Service to client, on the same stream:
@@ -45,6 +51,9 @@
 //!  70 Attached      group | next u64 | head u64 | epoch u64 | resync u8 (0 or 1)
 //!  71 Stats         request 16 | count u16 | count * u64            see wire::Counter for the order
 //!  72 AttachRefused group | reason
+//!  73 Published     request 16 | left u32
+//!  74 KeyPackage    request 16 | last resort u8 (0 or 1) | KeyPackage blob
+//!  75 GroupInfo     request 16 | epoch u64 | GroupInfo blob | ratchet tree blob
 //! ```
 //!
 //! Service to client, on its unidirectional stream:
@@ -53,6 +62,8 @@
 //! 128 For           device 16                             the first frame of every such stream
 //! 129 Deliver       seq u64 | id 16 | body
 //! 130 Resync        group | next u64 | epoch u64
+//! 131 Welcome       number u64 | ref | Welcome blob
+//! 132 LowKeyPackages suite u16 | left u32
 //! ```
 //!
 //! Durability: 0 as the service is set, 1 none, 2 wal. Level: 0 opaque, 1 header, 2 public.
@@ -76,6 +87,7 @@ use crate::delivery::Level;
 use crate::delivery::MessageId;
 use crate::delivery::RosterChange;
 use crate::delivery::Seq;
+use crate::delivery::joining::Reference;
 use crate::limits::TOKEN_BYTES;
 
 /// The version that a hello and its answer name.
@@ -90,6 +102,11 @@ pub(super) const STATS: u8 = 6;
 pub(super) const DELETE: u8 = 7;
 pub(super) const SUBMIT_WITH: u8 = 8;
 pub(super) const ACKNOWLEDGE: u8 = 9;
+pub(super) const PUBLISH: u8 = 10;
+pub(super) const CLAIM: u8 = 11;
+pub(super) const FETCH: u8 = 12;
+pub(super) const COLLECT: u8 = 13;
+pub(super) const COLLECTED: u8 = 14;
 
 pub(super) const READY: u8 = 65;
 pub(super) const REFUSED: u8 = 66;
@@ -99,10 +116,15 @@ pub(super) const REJECTED: u8 = 69;
 pub(super) const ATTACHED: u8 = 70;
 pub(super) const STATS_REPLY: u8 = 71;
 pub(super) const ATTACH_REFUSED: u8 = 72;
+pub(super) const PUBLISHED: u8 = 73;
+pub(super) const KEY_PACKAGE: u8 = 74;
+pub(super) const GROUP_INFO: u8 = 75;
 
 pub(super) const FOR: u8 = 128;
 pub(super) const DELIVER: u8 = 129;
 pub(super) const RESYNC: u8 = 130;
+pub(super) const WELCOME: u8 = 131;
+pub(super) const LOW_KEY_PACKAGES: u8 = 132;
 
 /// What proves who a device is, until it expires: see `wire::token`. Never printed; compared in
 /// constant time.
@@ -232,6 +254,43 @@ pub enum Request {
         /// The group.
         group: GroupId,
     },
+    /// Leaves KeyPackages for those who add the device to a group, all or none. Answered by
+    /// [`Reply::Published`] or [`Reply::Rejected`].
+    Publish {
+        /// Names this request in its answer.
+        request: MessageId,
+        /// Whether they are marked as of last resort; each takes the place of its suite's before.
+        last_resort: bool,
+        /// MLSMessages; at most `limits::KEY_PACKAGES_PER_PUBLICATION_MAX`.
+        packages: Vec<Bytes>,
+    },
+    /// Asks for a KeyPackage of a device, to add it to a group. Answered by
+    /// [`Reply::KeyPackage`] or [`Reply::Rejected`].
+    Claim {
+        /// Names this request in its answer.
+        request: MessageId,
+        /// Whose.
+        device: DeviceId,
+        /// Of which suite.
+        suite: u16,
+    },
+    /// Asks for what an external join needs. Answered by [`Reply::GroupInfo`] or
+    /// [`Reply::Rejected`].
+    Fetch {
+        /// Names this request in its answer.
+        request: MessageId,
+        /// The group.
+        group: GroupId,
+    },
+    /// Asks for the device's Welcomes, those that wait and those to come, as
+    /// [`Delivery::Welcome`], and to be told when KeyPackages run low. Asked again, it starts
+    /// again. Not answered.
+    Collect,
+    /// Says that the device has a Welcome, for good. Not answered.
+    Collected {
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl Request {
@@ -316,6 +375,33 @@ pub enum Reply {
         /// Why.
         reason: Reason,
     },
+    /// KeyPackages are published.
+    Published {
+        /// Names the request.
+        request: MessageId,
+        /// How many of the first one's suite wait now, the one of last resort not counted.
+        left: u32,
+    },
+    /// A KeyPackage, which nobody else gets unless it is of last resort.
+    KeyPackage {
+        /// Names the request.
+        request: MessageId,
+        /// Whether it is of last resort.
+        last_resort: bool,
+        /// The MLSMessage.
+        body: Bytes,
+    },
+    /// What an external join needs.
+    GroupInfo {
+        /// Names the request.
+        request: MessageId,
+        /// The epoch it is good for.
+        epoch: Epoch,
+        /// The MLSMessage.
+        group_info: Bytes,
+        /// The ratchet tree, if the service has it by itself.
+        tree: Option<Bytes>,
+    },
 }
 
 /// What the service sends in order.
@@ -343,5 +429,21 @@ pub enum Delivery {
         next: Seq,
         /// The group's epoch.
         epoch: Epoch,
+    },
+    /// A commit that has won adds the device to a group.
+    Welcome {
+        /// By which it is collected.
+        number: u64,
+        /// The KeyPackage that was used.
+        reference: Reference,
+        /// An MLSMessage with the device's own secrets alone.
+        body: Bytes,
+    },
+    /// The device should publish KeyPackages.
+    LowKeyPackages {
+        /// Of which suite.
+        suite: u16,
+        /// How many are left, the one of last resort not counted.
+        left: u32,
     },
 }

@@ -13,6 +13,7 @@ mod encode;
 pub mod frame;
 pub mod handshake;
 mod inbox;
+mod key_package;
 mod malformed;
 mod peek;
 #[cfg(any(test, fuzzing))]
@@ -21,6 +22,7 @@ mod reason;
 mod reader;
 mod submission;
 mod token;
+mod welcome;
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +31,10 @@ pub use counter::{Counter, Counters};
 pub use encode::{deliver, submit_header};
 pub use frame::{Delivery, PROTOCOL_VERSION, Reply, Request, Token};
 pub use inbox::{Inbox, InboxError};
+pub use key_package::key_package;
 pub use malformed::Malformed;
 pub use peek::{GroupHeader, Peek, Sender, group_bytes, peek, peek_group};
 pub use reason::{Reason, Refusal};
 pub use submission::submission;
 pub use token::{OPERATOR, TokenError, TokenKey, TokenKeys};
+pub use welcome::{welcome, welcome_of_one};

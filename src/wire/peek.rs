@@ -31,12 +31,12 @@ pub(super) const HANDSHAKE: &str = "not a PublicMessage";
 /// A PublicMessage that ends after its content type.
 pub(super) const NO_CONTENT: &str = "PublicMessage without content";
 
-const MLS10: u16 = 1;
+pub(super) const MLS10: u16 = 1;
 const PUBLIC_MESSAGE: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
-const WELCOME: u16 = 3;
+pub(super) const WELCOME: u16 = 3;
 const GROUP_INFO: u16 = 4;
-const KEY_PACKAGE: u16 = 5;
+pub(super) const KEY_PACKAGE: u16 = 5;
 
 /// Where the wire format stands: after the version.
 const WIRE_FORMAT_OFFSET: usize = 2;
@@ -205,13 +205,13 @@ pub(super) fn is_group_message(bytes: &[u8]) -> Result<bool, Malformed> {
 }
 
 #[inline]
-fn wire_format(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
+pub(super) fn wire_format(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
     version(reader)?;
     reader.u16()
 }
 
 #[inline]
-fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+pub(super) fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     let start = *reader;
     if reader.u16()? == MLS10 { Ok(()) } else { Err(start.malformed(VERSION)) }
 }

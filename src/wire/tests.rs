@@ -1,5 +1,7 @@
 //! Frames as a whole: what is encoded is decoded, what is damaged is refused.
 
+mod joining;
+
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -94,6 +96,7 @@ fn request() -> impl Strategy<Value = Request> {
         group().prop_map(|group| Request::Detach { group }),
         id().prop_map(|request| Request::Stats { request }),
         (id(), group()).prop_map(|(request, group)| Request::Delete { request, group }),
+        joining::request(),
     ]
 }
 
@@ -154,6 +157,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         ),
         (id(), counters()).prop_map(|(request, counters)| Reply::Stats { request, counters }),
         (group(), reason()).prop_map(|(group, reason)| Reply::AttachRefused { group, reason }),
+        joining::reply(),
     ]
 }
 
@@ -166,6 +170,7 @@ fn delivery() -> impl Strategy<Value = Delivery> {
             next,
             epoch
         }),
+        joining::delivery(),
     ]
 }
 
@@ -245,12 +250,12 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(code in any::<u8>(), rest in vec(any::<u8>(), 0..400)) {
         let frame = Bytes::from([&[code][..], &rest].concat());
-        for code in (1..=9).chain(65..=72).chain(128..=130) {
+        for code in (1..=14).chain(65..=75).chain(128..=132) {
             let frame = Bytes::from([&[code][..], &rest].concat());
             drop((Request::decode(frame.clone()), Reply::decode(frame.clone())));
             drop(Delivery::decode(frame));
         }
-        prop_assert!(Request::decode(frame.clone()).is_err() || (1..=9).contains(&code));
+        prop_assert!(Request::decode(frame.clone()).is_err() || (1..=14).contains(&code));
         prop_assert!(peek(&frame).is_ok() || peek_group(&frame).is_err());
     }
 

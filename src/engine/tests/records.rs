@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::delivery::group::Saved;
+use crate::delivery::joining::{Parcel, SavedEnclosures};
 use crate::delivery::roster::{Cursor, Window};
 use crate::delivery::{
     DeviceId, Durability, Enclosed, Entry, Epoch, Founding, GroupId, Kind, Level, MessageId,
@@ -52,6 +53,16 @@ fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
+fn enclosures() -> impl Strategy<Value = SavedEnclosures> {
+    let parcel = (seq(), vec(device(), 0..4), vec(any::<u8>(), 1..50).prop_map(Bytes::from))
+        .prop_map(|(seq, devices, welcome)| Parcel { seq, devices, welcome });
+    (blob(), blob(), vec(parcel, 0..3)).prop_map(|(group_info, tree, outbox)| SavedEnclosures {
+        group_info,
+        tree,
+        outbox,
+    })
+}
+
 fn saved() -> impl Strategy<Value = Saved> {
     let cursor = (seq(), seq()).prop_map(|(first, acknowledged)| Cursor { first, acknowledged });
     let window = (seq(), seq(), seq()).prop_map(|(first, last, acknowledged)| Window {
@@ -61,9 +72,20 @@ fn saved() -> impl Strategy<Value = Saved> {
     });
     let rosters = (vec((device(), cursor), 0..4), vec((device(), window), 0..4));
     let rest = (vec(seq(), 0..4), 0..9_usize, seq(), vec(entry(), 0..4));
-    (epoch(), settings(), rosters, rest).prop_map(
-        |(epoch, settings, (members, departed), (winners, proposals_pending, first, entries))| {
-            Saved { epoch, settings, members, departed, winners, proposals_pending, first, entries }
+    (epoch(), settings(), rosters, rest, enclosures()).prop_map(
+        |(epoch, settings, (members, departed), rest, enclosures)| {
+            let (winners, proposals_pending, first, entries) = rest;
+            Saved {
+                epoch,
+                settings,
+                members,
+                departed,
+                winners,
+                proposals_pending,
+                enclosures,
+                first,
+                entries,
+            }
         },
     )
 }

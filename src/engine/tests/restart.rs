@@ -74,7 +74,7 @@ fn input(engine: &Engine, step: &Step) -> Option<Input> {
                 kind,
                 joins: false,
                 change: roster,
-                enclosed: Enclosed::default(),
+                enclosed: enclosed(id, kind),
                 body: Bytes::from(vec![7; usize::from(id)]),
             };
             Input::Submit { from: FROM, device: device(sender), submission }
@@ -85,6 +85,15 @@ fn input(engine: &Engine, step: &Step) -> Option<Input> {
         }
         Step::Pass(_) => return None,
     })
+}
+
+/// Every other commit brings a Welcome, every third a GroupInfo.
+fn enclosed(id: u16, kind: Kind) -> Enclosed {
+    let brought = |every: u16| {
+        (kind == Kind::Commit && id.is_multiple_of(every))
+            .then(|| Bytes::from(id.to_be_bytes().to_vec()))
+    };
+    Enclosed { welcome: brought(2), group_info: brought(3) }
 }
 
 fn saved(engine: &mut Engine) -> Vec<Option<Saved>> {

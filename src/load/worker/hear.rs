@@ -128,7 +128,7 @@ impl Worker<'_> {
                 self.on_resync((group, member), next);
                 self.on_progress(session, (group, member));
             }
-            Delivery::For { .. } => {}
+            Delivery::For { .. } | Delivery::Welcome { .. } | Delivery::LowKeyPackages { .. } => {}
         }
     }
 

@@ -3,6 +3,7 @@
 mod delivery;
 mod draining;
 mod hostile;
+mod joining;
 mod settings;
 mod returning;
 

@@ -38,7 +38,7 @@ impl Slow {
         match self.foreign.delivery(&mut self.deliveries) {
             Delivery::Deliver { seq, .. } => seq.0,
             Delivery::Resync { next, .. } => panic!("resync to {next:?}"),
-            Delivery::For { .. } => panic!("a stream is named once"),
+            other => panic!("a stream is named once, and nothing was asked for: {other:?}"),
         }
     }
 }
