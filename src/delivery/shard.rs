@@ -11,14 +11,12 @@ use super::group::Group;
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 use super::joining::{Allowances, Ask, Devices, Enclosures, Told};
 use super::message::{Enclosed, Entry, Founding, Submission};
+use super::policy::Policy;
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
-use super::ring::RingLimits;
 use super::slots::{SlotRef, Slots};
 use crate::limits::{
-    ALLOWANCES_MAX, FETCHES_BURST, FETCHES_PER_SECOND, GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX,
-    RETENTION_AGE_MAX, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX,
-    SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+    ALLOWANCES_MAX, FETCHES_BURST, FETCHES_PER_SECOND, RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX,
 };
 
 /// Where an answer goes: opaque here, the server's name for a session on a shard.
@@ -203,37 +201,6 @@ pub struct Attachment {
     pub resync: bool,
     /// The messages from `next` to `head`, oldest first; those after `last` are not for it.
     pub backlog: Vec<Entry>,
-}
-
-/// The policy of a shard.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Past epochs in which application messages are accepted. Default [`PAST_EPOCHS_MAX`].
-    pub past_epochs: u64,
-    /// Most groups. Default [`GROUPS_PER_SHARD_MAX`].
-    pub groups_max: usize,
-    /// What a group keeps for catching up.
-    pub ring: RingLimits,
-    /// Bytes that all groups keep together. Default [`SHARD_RING_BYTES_MAX`].
-    pub kept_bytes_max: usize,
-    /// Messages that all groups keep together. Default [`SHARD_RING_ENTRIES_MAX`].
-    pub kept_entries_max: usize,
-    /// How long a message is kept for those that have not acknowledged it. Default
-    /// [`RETENTION_AGE_MAX`].
-    pub kept_age_max: Duration,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            past_epochs: PAST_EPOCHS_MAX,
-            groups_max: GROUPS_PER_SHARD_MAX,
-            ring: RingLimits { entries_max: RING_ENTRIES_MAX, bytes_max: RING_BYTES_MAX },
-            kept_bytes_max: SHARD_RING_BYTES_MAX,
-            kept_entries_max: SHARD_RING_ENTRIES_MAX,
-            kept_age_max: RETENTION_AGE_MAX,
-        }
-    }
 }
 
 /// A message kept for catching up.

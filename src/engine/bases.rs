@@ -1,7 +1,7 @@
-//! Where in the log each group begins, and when to begin some of them anew.
+//! Where in the log each group and device begins, and when to begin some of them anew.
 //!
-//! A group needs the log from its creation or its latest checkpoint on. When the log has grown
-//! beyond its target, the groups that begin earliest are written again, at the end, as
+//! A group needs the log from its creation or its latest checkpoint on, a device likewise. When the
+//! log has grown beyond its target, those that begin earliest are written again, at the end, as
 //! checkpoints; what nobody needs then is released. Only so much is written for checkpoints as
 //! has been appended since, so that the work is spread and its share of the disk's is bounded.
 //! Called by [`super::Engine`]; knows neither a group's state nor the log's files.
@@ -10,16 +10,26 @@ use std::collections::{HashMap, VecDeque};
 
 use ahash::RandomState;
 
-use crate::delivery::GroupId;
+use crate::delivery::joining::Record;
+use crate::delivery::{DeviceId, GroupId};
 use crate::limits::CHECKPOINT_SHARE;
 use crate::log::Position;
 
-/// Where each group begins.
+/// What the log is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// A group.
+    Group(GroupId),
+    /// A device's KeyPackages and Welcomes.
+    Device(DeviceId),
+}
+
+/// Where each group and device begins.
 #[derive(Debug, Default)]
 pub(super) struct Bases {
-    of: HashMap<GroupId, Position, RandomState>,
+    of: HashMap<Subject, Position, RandomState>,
     /// By position, for positions only grow; some are out of date.
-    order: VecDeque<(Position, GroupId)>,
+    order: VecDeque<(Position, Subject)>,
     /// Bytes that checkpoints may still take.
     credit: u64,
     /// What may be released once the log is durable up to the first of the two.
@@ -27,15 +37,38 @@ pub(super) struct Bases {
 }
 
 impl Bases {
-    /// The group begins at `position` from now on.
-    pub(super) fn set(&mut self, group: GroupId, position: Position) {
-        self.of.insert(group, position);
-        self.order.push_back((position, group));
+    /// The subject begins at `position` from now on.
+    pub(super) fn set(&mut self, subject: Subject, position: Position) {
+        self.of.insert(subject, position);
+        self.order.push_back((position, subject));
     }
 
-    /// The group is gone.
-    pub(super) fn remove(&mut self, group: &GroupId) {
-        self.of.remove(group);
+    /// The subject begins at `position`, if it has not begun.
+    fn begin(&mut self, subject: Subject, position: Position) {
+        if !self.of.contains_key(&subject) {
+            self.set(subject, position);
+        }
+    }
+
+    /// A change of devices' state is logged at `position`: they begin there if they have not begun.
+    pub(super) fn begin_of(&mut self, record: &Record, position: Position) {
+        match record {
+            Record::Published { device, .. }
+            | Record::Claimed { device, .. }
+            | Record::Collected { device, .. } => self.begin(Subject::Device(*device), position),
+            Record::Deposited(deposit) => {
+                for joiner in &deposit.joiners {
+                    self.begin(Subject::Device(joiner.device), position);
+                }
+            }
+            // The group began before.
+            Record::Released { .. } => {}
+        }
+    }
+
+    /// The subject is gone.
+    pub(super) fn remove(&mut self, subject: &Subject) {
+        self.of.remove(subject);
     }
 
     /// So many bytes were appended, other than checkpoints.
@@ -53,13 +86,13 @@ impl Bases {
         self.credit = 0;
     }
 
-    /// The group that begins earliest, if a checkpoint can be afforded.
-    pub(super) fn next(&mut self) -> Option<GroupId> {
+    /// What begins earliest, if a checkpoint can be afforded.
+    pub(super) fn next(&mut self) -> Option<Subject> {
         if self.credit == 0 {
             return None;
         }
         self.drop_outdated();
-        self.order.front().map(|(_, group)| *group)
+        self.order.front().map(|(_, subject)| *subject)
     }
 
     /// Nothing before the earliest begin is needed, once the log is durable up to `appended`,
@@ -82,8 +115,8 @@ impl Bases {
     }
 
     fn drop_outdated(&mut self) {
-        while let Some((position, group)) = self.order.front() {
-            if self.of.get(group) == Some(position) {
+        while let Some((position, subject)) = self.order.front() {
+            if self.of.get(subject) == Some(position) {
                 break;
             }
             self.order.pop_front();
@@ -95,8 +128,8 @@ impl Bases {
 mod tests {
     use super::*;
 
-    fn group(number: u8) -> GroupId {
-        GroupId::new(&[number]).unwrap()
+    fn group(number: u8) -> Subject {
+        Subject::Group(GroupId::new(&[number]).unwrap())
     }
 
     #[test]

@@ -16,12 +16,16 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::delivery::group::Group;
+use crate::delivery::joining::{Ask, Told};
 use crate::delivery::{
     Durability, Entry, GroupId, Input, Link, MessageId, Output, Policy, Reject, Shard,
 };
 use crate::log::{Error, Log, Position};
 use crate::validation::{Checked, State};
-use bases::Bases;
+use bases::{Bases, Subject};
 use levels::Levels;
 use record::Encoder;
 
@@ -91,6 +95,7 @@ impl Engine {
     pub fn handle(&mut self, now: Duration, input: Input) -> Result<(), Error> {
         self.now = self.now.max(now);
         let logged = self.rests_on_log(&input);
+        self.serve_tree(&input);
         match self.look_at(input) {
             Ok((input, looked)) => {
                 self.shard.handle(self.now, input);
@@ -104,6 +109,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// A joiner gets the tree from whoever follows it, made once for each epoch that is asked for.
+    fn serve_tree(&mut self, input: &Input) {
+        let Input::Joining(Ask::Fetch { group, .. }) = input else { return };
+        let served = |group: &Group| group.enclosures().tree().is_some();
+        if self.shard.group(group).is_none_or(served) {
+            return;
+        }
+        let tree = self.levels.of(group).and_then(State::tree).map(Bytes::from);
+        if tree.is_some() {
+            self.shard.set_tree(group, tree.as_ref());
+        }
     }
 
     /// Keeps an output until what it rests on is durable.
@@ -273,14 +291,18 @@ impl Journal {
             Output::Acknowledged { group, device, seq } => {
                 self.encoder.acknowledged(now, group, *device, *seq);
             }
+            Output::Joining(Told::Record(record)) => self.encoder.joining(now, record),
             _ => return Ok(()),
         }
         self.log.set_time(now);
         self.appended = self.log.append(&[self.encoder.bytes(), body])?;
         self.bases.earn(self.encoder.bytes().len() + body.len());
         match output {
-            Output::Created(founding) => self.bases.set(founding.group, self.appended),
-            Output::Deleted { group, .. } => self.bases.remove(group),
+            Output::Created(founding) => {
+                self.bases.set(Subject::Group(founding.group), self.appended);
+            }
+            Output::Deleted { group, .. } => self.bases.remove(&Subject::Group(*group)),
+            Output::Joining(Told::Record(record)) => self.bases.begin_of(record, self.appended),
             _ => {}
         }
         Ok(())
@@ -297,13 +319,26 @@ impl Journal {
             return Ok(());
         }
         let mut renewed = false;
-        while let Some(group) = self.bases.next() {
-            let saved = shard.save(&group).expect("a group that begins somewhere exists");
-            let level = levels.of(&group).map(State::save).unwrap_or_default();
-            self.encoder.checkpoint(now, &group, &saved, &level);
+        while let Some(subject) = self.bases.next() {
+            match subject {
+                Subject::Group(group) => {
+                    let saved = shard.save(&group).expect("a group that begins somewhere exists");
+                    let level = levels.of(&group).map(State::save).unwrap_or_default();
+                    self.encoder.checkpoint(now, &group, &saved, &level);
+                }
+                Subject::Device(device) => {
+                    let saved = shard.devices().save(device);
+                    if saved.is_empty() {
+                        self.bases.remove(&subject);
+                        renewed = true;
+                        continue;
+                    }
+                    self.encoder.device(now, &saved);
+                }
+            }
             self.appended = self.log.append(&[self.encoder.bytes()])?;
             self.bases.spend(self.encoder.bytes().len());
-            self.bases.set(group, self.appended);
+            self.bases.set(subject, self.appended);
             renewed = true;
         }
         if renewed {

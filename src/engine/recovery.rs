@@ -7,11 +7,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::bases::Bases;
+use super::bases::{Bases, Subject};
 use super::levels::Levels;
 use super::record::{Encoder, Record, What};
 use super::{Engine, Journal};
-use crate::delivery::{GroupId, Level, Policy, Shard};
+use crate::delivery::{Enclosed, Entry, Founding, GroupId, Level, Policy, Shard};
 use crate::log::{Log, Position};
 use crate::validation::State;
 
@@ -62,54 +62,73 @@ impl Recovery {
         // Its clock may have been set back; ours never goes.
         self.latest = self.latest.max(record.at);
         self.recovered.records += 1;
-        let group = record.group;
         match record.what {
-            What::Created(founding) => {
-                self.shard.replay_created(&founding).map_err(|error| error.to_string())?;
-                let state = Levels::found(&founding);
-                let state =
-                    state.map_err(|reject| format!("a group that cannot be: {reject:?}"))?;
-                if let Some(state) = state {
-                    self.levels.keep(group, state);
-                }
-                self.bases.set(group, position);
-            }
-            What::Deleted => {
+            What::Created(founding) => self.created(position, &founding)?,
+            What::Deleted(group) => {
                 self.shard.replay_deleted(&group);
-                self.bases.remove(&group);
+                self.bases.remove(&Subject::Group(group));
                 self.levels.forget(&group);
                 self.unexplained.remove(&group);
             }
-            What::Appended(entry, enclosed, level) => {
+            What::Appended(group, entry, enclosed, level) => {
                 self.recovered.messages += 1;
-                let seconds = self.latest.as_secs();
-                if let Some(level) = level {
-                    let state = State::restore(&level).map_err(|error| error.to_string())?;
-                    self.levels.keep(group, state);
-                } else {
-                    let followed = self.levels.replay(seconds, &group, &entry, &enclosed);
-                    followed.map_err(|error| error.to_string())?;
-                }
+                self.follow(&group, &entry, &enclosed, level.as_deref())?;
                 let known = self.shard.replay_appended(self.latest, &group, *entry, &enclosed);
                 if !known.map_err(|error| error.to_string())? {
                     self.unexplained.insert(group);
                 }
             }
-            What::Acknowledged(device, seq) => {
+            What::Acknowledged(group, device, seq) => {
                 self.shard.replay_acknowledged(&group, device, seq);
             }
-            What::Checkpoint(saved, level) => {
+            What::Checkpoint(group, saved, level) => {
                 if saved.settings.level != Level::Opaque {
                     let state = State::restore(&level).map_err(|error| error.to_string())?;
                     self.levels.keep(group, state);
                 }
                 let restored = self.shard.replay_checkpoint(self.latest, group, *saved);
                 restored.map_err(|error| error.to_string())?;
-                self.bases.set(group, position);
+                self.bases.set(Subject::Group(group), position);
                 self.unexplained.remove(&group);
+            }
+            What::Joining(record) => {
+                self.bases.begin_of(&record, position);
+                self.shard.replay_joining(*record);
+            }
+            What::Device(saved) => {
+                self.bases.set(Subject::Device(saved.shelf.device), position);
+                self.shard.restore_device(*saved);
             }
         }
         Ok(())
+    }
+
+    fn created(&mut self, position: Position, founding: &Founding) -> Result<(), String> {
+        self.shard.replay_created(founding).map_err(|error| error.to_string())?;
+        let state = Levels::found(founding);
+        let state = state.map_err(|reject| format!("a group that cannot be: {reject:?}"))?;
+        if let Some(state) = state {
+            self.levels.keep(founding.group, state);
+        }
+        self.bases.set(Subject::Group(founding.group), position);
+        Ok(())
+    }
+
+    /// Takes the validation of a group past a message.
+    fn follow(
+        &mut self,
+        group: &GroupId,
+        entry: &Entry,
+        enclosed: &Enclosed,
+        level: Option<&[u8]>,
+    ) -> Result<(), String> {
+        if let Some(level) = level {
+            let state = State::restore(level).map_err(|error| error.to_string())?;
+            self.levels.keep(*group, state);
+            return Ok(());
+        }
+        let followed = self.levels.replay(self.latest.as_secs(), group, entry, enclosed);
+        followed.map_err(|error| error.to_string())
     }
 
     /// Goes on over the log that was replayed, whose last entry is durable; groups are written

@@ -202,6 +202,15 @@ impl Devices {
     }
 }
 
+impl SavedDevice {
+    /// Whether there is nothing of the device.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let SavedShelf { suites, packages, handed, .. } = &self.shelf;
+        suites.is_empty() && packages.is_empty() && handed.is_empty() && self.letters.is_empty()
+    }
+}
+
 /// Everything of one device, as plain values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedDevice {

@@ -7,7 +7,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::delivery::group::Saved;
-use crate::delivery::joining::{Parcel, SavedEnclosures};
+use crate::delivery::joining::{
+    Deposit, Handed, HandedState, Joiner, KeyPackage, Letter, Parcel, Record as Joining, Reference,
+    SavedDevice, SavedEnclosures, SavedShelf,
+};
 use crate::delivery::roster::{Cursor, Window};
 use crate::delivery::{
     DeviceId, Durability, Enclosed, Entry, Epoch, Founding, GroupId, Kind, Level, MessageId,
@@ -90,47 +93,125 @@ fn saved() -> impl Strategy<Value = Saved> {
     )
 }
 
+fn reference() -> impl Strategy<Value = Reference> {
+    vec(any::<u8>(), 1..=64).prop_map(|bytes| Reference::new(&bytes).unwrap())
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..40).prop_map(Bytes::from)
+}
+
+fn packages() -> impl Strategy<Value = Vec<KeyPackage>> {
+    let identity = proptest::option::of(device());
+    let lifetime = (any::<u64>(), any::<u64>());
+    let package = (any::<u16>(), reference(), lifetime, any::<bool>(), identity, bytes()).prop_map(
+        |(suite, reference, (not_before, not_after), last_resort, identity, body)| KeyPackage {
+            suite,
+            reference,
+            not_before,
+            not_after,
+            last_resort,
+            identity,
+            body,
+        },
+    );
+    vec(package, 0..4)
+}
+
+fn joining() -> impl Strategy<Value = Joining> {
+    let joiner = (device(), reference(), bytes()).prop_map(|(device, reference, secrets)| Joiner {
+        device,
+        reference,
+        secrets,
+    });
+    let deposit = (group(), seq(), any::<(u64, u16, u64)>(), bytes(), vec(joiner, 0..4));
+    prop_oneof![
+        (device(), any::<(u64, bool)>(), packages()).prop_map(
+            |(device, (unix_s, last_resort), packages)| {
+                Joining::Published { device, unix_s, last_resort, packages }
+            }
+        ),
+        (device(), any::<(u16, u64)>(), reference()).prop_map(
+            |(device, (suite, unix_s), reference)| {
+                Joining::Claimed { device, suite, reference, unix_s }
+            }
+        ),
+        deposit.prop_map(|(group, seq, (unix_s, suite, first), group_info, joiners)| {
+            let deposit = Deposit { group, seq, unix_s, suite, group_info, first, joiners };
+            Joining::Deposited(Box::new(deposit))
+        }),
+        (device(), any::<u64>()).prop_map(|(device, number)| Joining::Collected { device, number }),
+        (group(), seq(), vec(device(), 0..4)).prop_map(|(group, seq, devices)| Joining::Released {
+            group,
+            seq,
+            devices
+        }),
+    ]
+}
+
+fn saved_device() -> impl Strategy<Value = SavedDevice> {
+    let states =
+        prop::sample::select(vec![HandedState::Handed, HandedState::Used, HandedState::LastResort]);
+    let handed = (reference(), any::<u64>(), states)
+        .prop_map(|(reference, unix_s, state)| Handed { reference, unix_s, state });
+    let letter = (group(), seq(), reference(), any::<(u64, u64, u16)>(), bytes(), bytes());
+    let shelf = (device(), vec(any::<u16>(), 0..4), packages(), vec(handed, 0..4));
+    (shelf, vec(letter, 0..4)).prop_map(|((device, suites, packages, handed), letters)| {
+        let letters = letters.into_iter().map(
+            |(group, seq, reference, (number, unix_s, suite), secrets, group_info)| {
+                let letter =
+                    Letter { device, group, seq, reference, unix_s, suite, secrets, group_info };
+                (number, letter)
+            },
+        );
+        let shelf = SavedShelf { device, suites, packages, handed };
+        SavedDevice { shelf, letters: letters.collect() }
+    })
+}
+
 fn what() -> impl Strategy<Value = What> {
     prop_oneof![
-        (epoch(), settings(), vec(device(), 0..5), blob(), blob()).prop_map(
-            |(epoch, settings, roster, group_info, tree)| {
-                let group = GroupId::new(&[1]).unwrap();
+        (group(), epoch(), settings(), vec(device(), 0..5), blob(), blob()).prop_map(
+            |(group, epoch, settings, roster, group_info, tree)| {
                 let founding = Founding { group, epoch, settings, roster, group_info, tree };
                 What::Created(Box::new(founding))
             }
         ),
-        Just(What::Deleted),
-        (entry(), blob(), blob(), blob()).prop_map(|(entry, welcome, group_info, level)| {
-            What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
-        }),
-        (device(), seq()).prop_map(|(device, seq)| What::Acknowledged(device, seq)),
-        (saved(), vec(any::<u8>(), 0..50))
-            .prop_map(|(saved, level)| What::Checkpoint(Box::new(saved), level)),
+        group().prop_map(What::Deleted),
+        (group(), entry(), blob(), blob(), blob()).prop_map(
+            |(group, entry, welcome, group_info, level)| {
+                let enclosed = Enclosed { welcome, group_info };
+                What::Appended(group, Box::new(entry), enclosed, level)
+            }
+        ),
+        (group(), device(), seq())
+            .prop_map(|(group, device, seq)| What::Acknowledged(group, device, seq)),
+        (group(), saved(), vec(any::<u8>(), 0..50))
+            .prop_map(|(group, saved, level)| What::Checkpoint(group, Box::new(saved), level)),
+        joining().prop_map(|record| What::Joining(Box::new(record))),
+        saved_device().prop_map(|saved| What::Device(Box::new(saved))),
     ]
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    (any::<u64>(), group(), what()).prop_map(|(at, group, mut what)| {
-        if let What::Created(founding) = &mut what {
-            founding.group = group;
-        }
-        Record { at: Duration::from_nanos(at), group, what }
-    })
+    (any::<u64>(), what()).prop_map(|(at, what)| Record { at: Duration::from_nanos(at), what })
 }
 
-fn encode(Record { at, group, what }: &Record) -> Vec<u8> {
+fn encode(Record { at, what }: &Record) -> Vec<u8> {
     let mut encoder = Encoder::default();
     let mut body = Bytes::new();
     match what {
         What::Created(founding) => encoder.created(*at, founding),
-        What::Deleted => encoder.deleted(*at, group),
-        What::Appended(entry, enclosed, level) => {
+        What::Deleted(group) => encoder.deleted(*at, group),
+        What::Appended(group, entry, enclosed, level) => {
             let level = level.as_deref().unwrap_or_default();
             encoder.appended(*at, group, entry, enclosed, level);
             body = entry.body.clone();
         }
-        What::Acknowledged(device, seq) => encoder.acknowledged(*at, group, *device, *seq),
-        What::Checkpoint(saved, level) => encoder.checkpoint(*at, group, saved, level),
+        What::Acknowledged(group, device, seq) => encoder.acknowledged(*at, group, *device, *seq),
+        What::Checkpoint(group, saved, level) => encoder.checkpoint(*at, group, saved, level),
+        What::Joining(record) => encoder.joining(*at, record),
+        What::Device(saved) => encoder.device(*at, saved),
     }
     [encoder.bytes(), &body].concat()
 }
@@ -147,8 +228,8 @@ proptest! {
         let cut = cut.index(whole.len());
         // A body ends where the record does: only the log's own length and checksum say where.
         let body = match &record.what {
-            What::Appended(entry, ..) => entry.body.len(),
-            What::Checkpoint(_, level) => level.len(),
+            What::Appended(_, entry, ..) => entry.body.len(),
+            What::Checkpoint(_, _, level) => level.len(),
             _ => 0,
         };
         prop_assert!(cut >= whole.len() - body || Record::decode(&whole[..cut]).is_err());
@@ -165,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_never_panic(tag in 0..7_u8, rest in vec(any::<u8>(), 0..300)) {
+    fn random_bytes_never_panic(tag in 0..13_u8, rest in vec(any::<u8>(), 0..300)) {
         drop(Record::decode(&[&[tag][..], &rest].concat()));
     }
 }

@@ -1,7 +1,7 @@
 //! What one entry of the log says, byte by byte.
 //!
 //! ```text
-//! record      = tag u8 | at u64 | group | fields          integers big-endian
+//! record      = tag u8 | at u64 | fields                  integers big-endian
 //!
 //! at          = nanoseconds since the Unix epoch
 //! group       = size u8 (1..=64) | size bytes
@@ -10,35 +10,40 @@
 //! entry       = seq u64 | epoch u64 | id 16 | kind u8 | sender 16
 //!               | added devices | removed devices
 //!
-//! 1 Created      epoch u64 | level u8 | devices | GroupInfo blob | tree blob
-//! 2 Deleted
-//! 3 Appended     entry | Welcome blob | GroupInfo blob | state of the validation after it, where
+//! 1 Created      group | epoch u64 | level u8 | devices | GroupInfo blob | tree blob
+//! 2 Deleted      group
+//! 3 Appended     group | entry | Welcome blob | GroupInfo blob | state of the validation after it, where
 //!                it cannot be had from the message later, blob | body: what is left
-//! 4 Acknowledged device 16 | seq u64
-//! 5 Checkpoint   epoch u64 | level u8 | proposals pending u32
+//! 4 Acknowledged group | device 16 | seq u64
+//! 5 Checkpoint   group | epoch u64 | level u8 | proposals pending u32
 //!                | count u32 | count * (device 16 | first u64 | acknowledged u64)
 //!                | count u32 | count * (device 16 | first u64 | last u64 | acknowledged u64)
 //!                | count u32 | count * winner u64
 //!                | GroupInfo blob | tree blob | count u32 | count * (seq u64 | devices | Welcome blob)
 //!                | first u64 | count u32 | count * (entry | body blob)
 //!                | state of the validation: what is left
+//! 6 to 11        see `joining`
 //! ```
 //!
 //! An accepted message is one record with everything that it changes: a crash shows all of it or
 //! nothing. Decoding never panics and never allocates by a count that it has not held against
 //! the bytes there are. Called by [`super::Engine`] to write, by `recovery` to read.
 
+mod joining;
+
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, TryGetError};
 
 use crate::delivery::group::Saved;
-use crate::delivery::joining::{Parcel, SavedEnclosures};
+use crate::delivery::joining::{Parcel, Record as JoiningRecord, SavedDevice, SavedEnclosures};
 use crate::delivery::roster::{Cursor, Window};
 use crate::delivery::{
     DeviceId, Durability, Enclosed, Entry, Epoch, Founding, GroupId, Kind, Level, MessageId,
     RosterChange, Seq, Settings,
 };
+
+use joining::joining_record;
 
 const CREATED: u8 = 1;
 const DELETED: u8 = 2;
@@ -51,8 +56,6 @@ const CHECKPOINT: u8 = 5;
 pub struct Record {
     /// When it was decided, since the Unix epoch.
     pub at: Duration,
-    /// The group it is about.
-    pub group: GroupId,
     /// What it says.
     pub what: What,
 }
@@ -62,15 +65,20 @@ pub struct Record {
 pub enum What {
     /// The group exists from here on.
     Created(Box<Founding>),
-    /// The group is gone.
-    Deleted,
+    /// A group is gone.
+    Deleted(GroupId),
     /// A message was accepted, with what came with it, and perhaps the state of the group's
     /// validation after it.
-    Appended(Box<Entry>, Enclosed, Option<Bytes>),
+    Appended(GroupId, Box<Entry>, Enclosed, Option<Bytes>),
     /// A device needs nothing up to a message again.
-    Acknowledged(DeviceId, Seq),
-    /// The group's whole state, and that of its validation: nothing before this record is needed to know it.
-    Checkpoint(Box<Saved>, Vec<u8>),
+    Acknowledged(GroupId, DeviceId, Seq),
+    /// A group's whole state, and that of its validation: nothing before this record is needed to
+    /// know it.
+    Checkpoint(GroupId, Box<Saved>, Vec<u8>),
+    /// Something about joining.
+    Joining(Box<JoiningRecord>),
+    /// A device's whole state: nothing before this record is needed to know it.
+    Device(Box<SavedDevice>),
 }
 
 /// Why bytes are not a record.
@@ -94,7 +102,7 @@ impl Encoder {
     }
 
     pub(super) fn created(&mut self, at: Duration, founding: &Founding) {
-        self.start(CREATED, at, &founding.group);
+        self.start_of(CREATED, at, &founding.group);
         self.0.extend(founding.epoch.0.to_be_bytes());
         self.0.push(founding.settings.level.number());
         self.devices(&founding.roster);
@@ -103,7 +111,7 @@ impl Encoder {
     }
 
     pub(super) fn deleted(&mut self, at: Duration, group: &GroupId) {
-        self.start(DELETED, at, group);
+        self.start_of(DELETED, at, group);
     }
 
     /// All but the body, which follows.
@@ -115,7 +123,7 @@ impl Encoder {
         enclosed: &Enclosed,
         level: &[u8],
     ) {
-        self.start(APPENDED, at, group);
+        self.start_of(APPENDED, at, group);
         self.entry(entry);
         self.blob(enclosed.welcome.as_ref());
         self.blob(enclosed.group_info.as_ref());
@@ -130,7 +138,7 @@ impl Encoder {
         device: DeviceId,
         seq: Seq,
     ) {
-        self.start(ACKNOWLEDGED, at, group);
+        self.start_of(ACKNOWLEDGED, at, group);
         self.0.extend(device.0);
         self.0.extend(seq.0.to_be_bytes());
     }
@@ -142,7 +150,7 @@ impl Encoder {
         saved: &Saved,
         level: &[u8],
     ) {
-        self.start(CHECKPOINT, at, group);
+        self.start_of(CHECKPOINT, at, group);
         self.0.extend(saved.epoch.0.to_be_bytes());
         self.0.push(saved.settings.level.number());
         self.count(saved.proposals_pending);
@@ -182,11 +190,19 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, tag: u8, at: Duration, group: &GroupId) {
+    fn start_of(&mut self, tag: u8, at: Duration, group: &GroupId) {
+        self.start(tag, at);
+        self.group(group);
+    }
+
+    fn start(&mut self, tag: u8, at: Duration) {
         self.0.clear();
         self.0.push(tag);
         let at = u64::try_from(at.as_nanos()).expect("this millennium fits");
         self.0.extend(at.to_be_bytes());
+    }
+
+    fn group(&mut self, group: &GroupId) {
         self.0.push(u8::try_from(group.as_bytes().len()).expect("a group id is short"));
         self.0.extend(group.as_bytes());
     }
@@ -230,30 +246,32 @@ impl Record {
         let mut rest = bytes;
         let tag = rest.try_get_u8()?;
         let at = Duration::from_nanos(rest.try_get_u64()?);
-        let size = rest.try_get_u8()?;
-        let group = GroupId::new(take(&mut rest, size.into())?).ok_or(NotARecord("a group id"))?;
         let what = match tag {
-            CREATED => What::Created(Box::new(created(&mut rest, group)?)),
-            DELETED => What::Deleted,
+            CREATED => {
+                let group = group(&mut rest)?;
+                What::Created(Box::new(created(&mut rest, group)?))
+            }
+            DELETED => What::Deleted(group(&mut rest)?),
             APPENDED => {
+                let group = group(&mut rest)?;
                 let mut entry = entry(&mut rest)?;
                 let (welcome, group_info) = (blob(&mut rest)?, blob(&mut rest)?);
                 let level = blob(&mut rest)?;
                 entry.body = Bytes::copy_from_slice(std::mem::take(&mut rest));
-                What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
+                let enclosed = Enclosed { welcome, group_info };
+                What::Appended(group, Box::new(entry), enclosed, level)
             }
-            ACKNOWLEDGED => What::Acknowledged(device(&mut rest)?, seq(&mut rest)?),
+            ACKNOWLEDGED => {
+                What::Acknowledged(group(&mut rest)?, device(&mut rest)?, seq(&mut rest)?)
+            }
             CHECKPOINT => {
+                let group = group(&mut rest)?;
                 let saved = Box::new(checkpoint(&mut rest)?);
-                What::Checkpoint(saved, std::mem::take(&mut rest).to_vec())
+                What::Checkpoint(group, saved, std::mem::take(&mut rest).to_vec())
             }
-            _ => return Err(NotARecord("an unknown tag")),
+            _ => joining_record(tag, &mut rest)?.ok_or(NotARecord("an unknown tag"))?,
         };
-        if rest.is_empty() {
-            Ok(Self { at, group, what })
-        } else {
-            Err(NotARecord("bytes after its end"))
-        }
+        if rest.is_empty() { Ok(Self { at, what }) } else { Err(NotARecord("bytes after its end")) }
     }
 }
 
@@ -327,6 +345,11 @@ fn entry(rest: &mut &[u8]) -> Result<Entry, NotARecord> {
     let (added, removed) = (devices(rest)?, devices(rest)?);
     let change = RosterChange { added, removed }.into();
     Ok(Entry { seq, epoch, id, kind, sender, change, body: Bytes::new() })
+}
+
+fn group(rest: &mut &[u8]) -> Result<GroupId, NotARecord> {
+    let size = rest.try_get_u8()?;
+    GroupId::new(take(rest, size.into())?).ok_or(NotARecord("a group id"))
 }
 
 fn seq(rest: &mut &[u8]) -> Result<Seq, NotARecord> {
