@@ -11,9 +11,9 @@
 //!
 //! 1. [`delivery`] and [`wire`] know no time, no thread, no socket, no file. `now` and bytes are
 //!    arguments.
-//! 2. The server's side ([`engine`], [`log`], [`server`]) and the clients' side ([`mls`],
-//!    [`load`]) never name each other. They meet in `wire`, [`net`] and delivery's nouns, so the
-//!    generator cannot cheat.
+//! 2. The server's side ([`validation`], [`engine`], [`log`], [`server`]) and the clients' side
+//!    ([`mls`], [`load`]) never name each other. They meet in `wire`, [`net`] and delivery's nouns,
+//!    so the generator cannot cheat.
 //! 3. Nothing in `delivery` serialises. Frames, log entries and records are separate types; each
 //!    can change alone.
 //! 4. No acknowledgement and no fan-out leaves a shard before the entry it rests on is as durable
@@ -91,7 +91,8 @@
 //! *service* from the actual send, *lateness* is the generator's own.
 //!
 //! An oracle follows every delivery while it measures: loss, forks, order, what came to whom it
-//! was not for. Then a run has one verdict: *violated* if the oracle saw the contract broken,
+//! was not for. A member that goes away is owed what it misses as any other is; but fan-out is of
+//! the members that are there, and how long the others take to catch up is told apart. Then a run has one verdict: *violated* if the oracle saw the contract broken,
 //! else *invalid* if the numbers describe anything but the service, the generator above all, else
 //! *valid*. How good the numbers are has no part in it.
 //!

@@ -141,12 +141,7 @@ impl Group {
         submission: &Submission,
         past_epochs: u64,
     ) -> Result<(), Reject> {
-        // Whoever joins by an external commit is a stranger until it is accepted. What it proves
-        // is in the message, so a group whose handshakes are not looked at takes none.
-        let may_join = submission.joins && self.settings.level != Level::Opaque;
-        if !self.roster.contains(sender) && !may_join {
-            return Err(Reject::NotMember);
-        }
+        self.check_sender(sender, submission)?;
         self.check_epoch(submission.kind, submission.epoch, past_epochs)?;
         match submission.kind {
             Kind::Commit if submission.joins => {
@@ -160,6 +155,21 @@ impl Group {
             Kind::Proposal | Kind::Application => {}
         }
         Ok(())
+    }
+
+    /// Whether its sender may send it, and its epoch is right.
+    #[must_use]
+    pub fn might_accept(&self, sender: DeviceId, what: &Submission, past_epochs: u64) -> bool {
+        self.check_sender(sender, what).is_ok()
+            && self.check_epoch(what.kind, what.epoch, past_epochs).is_ok()
+    }
+
+    /// Whoever joins by an external commit is a stranger until it is accepted. What it proves is in
+    /// the message, so a group whose handshakes are not looked at takes none.
+    fn check_sender(&self, sender: DeviceId, submission: &Submission) -> Result<(), Reject> {
+        let may_join = submission.joins && self.settings.level != Level::Opaque;
+        let may = self.roster.contains(sender) || may_join;
+        may.then_some(()).ok_or(Reject::NotMember)
     }
 
     fn check_epoch(&self, kind: Kind, epoch: Epoch, past_epochs: u64) -> Result<(), Reject> {

@@ -304,6 +304,21 @@ impl Shard {
         }
     }
 
+    /// Whether a submission could be accepted, before anything is known of its roster change: it
+    /// is new, its epoch is right, and its sender is a member or joins by it.
+    #[must_use]
+    pub fn might_accept(&self, sender: DeviceId, submission: &Submission) -> bool {
+        let Some(slot) = self.slots.by_group(&submission.group) else { return false };
+        let known = self.retries.answer(self.retries.key(slot.serial, submission.id)).is_some();
+        !known && slot.group.might_accept(sender, submission, self.policy.past_epochs)
+    }
+
+    /// The next decision, which stays.
+    #[must_use]
+    pub fn peek(&self) -> Option<&Output> {
+        self.outputs.front()
+    }
+
     /// The next decision, in order.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()

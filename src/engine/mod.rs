@@ -7,6 +7,7 @@
 //! Called by a `server` shard.
 
 mod bases;
+mod levels;
 mod record;
 mod recovery;
 #[cfg(test)]
@@ -15,9 +16,13 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::delivery::{Durability, Input, Output, Policy, Reject, Shard};
+use crate::delivery::{
+    Durability, Entry, GroupId, Input, Link, MessageId, Output, Policy, Reject, Shard,
+};
 use crate::log::{Error, Log, Position};
+use crate::validation::{Checked, State};
 use bases::Bases;
+use levels::Levels;
 use record::Encoder;
 
 pub use record::{NotARecord, Record, What};
@@ -27,6 +32,7 @@ pub use recovery::{Recovered, Recovery};
 #[derive(Debug)]
 pub struct Engine {
     shard: Shard,
+    levels: Levels,
     /// None where every group lives in memory.
     journal: Option<Journal>,
     /// Decided outputs that rest on nothing that is logged, oldest first.
@@ -36,6 +42,23 @@ pub struct Engine {
     held: VecDeque<(Position, Output)>,
     /// The latest time that was told.
     now: Duration,
+}
+
+/// Whether a message that passed its checks may fail them when the log is replayed: a KeyPackage that
+/// it adds has expired by then (RFC 9420 §7.3). The state after it is then logged with it.
+fn is_perishable(level: &State, entry: &Entry) -> bool {
+    matches!(level, State::Public(_)) && !entry.change.added.is_empty()
+}
+
+/// What was looked at before the shard decides.
+#[derive(Debug)]
+enum Looked {
+    /// Nothing.
+    Away,
+    /// What a group is founded on.
+    AtFounding(GroupId, Box<State>),
+    /// A message that passes every check of its group's level.
+    AtMessage(GroupId, Box<Checked>),
 }
 
 /// A log and what is known of it.
@@ -53,12 +76,12 @@ impl Engine {
     /// An engine without groups and without a log: a group that is to be durable is refused.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self::over(Shard::new(policy), None)
+        Self::over(Shard::new(policy), Levels::default(), None)
     }
 
-    fn over(shard: Shard, journal: Option<Journal>) -> Self {
+    fn over(shard: Shard, levels: Levels, journal: Option<Journal>) -> Self {
         let (ready, held, now) = (VecDeque::new(), VecDeque::new(), Duration::ZERO);
-        Self { shard, journal, ready, held, now }
+        Self { shard, levels, journal, ready, held, now }
     }
 
     /// Decides one input of a batch; `now` is the time since the Unix epoch, and never goes back.
@@ -68,24 +91,80 @@ impl Engine {
     pub fn handle(&mut self, now: Duration, input: Input) -> Result<(), Error> {
         self.now = self.now.max(now);
         let logged = self.rests_on_log(&input);
-        if let (None, Input::Create { from, request, founding, .. }) = (&self.journal, &input)
-            && founding.settings.durability == Durability::Wal
-        {
-            let (to, id, reason) = (*from, *request, Reject::NotDurable);
-            self.ready.push_back(Output::Rejected { to, id, reason });
-            return Ok(());
-        }
-        self.shard.handle(self.now, input);
-        while let Some(output) = self.shard.poll() {
-            match &mut self.journal {
-                Some(journal) if logged => {
-                    journal.append(self.now, &output)?;
-                    self.held.push_back((journal.appended, output));
+        match self.look_at(input) {
+            Ok((input, looked)) => {
+                self.shard.handle(self.now, input);
+                self.follow(looked);
+                while let Some(output) = self.shard.poll() {
+                    self.hold(logged, output)?;
                 }
-                _ => self.ready.push_back(output),
+            }
+            Err((to, id, reason)) => {
+                self.hold(logged, Output::Rejected { to, id, reason })?;
             }
         }
         Ok(())
+    }
+
+    /// Keeps an output until what it rests on is durable.
+    fn hold(&mut self, logged: bool, output: Output) -> Result<(), Error> {
+        match &mut self.journal {
+            Some(journal) if logged => {
+                journal.append(self.now, &output, &self.levels)?;
+                self.held.push_back((journal.appended, output));
+            }
+            _ => self.ready.push_back(output),
+        }
+        Ok(())
+    }
+
+    /// Looks at what an input brings, as closely as its group wants: before the shard decides, and
+    /// only at what it might accept.
+    fn look_at(&self, mut input: Input) -> Result<(Input, Looked), (Link, MessageId, Reject)> {
+        match &mut input {
+            Input::Create { from, request, founding, .. }
+                if !self.shard.contains(&founding.group) =>
+            {
+                let refused = |reason| (*from, *request, reason);
+                let durable = founding.settings.durability == Durability::Wal;
+                if durable && self.journal.is_none() {
+                    return Err(refused(Reject::NotDurable));
+                }
+                let state = Levels::found(founding).map_err(refused)?;
+                let looked = state.map_or(Looked::Away, |state| {
+                    Looked::AtFounding(founding.group, Box::new(state))
+                });
+                Ok((input, looked))
+            }
+            Input::Submit { from, device, submission }
+                if self.levels.of(&submission.group).is_some()
+                    && self.shard.might_accept(*device, submission) =>
+            {
+                let checked = self.levels.check(self.now.as_secs(), *device, submission);
+                let (to, id) = (*from, submission.id);
+                let checked = checked.map_err(|reason| (to, id, reason))?;
+                let looked = checked.map_or(Looked::Away, |checked| {
+                    submission.change = checked.change.clone();
+                    Looked::AtMessage(submission.group, Box::new(checked))
+                });
+                Ok((input, looked))
+            }
+            _ => Ok((input, Looked::Away)),
+        }
+    }
+
+    /// Follows what was looked at, if the shard has accepted it.
+    fn follow(&mut self, looked: Looked) {
+        match (looked, self.shard.peek()) {
+            (Looked::AtFounding(group, state), Some(Output::Created(_))) => {
+                self.levels.keep(group, *state);
+            }
+            (Looked::AtMessage(group, checked), Some(Output::Appended { .. })) => {
+                self.levels.accept(&group, *checked);
+            }
+            (_, Some(Output::Deleted { group, .. })) => self.levels.forget(group),
+            _ => {}
+        }
     }
 
     /// Ends a batch: what it appended is on its way to be durable. Never waits.
@@ -94,7 +173,7 @@ impl Engine {
     /// When the log failed.
     pub fn sync(&mut self) -> Result<(), Error> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.renew(self.now, &mut self.shard)?;
+        journal.renew(self.now, &mut self.shard, &self.levels)?;
         journal.log.sync()
     }
 
@@ -106,6 +185,12 @@ impl Engine {
         let durable = self.journal.as_ref()?.log.durable();
         let (_, output) = self.held.pop_front_if(|(rests_on, _)| *rests_on <= durable)?;
         Some(output)
+    }
+
+    /// Outputs that have not left.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.ready.len() + self.held.len()
     }
 
     /// Whether [`Self::release`] has something.
@@ -174,13 +259,15 @@ impl Engine {
 }
 
 impl Journal {
-    fn append(&mut self, now: Duration, output: &Output) -> Result<(), Error> {
+    fn append(&mut self, now: Duration, output: &Output, levels: &Levels) -> Result<(), Error> {
         let mut body: &[u8] = &[];
         match output {
             Output::Created(founding) => self.encoder.created(now, founding),
             Output::Deleted { group, .. } => self.encoder.deleted(now, group),
             Output::Appended { group, entry, enclosed, .. } => {
-                self.encoder.appended(now, group, entry, enclosed);
+                let level = levels.of(group).filter(|level| is_perishable(level, entry));
+                let level = level.map(State::save).unwrap_or_default();
+                self.encoder.appended(now, group, entry, enclosed, &level);
                 body = &entry.body;
             }
             Output::Acknowledged { group, device, seq } => {
@@ -201,7 +288,7 @@ impl Journal {
 
     /// Keeps the log near its target: groups that begin early begin anew, and what nobody needs
     /// any more is released.
-    fn renew(&mut self, now: Duration, shard: &mut Shard) -> Result<(), Error> {
+    fn renew(&mut self, now: Duration, shard: &mut Shard, levels: &Levels) -> Result<(), Error> {
         if let Some(below) = self.bases.releasable(self.log.durable()) {
             self.log.release_below(below);
         }
@@ -212,7 +299,8 @@ impl Journal {
         let mut renewed = false;
         while let Some(group) = self.bases.next() {
             let saved = shard.save(&group).expect("a group that begins somewhere exists");
-            self.encoder.checkpoint(now, &group, &saved);
+            let level = levels.of(&group).map(State::save).unwrap_or_default();
+            self.encoder.checkpoint(now, &group, &saved, &level);
             self.appended = self.log.append(&[self.encoder.bytes()])?;
             self.bases.spend(self.encoder.bytes().len());
             self.bases.set(group, self.appended);

@@ -12,7 +12,8 @@
 //!
 //! 1 Created      epoch u64 | level u8 | devices | GroupInfo blob | tree blob
 //! 2 Deleted
-//! 3 Appended     entry | Welcome blob | GroupInfo blob | body: what is left
+//! 3 Appended     entry | Welcome blob | GroupInfo blob | state of the validation after it, where
+//!                it cannot be had from the message later, blob | body: what is left
 //! 4 Acknowledged device 16 | seq u64
 //! 5 Checkpoint   epoch u64 | level u8 | proposals pending u32
 //!                | count u32 | count * (device 16 | first u64 | acknowledged u64)
@@ -20,6 +21,7 @@
 //!                | count u32 | count * winner u64
 //!                | GroupInfo blob | tree blob | count u32 | count * (seq u64 | devices | Welcome blob)
 //!                | first u64 | count u32 | count * (entry | body blob)
+//!                | state of the validation: what is left
 //! ```
 //!
 //! An accepted message is one record with everything that it changes: a crash shows all of it or
@@ -62,12 +64,13 @@ pub enum What {
     Created(Box<Founding>),
     /// The group is gone.
     Deleted,
-    /// A message was accepted, with what came with it.
-    Appended(Box<Entry>, Enclosed),
+    /// A message was accepted, with what came with it, and perhaps the state of the group's
+    /// validation after it.
+    Appended(Box<Entry>, Enclosed, Option<Bytes>),
     /// A device needs nothing up to a message again.
     Acknowledged(DeviceId, Seq),
-    /// The group's whole state: nothing before this record is needed to know it.
-    Checkpoint(Box<Saved>),
+    /// The group's whole state, and that of its validation: nothing before this record is needed to know it.
+    Checkpoint(Box<Saved>, Vec<u8>),
 }
 
 /// Why bytes are not a record.
@@ -110,11 +113,14 @@ impl Encoder {
         group: &GroupId,
         entry: &Entry,
         enclosed: &Enclosed,
+        level: &[u8],
     ) {
         self.start(APPENDED, at, group);
         self.entry(entry);
         self.blob(enclosed.welcome.as_ref());
         self.blob(enclosed.group_info.as_ref());
+        self.count(level.len());
+        self.0.extend(level);
     }
 
     pub(super) fn acknowledged(
@@ -129,7 +135,13 @@ impl Encoder {
         self.0.extend(seq.0.to_be_bytes());
     }
 
-    pub(super) fn checkpoint(&mut self, at: Duration, group: &GroupId, saved: &Saved) {
+    pub(super) fn checkpoint(
+        &mut self,
+        at: Duration,
+        group: &GroupId,
+        saved: &Saved,
+        level: &[u8],
+    ) {
         self.start(CHECKPOINT, at, group);
         self.0.extend(saved.epoch.0.to_be_bytes());
         self.0.push(saved.settings.level.number());
@@ -156,6 +168,7 @@ impl Encoder {
             self.entry(entry);
             self.blob(Some(&entry.body));
         }
+        self.0.extend(level);
     }
 
     fn enclosures(&mut self, saved: &SavedEnclosures) {
@@ -225,11 +238,15 @@ impl Record {
             APPENDED => {
                 let mut entry = entry(&mut rest)?;
                 let (welcome, group_info) = (blob(&mut rest)?, blob(&mut rest)?);
+                let level = blob(&mut rest)?;
                 entry.body = Bytes::copy_from_slice(std::mem::take(&mut rest));
-                What::Appended(Box::new(entry), Enclosed { welcome, group_info })
+                What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
             }
             ACKNOWLEDGED => What::Acknowledged(device(&mut rest)?, seq(&mut rest)?),
-            CHECKPOINT => What::Checkpoint(Box::new(checkpoint(&mut rest)?)),
+            CHECKPOINT => {
+                let saved = Box::new(checkpoint(&mut rest)?);
+                What::Checkpoint(saved, std::mem::take(&mut rest).to_vec())
+            }
             _ => return Err(NotARecord("an unknown tag")),
         };
         if rest.is_empty() {

@@ -8,15 +8,18 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::bases::Bases;
+use super::levels::Levels;
 use super::record::{Encoder, Record, What};
 use super::{Engine, Journal};
-use crate::delivery::{GroupId, Policy, Shard};
+use crate::delivery::{GroupId, Level, Policy, Shard};
 use crate::log::{Log, Position};
+use crate::validation::State;
 
 /// An engine while it replays its log.
 #[derive(Debug)]
 pub struct Recovery {
     shard: Shard,
+    levels: Levels,
     bases: Bases,
     /// Groups that had entries before anything that says what they are: a checkpoint has to follow.
     unexplained: HashSet<GroupId>,
@@ -41,6 +44,7 @@ impl Recovery {
     pub fn new(policy: Policy) -> Self {
         Self {
             shard: Shard::new(policy),
+            levels: Levels::default(),
             bases: Bases::default(),
             unexplained: HashSet::new(),
             recovered: Recovered::default(),
@@ -62,15 +66,30 @@ impl Recovery {
         match record.what {
             What::Created(founding) => {
                 self.shard.replay_created(&founding).map_err(|error| error.to_string())?;
+                let state = Levels::found(&founding);
+                let state =
+                    state.map_err(|reject| format!("a group that cannot be: {reject:?}"))?;
+                if let Some(state) = state {
+                    self.levels.keep(group, state);
+                }
                 self.bases.set(group, position);
             }
             What::Deleted => {
                 self.shard.replay_deleted(&group);
                 self.bases.remove(&group);
+                self.levels.forget(&group);
                 self.unexplained.remove(&group);
             }
-            What::Appended(entry, enclosed) => {
+            What::Appended(entry, enclosed, level) => {
                 self.recovered.messages += 1;
+                let seconds = self.latest.as_secs();
+                if let Some(level) = level {
+                    let state = State::restore(&level).map_err(|error| error.to_string())?;
+                    self.levels.keep(group, state);
+                } else {
+                    let followed = self.levels.replay(seconds, &group, &entry, &enclosed);
+                    followed.map_err(|error| error.to_string())?;
+                }
                 let known = self.shard.replay_appended(self.latest, &group, *entry, &enclosed);
                 if !known.map_err(|error| error.to_string())? {
                     self.unexplained.insert(group);
@@ -79,7 +98,11 @@ impl Recovery {
             What::Acknowledged(device, seq) => {
                 self.shard.replay_acknowledged(&group, device, seq);
             }
-            What::Checkpoint(saved) => {
+            What::Checkpoint(saved, level) => {
+                if saved.settings.level != Level::Opaque {
+                    let state = State::restore(&level).map_err(|error| error.to_string())?;
+                    self.levels.keep(group, state);
+                }
                 let restored = self.shard.replay_checkpoint(self.latest, group, *saved);
                 restored.map_err(|error| error.to_string())?;
                 self.bases.set(group, position);
@@ -107,7 +130,7 @@ impl Recovery {
         let (bases, encoder) = (self.bases, Encoder::default());
         let journal = Journal { log, appended, bases, encoder, bytes_target };
         self.shard.forward_again();
-        let mut engine = Engine::over(self.shard, Some(journal));
+        let mut engine = Engine::over(self.shard, self.levels, Some(journal));
         engine.ready.extend(std::iter::from_fn(|| engine.shard.poll()));
         engine.now = self.latest;
         Ok((engine, self.recovered))

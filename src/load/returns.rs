@@ -83,6 +83,13 @@ impl Returns {
         true
     }
 
+    /// Whether a member is on its way and not attached yet.
+    #[must_use]
+    pub fn is_connecting(&self, session: SessionNumber) -> bool {
+        !self.under_way.is_empty()
+            && matches!(self.under_way.get(&session), Some(UnderWay::Connecting { .. }))
+    }
+
     /// A member has everything up to `seen`. O(1), and next to nothing while nobody is on the way.
     pub fn seen(&mut self, session: SessionNumber, seen: Seq, at: Duration) {
         if self.under_way.is_empty() {
@@ -133,8 +140,9 @@ mod tests {
         returns.left();
         returns.started(7, ms(100), ms(110));
         returns.seen(7, Seq(5), ms(111));
+        assert!(returns.is_connecting(7) && !returns.is_connecting(8));
         assert!(returns.attached(7, Seq(9), ms(130)));
-        assert!(!returns.is_still());
+        assert!(!returns.is_still() && !returns.is_connecting(7));
         returns.seen(7, Seq(8), ms(140));
         assert_eq!((returns.back, returns.caught_up), (1, 0));
         returns.seen(7, Seq(9), ms(160));

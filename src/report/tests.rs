@@ -32,6 +32,10 @@ const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
 
 /// A run of 2,000 operations of 2 ms each, with two deliveries each, at 200 a second.
 fn finished(judgement: &Judgement, gone: bool) -> Record {
+    finished_after(judgement, gone, &returns())
+}
+
+fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Record {
     let mut scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
     scenario.groups[0].away = Some(away());
     let mut recorder = Recorder::new(scenario.groups.len(), Duration::ZERO..scenario.measure);
@@ -66,7 +70,7 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
         in_flight_mean: implied,
         refusals: &BTreeMap::new(),
         held: 3,
-        returns: Some(&returns()),
+        returns: Some(returns),
         verified: &Verified::default(),
         sessions_lost: &Noted::default(),
         server: Some(ServerTotals {
@@ -137,6 +141,18 @@ fn a_summary_says_what_came_of_members_that_went_away_and_what_the_others_felt()
     (record.returns.as_mut().unwrap().resyncs, record.counts.excused) = (1, 40);
     let text = render(&record, Path::new("results/x"), Look::default());
     assert!(text.contains("missed; 1 resyncs, which let members off 40 deliveries\n"), "{text}");
+}
+
+#[test]
+fn a_run_is_invalid_if_somebody_never_came_back_unless_the_server_was_lost() {
+    let mut returns = returns();
+    returns.away += 1;
+    for gone in [false, true] {
+        let verdict = finished_after(&Judgement::default(), gone, &returns).verdict;
+        assert_eq!(verdict.status, Status::Invalid);
+        let says = verdict.reasons.iter().any(|reason| reason.starts_with("1 members that went"));
+        assert_eq!(says, !gone, "{verdict:?}");
+    }
 }
 
 #[test]

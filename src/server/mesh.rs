@@ -158,6 +158,11 @@ impl Mesh {
         all
     }
 
+    /// Whether everything posted has left.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outbox.iter().all(Vec::is_empty)
+    }
+
     /// The next batch that another shard has sent here.
     pub(super) fn take(&mut self) -> Option<Vec<Post>> {
         self.incoming.iter_mut().find_map(|ring| ring.pop().ok())

@@ -9,6 +9,7 @@ mod audiences;
 mod config;
 mod counters;
 mod dispatch;
+mod drain;
 mod fanout;
 mod joining;
 mod logs;

@@ -149,7 +149,7 @@ impl Worker {
             match self.token_keys.verify(device, token, clock::unix().as_secs()) {
                 Err(TokenError::Bad) => Some(Refusal::BadToken),
                 Err(TokenError::Expired) => Some(Refusal::ExpiredToken),
-                Ok(()) => self.stopping.then_some(Refusal::Draining),
+                Ok(()) => self.stage.is_stopping().then_some(Refusal::Draining),
             }
         } else {
             Some(Refusal::BadVersion)
@@ -259,7 +259,7 @@ impl Worker {
         submission: Result<Submission, Reason>,
     ) -> Result<(), Error> {
         let refused = match submission {
-            Ok(_) if self.stopping => Reason::Busy,
+            Ok(_) if self.stage.is_stopping() => Reason::Busy,
             Ok(submission) => {
                 let group = submission.group;
                 let input = Input::Submit { from, device, submission };

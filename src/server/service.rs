@@ -10,6 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::config::Config;
 use super::counters::Board;
+use super::drain::Drain;
 use super::logs::{self, Recovered};
 use super::mesh::{Mesh, Waker};
 use super::monitor::Monitor;
@@ -78,7 +79,8 @@ impl Server {
             board: Board::new(set.shards),
             ports: addresses.iter().map(SocketAddr::port).collect(),
             stop: Arc::clone(&stop),
-            drain: set.drain,
+            drain: Drain::default(),
+            drain_max: set.drain,
             limits: config.settings.sessions.clone(),
             durability: config.settings.log.durability,
             started: clock::now(),
@@ -207,14 +209,20 @@ fn spawn(
             // A machine with fewer cores leaves the thread where it is.
             process::pin_to_core(core);
         }
-        let driver = Driver::server(bound, &identity)?;
-        let place = (mesh.own(), mesh.shards());
-        let (engine, recovered) =
-            logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
-        // Whoever waits for it has given up only if the process is about to end.
-        ready.send(recovered).ok();
-        drop(ready);
-        Worker::new(driver, engine, mesh, shared, token_keys).run()
+        let drain = shared.drain.clone();
+        let outcome = Driver::server(bound, &identity).map_err(Error::from).and_then(|driver| {
+            let place = (mesh.own(), mesh.shards());
+            let (engine, recovered) =
+                logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
+            // Whoever waits for it has given up only if the process is about to end.
+            ready.send(recovered).ok();
+            drop(ready);
+            Worker::new(driver, engine, mesh, shared, token_keys).run()
+        });
+        if outcome.is_err() {
+            drain.give_up();
+        }
+        outcome
     })
 }
 

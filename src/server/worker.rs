@@ -12,6 +12,7 @@ use rtrb::Consumer;
 
 use super::audiences::Audiences;
 use super::counters::Board;
+use super::drain::{Drain, Stage};
 use super::mesh::{Mesh, Post};
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
@@ -30,17 +31,16 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often counters are published while the shard is busy.
 const PUBLISHING: Duration = Duration::from_millis(5);
 
-/// How long a stopping shard lets its last packets be acknowledged, and its close be sent again.
-const LINGER: Duration = Duration::from_millis(250);
-
 /// What every shard of a server has alike.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) board: Board,
     pub(super) ports: Arc<[u16]>,
     pub(super) stop: Arc<AtomicBool>,
+    /// How far stopping has come.
+    pub(super) drain: Drain,
     /// How long stopping may take.
-    pub(super) drain: Duration,
+    pub(super) drain_max: Duration,
     /// What a client may take for itself.
     pub(super) limits: settings::Sessions,
     /// What a group's messages survive if its creator does not say.
@@ -80,7 +80,8 @@ pub(super) struct Worker {
     pub(super) asks: Vec<(u16, Ask)>,
     /// Connections without an authenticated session, oldest first, with their deadline.
     pub(super) unauthenticated: VecDeque<(Instant, ConnectionId)>,
-    pub(super) stopping: bool,
+    /// How far it has come with stopping.
+    pub(super) stage: Stage,
     housekeeping_next: Instant,
     publishing_next: Instant,
 }
@@ -114,7 +115,7 @@ impl Worker {
             abandoned: Vec::new(),
             asks: Vec::new(),
             unauthenticated: VecDeque::new(),
-            stopping: false,
+            stage: Stage::default(),
             housekeeping_next: started,
             publishing_next: started,
         }
@@ -136,9 +137,8 @@ impl Worker {
             let busy = self.turn(now)?;
             working_since = busy.then_some(now);
             if self.shared.stop.load(Ordering::Relaxed) {
-                self.stopping = true;
-                let deadline = *deadline.get_or_insert(now + self.shared.drain);
-                if now >= deadline || !(busy || self.owes_anything()) {
+                let deadline = *deadline.get_or_insert(now + self.shared.drain_max);
+                if self.drain() || now >= deadline {
                     return self.linger();
                 }
             }
@@ -149,7 +149,7 @@ impl Worker {
     }
 
     /// One turn; false if there was nothing to do.
-    fn turn(&mut self, now: Instant) -> Result<bool, Error> {
+    pub(super) fn turn(&mut self, now: Instant) -> Result<bool, Error> {
         let mut work = 0;
         while let Ok(keys) = self.token_keys_next.pop() {
             self.token_keys = keys;
@@ -312,59 +312,10 @@ impl Worker {
         }
         self.shared.board.publish(self.mesh.own(), &self.counters, &self.timings);
     }
-
-    /// Whether anything accepted has not been handed to a recipient or its sender yet.
-    fn owes_anything(&self) -> bool {
-        !self.engine.is_settled()
-            || self.driver.is_behind()
-            || self.sessions.iter().any(|session| {
-                let peer = session.peer.as_ref();
-                let behind =
-                    peer.is_some_and(|peer| !peer.rest.is_empty() || !peer.waiting.is_empty());
-                behind || session.has_replies()
-            })
-    }
-
-    /// Lets the last packets be acknowledged, then says goodbye to everybody.
-    fn linger(mut self) -> Result<(), Error> {
-        let goodbye = clock::now() + LINGER;
-        while clock::now() < goodbye {
-            self.idle_until(goodbye)?;
-        }
-        let connections: Vec<ConnectionId> =
-            self.sessions.iter().map(|session| session.connection).collect();
-        let now = clock::now();
-        for connection in connections {
-            self.driver.close(
-                now,
-                connection,
-                Refusal::Draining.code(),
-                refusal_text(Refusal::Draining),
-            );
-        }
-        self.driver.transmit(now)?;
-        let gone = now + LINGER;
-        while self.driver.open_connections() > 0 && clock::now() < gone {
-            self.idle_until(gone)?;
-        }
-        Ok(())
-    }
-
-    /// Serves acknowledgements and timers, and nothing else.
-    fn idle_until(&mut self, until: Instant) -> Result<(), Error> {
-        let now = clock::now();
-        self.driver.receive(now)?;
-        while self.driver.poll().is_some() {}
-        self.driver.transmit(now)?;
-        if !self.driver.is_busy() {
-            self.driver.wait(now, Some(until), None);
-        }
-        Ok(())
-    }
 }
 
 /// The reason that goes with a close, as a peer's log shows it.
-fn refusal_text(why: Refusal) -> &'static str {
+pub(super) fn refusal_text(why: Refusal) -> &'static str {
     match why {
         Refusal::BadVersion => "protocol version is not spoken here",
         Refusal::BadToken => "token is not this device's",

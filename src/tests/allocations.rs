@@ -1,8 +1,8 @@
-//! What a delivery allocates, counted.
+//! What a delivery allocates, and the check of a handshake, counted.
 //!
-//! A test target of its own, since the counter is its allocator. The path is the service's: a
-//! sweep hands frames to the streams of real connections over loopback, they are sent together, and
-//! acknowledgements come back. Only the serving side's calls are counted.
+//! A test target of its own, since the counter is its allocator. The path of a delivery is the
+//! service's: a sweep hands frames to the streams of real connections over loopback, they are sent
+//! together, and acknowledgements come back. Only the serving side's calls are counted.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use stentor::clock;
-use stentor::delivery::{Audience, DeviceId, Due, RingLimits, Seq, Start, Taken};
+use stentor::delivery::{
+    Audience, DeviceId, Due, Epoch, GroupId, Kind, Level, RingLimits, RosterChange, Seq, Start,
+    Taken,
+};
 use stentor::net::{
     Bound, ConnectionId, Dir, Driver, Event, Identity, KeyExchange, StreamId, Trust,
 };
+use stentor::validation::{Everybody, Founding, State, Submitted};
 
 const MEMBERS: u64 = 64;
 const MESSAGES: u64 = 200;
@@ -118,6 +122,34 @@ fn handing_a_message_to_an_audience_allocates_nothing() {
     round();
     let counted = measure(|| (0..100).for_each(|_| round()));
     assert_eq!(taken, 101 * 200);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
+fn a_handshake_that_changes_no_roster_is_checked_at_its_header_without_allocating() {
+    let roster: Vec<_> = (0..200).map(|number| DeviceId([number; 16])).collect();
+    let group = GroupId::new(&[7]).expect("short");
+    let founding =
+        Founding { group, epoch: Epoch(5), roster: &roster, group_info: None, tree: None };
+    let mut state = State::found(Level::Header, &founding).expect("a roster");
+    // A commit of leaf 3 that lists a proposal by reference, and has no path.
+    let commit =
+        [&[0, 1, 0, 1, 1, 7, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 3, 0, 3][..], &[3, 2, 1, 9, 0]]
+            .concat();
+    let counted = measure(|| {
+        for _ in 0..100 {
+            let submitted = Submitted {
+                sender: DeviceId([3; 16]),
+                kind: Kind::Commit,
+                body: &commit,
+                declared: RosterChange::default(),
+                welcome: None,
+                group_info: None,
+            };
+            let checked = state.check(submitted, &Everybody, 0).expect("its own leaf");
+            state.accept(checked);
+        }
+    });
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
 

@@ -15,7 +15,7 @@ const USES: &[(&str, &[&str])] = &[
     ("wire", &["limits", "delivery"]),
     ("validation", &["limits", "delivery", "wire"]),
     ("log", &["limits"]),
-    ("engine", &["limits", "delivery", "log"]),
+    ("engine", &["limits", "delivery", "validation", "log"]),
     ("net", &["limits", "clock"]),
     ("floor", &["limits", "clock", "process", "net"]),
     (
@@ -77,7 +77,7 @@ const IMPURE: &[&str] = &[
 ];
 
 const NEVER_NAMED: &[(&str, &[&str])] =
-    &[("delivery", IMPURE), ("wire", IMPURE), ("delivery", &["serde"])];
+    &[("delivery", IMPURE), ("wire", IMPURE), ("validation", IMPURE), ("delivery", &["serde"])];
 
 #[test]
 fn modules_use_only_what_the_table_allows() {

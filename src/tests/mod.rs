@@ -1,7 +1,10 @@
 //! Whatever needs more than one module to test; the table of layers is one of them.
 //!
-//! `binary` beside them is a test target of its own: it starts the built `stentor`.
+//! `binary` beside them is a test target of its own: it starts the built `stentor`. `fuzz` is a
+//! package of its own, for a fuzzer.
 
+mod absences;
+mod corpus;
 mod key_packages;
 mod layers;
 mod peers;

@@ -66,7 +66,7 @@ fn groups_that_a_crashed_run_left_are_named_and_deleted_on_demand() {
 
 /// What a run said of itself.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     stages: Vec<Stage>,
     progress: usize,
     verifying: Option<()>,
@@ -95,7 +95,7 @@ impl Watch for Seen {
     }
 }
 
-fn run_on(
+pub(super) fn run_on(
     service: &Service,
     scenario: &Scenario,
     replace: bool,

@@ -18,7 +18,7 @@ use crate::limits::GROUP_ID_BYTES_MAX;
 use crate::wire;
 use crate::wire::Peek;
 
-const SUITES: [Ciphersuite; 2] = [
+pub(super) const SUITES: [Ciphersuite; 2] = [
     Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
     Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
 ];
@@ -146,7 +146,7 @@ impl Group {
 }
 
 /// Messages of all five wire formats, every content type and every kind of sender.
-fn messages(suite: Ciphersuite) -> Vec<Vec<u8>> {
+pub(super) fn messages(suite: Ciphersuite) -> Vec<Vec<u8>> {
     let mut public = Group::new(suite, PURE_PLAINTEXT_WIRE_FORMAT_POLICY);
     public.handshakes();
     public.strangers();

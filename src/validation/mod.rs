@@ -19,7 +19,7 @@ mod policy;
 mod public;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use leaves::Leaves;
 pub use policy::{Everybody, Policy};

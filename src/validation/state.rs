@@ -112,8 +112,8 @@ impl State {
         }
     }
 
-    /// Makes every check of the level. Application messages pass: only members can read them.
-    /// `now` is in Unix seconds, for lifetimes.
+    /// Makes every check of the level. Application messages pass, unless the group is frozen: only
+    /// members can read them. `now` is in Unix seconds, for lifetimes.
     ///
     /// # Errors
     /// The first check that failed; always the submitter's fault. Nothing has changed.
@@ -124,8 +124,14 @@ impl State {
         policy: &dyn Policy,
         now: u64,
     ) -> Result<Checked, Check> {
+        let declares = submitted.kind != Kind::Commit && !submitted.declared.is_empty();
         match (self, submitted.kind) {
-            (Self::Opaque, _) | (_, Kind::Application) => {}
+            (Self::Opaque, _) => {}
+            (Self::Header(_) | Self::Public(_), _) if declares => return Err(Check::ProposalList),
+            (Self::Public(observer), Kind::Application) if observer.is_frozen() => {
+                return Err(Check::Frozen);
+            }
+            (_, Kind::Application) => {}
             (Self::Header(leaves), _) => header::check(leaves, &submitted)?,
             (Self::Public(observer), _) => {
                 let (change, stage) = observer.check(&submitted, policy, now)?;

@@ -133,3 +133,44 @@ pub fn write_vector(out: &mut Vec<u8>, content: &[u8]) {
     }
     out.extend(content);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::handshake;
+
+    #[test]
+    fn a_written_vector_is_read_back_at_every_width() {
+        for length in [0, 1, 63, 64, 16_383, 16_384, 70_000] {
+            let mut bytes = Vec::new();
+            write_vector(&mut bytes, &vec![7; length]);
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.vector().map(<[u8]>::len), Ok(length));
+            assert_eq!(reader.finish(), Ok(()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            format in 0_u8..8,
+            bytes in prop::collection::vec(any::<u8>(), 0..160),
+        ) {
+            let message = [&[0, 1, 0, format][..], &bytes].concat();
+            prop_assert!(group_info(&message).is_err() || format == 4);
+            if let Ok(welcome) = welcome(&message) {
+                prop_assert!(format == 3 && welcome.recipients().count() <= bytes.len());
+            }
+            if let Ok(handshake::Handshake::Commit(commit)) = handshake::handshake(&message) {
+                prop_assert!(commit.proposals().count() <= bytes.len());
+                let path = commit.path().ok().flatten();
+                prop_assert!(path.is_none_or(|path| path.nodes().count() <= bytes.len()));
+            }
+            if let Ok(nodes) = handshake::tree_nodes(&bytes) {
+                prop_assert!(nodes.count() <= bytes.len());
+            }
+        }
+    }
+}

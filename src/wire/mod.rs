@@ -16,6 +16,8 @@ mod inbox;
 mod key_package;
 mod malformed;
 mod peek;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod reason;
 mod reader;
 mod submission;

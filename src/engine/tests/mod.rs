@@ -1,5 +1,6 @@
 //! The engine: what leaves it and when, what it logs, what is there again after a restart.
 
+mod levels;
 mod records;
 mod release;
 mod restart;

@@ -100,11 +100,12 @@ fn what() -> impl Strategy<Value = What> {
             }
         ),
         Just(What::Deleted),
-        (entry(), blob(), blob()).prop_map(|(entry, welcome, group_info)| {
-            What::Appended(Box::new(entry), Enclosed { welcome, group_info })
+        (entry(), blob(), blob(), blob()).prop_map(|(entry, welcome, group_info, level)| {
+            What::Appended(Box::new(entry), Enclosed { welcome, group_info }, level)
         }),
         (device(), seq()).prop_map(|(device, seq)| What::Acknowledged(device, seq)),
-        saved().prop_map(|saved| What::Checkpoint(Box::new(saved))),
+        (saved(), vec(any::<u8>(), 0..50))
+            .prop_map(|(saved, level)| What::Checkpoint(Box::new(saved), level)),
     ]
 }
 
@@ -123,12 +124,13 @@ fn encode(Record { at, group, what }: &Record) -> Vec<u8> {
     match what {
         What::Created(founding) => encoder.created(*at, founding),
         What::Deleted => encoder.deleted(*at, group),
-        What::Appended(entry, enclosed) => {
-            encoder.appended(*at, group, entry, enclosed);
+        What::Appended(entry, enclosed, level) => {
+            let level = level.as_deref().unwrap_or_default();
+            encoder.appended(*at, group, entry, enclosed, level);
             body = entry.body.clone();
         }
         What::Acknowledged(device, seq) => encoder.acknowledged(*at, group, *device, *seq),
-        What::Checkpoint(saved) => encoder.checkpoint(*at, group, saved),
+        What::Checkpoint(saved, level) => encoder.checkpoint(*at, group, saved, level),
     }
     [encoder.bytes(), &body].concat()
 }
@@ -145,7 +147,8 @@ proptest! {
         let cut = cut.index(whole.len());
         // A body ends where the record does: only the log's own length and checksum say where.
         let body = match &record.what {
-            What::Appended(entry, _) => entry.body.len(),
+            What::Appended(entry, ..) => entry.body.len(),
+            What::Checkpoint(_, level) => level.len(),
             _ => 0,
         };
         prop_assert!(cut >= whole.len() - body || Record::decode(&whole[..cut]).is_err());

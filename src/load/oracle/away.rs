@@ -17,7 +17,9 @@ fn with_absences(run: &Run, absences: &[(usize, usize, usize, bool)]) -> Run {
     let mut seen = HashSet::new();
     for (who, from, until, excused) in absences {
         let group = u32::try_from(who % run.members.len()).unwrap();
-        let member = u32::try_from(who / 7).unwrap() % run.members[group as usize];
+        // The first member stays: somebody has to see who won an epoch.
+        let others = run.members[group as usize] - 1;
+        let member = 1 + u32::try_from(who / 7).unwrap() % others;
         if !seen.insert((group, member)) {
             continue;
         }

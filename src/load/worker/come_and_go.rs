@@ -90,6 +90,21 @@ impl Worker<'_> {
         }
         self.oracle.returned(group, member, attached.head);
         self.on_progress(session, (group, member));
+        self.take_in_early(session);
+    }
+
+    /// A member that was on its way will not be attached.
+    pub(super) fn give_up_return(&mut self, session: SessionNumber) {
+        self.returns.lost(session);
+        self.take_in_early(session);
+    }
+
+    /// Takes in what came before it was known where the member goes on: answers and deliveries are
+    /// on different streams.
+    fn take_in_early(&mut self, session: SessionNumber) {
+        for (at, delivery) in self.early.remove(&session).unwrap_or_default() {
+            self.take_in(session, delivery, at);
+        }
     }
 
     /// A member was told to go on without what it missed.

@@ -1,5 +1,7 @@
 //! What members hear: answers and deliveries, on their way to oracle and recorder.
 
+use std::time::Duration;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::come_and_go::Attached;
@@ -26,11 +28,11 @@ impl Worker<'_> {
             Reply::AttachRefused { reason, .. } => {
                 let reason = name(reason);
                 self.sessions_lost.note(|| format!("session {session}: not attached: {reason}"));
-                self.returns.lost(session);
+                self.give_up_return(session);
             }
             Reply::Refused { code } => {
                 self.sessions_lost.note(|| format!("session {session}: refused: {code}"));
-                self.returns.lost(session);
+                self.give_up_return(session);
             }
             _ => {}
         }
@@ -96,10 +98,19 @@ impl Worker<'_> {
 
     /// Something on a member's ordered stream.
     pub(super) fn on_delivery(&mut self, session: SessionNumber, delivery: Delivery) {
+        let at = self.since_origin();
+        if self.returns.is_connecting(session) {
+            self.early.entry(session).or_default().push((at, delivery));
+        } else {
+            self.take_in(session, delivery, at);
+        }
+    }
+
+    /// A delivery that came at `at`.
+    pub(super) fn take_in(&mut self, session: SessionNumber, delivery: Delivery, at: Duration) {
         let Some((group, member)) = self.seats.get(session as usize).copied() else { return };
         match delivery {
             Delivery::Deliver { seq, id, body } => {
-                let at = self.since_origin();
                 let expected = self.plan.population.groups()[group as usize].id;
                 let attempt = index_of(self.nonce, id);
                 // The bytes say which group they are of; a member is in one group alone.

@@ -10,7 +10,7 @@ mod hear;
 mod issue;
 mod races;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use flights::Flights;
@@ -35,7 +35,7 @@ use crate::delivery::Seq;
 use crate::limits::{OPERATION_TIMEOUT, SERVER_SILENCE_MAX};
 use crate::net;
 use crate::process::Usage;
-use crate::wire::{Counters, Request};
+use crate::wire::{Counters, Delivery, Request};
 
 /// How often slow questions are asked: is the server there, is everything delivered, progress.
 const LOOKING_ROUND: Duration = Duration::from_millis(100);
@@ -146,6 +146,9 @@ pub(super) struct Worker<'a> {
     /// How many moves of the timetable have been made.
     moved: usize,
     returns: Returns,
+    /// Deliveries that overtook the answer that their member is attached: at most what its group
+    /// keeps and says until then, and the service prefers answers.
+    early: HashMap<SessionNumber, Vec<(Duration, Delivery)>>,
     live_messages: u64,
     /// Refusals by reason.
     refusals: BTreeMap<&'static str, u64>,
@@ -218,6 +221,7 @@ impl<'a> Worker<'a> {
             timetable: Timetable::of(scenario, &plan.population),
             moved: 0,
             returns: Returns::default(),
+            early: HashMap::new(),
             live_messages: 0,
             refusals: BTreeMap::new(),
             idle: None,
@@ -305,7 +309,7 @@ impl<'a> Worker<'a> {
         if session == self.operator {
             self.server_lost = Some(lost.to_string());
         } else {
-            self.returns.lost(session);
+            self.give_up_return(session);
             self.sessions_lost.note(|| format!("session {session}: {lost}"));
         }
     }

@@ -176,6 +176,13 @@ impl Driver {
         self.open
     }
 
+    /// Every connection that is not gone.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        (0..).zip(&self.connections).filter_map(|(index, slot)| {
+            slot.as_ref().map(|slot| ConnectionId { index, generation: slot.generation })
+        })
+    }
+
     /// Starts a connection; [`Event::Connected`] or [`Event::Lost`] follows.
     ///
     /// # Errors

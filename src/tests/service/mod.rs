@@ -1,6 +1,7 @@
 //! A real server on real sockets, driven by our client: what members can rely on.
 
 mod delivery;
+mod draining;
 mod hostile;
 mod joining;
 mod settings;

@@ -137,9 +137,9 @@ pub(super) fn check_by_member(
     let mut extensions = 0;
     for item in items {
         let good = match &item.what {
-            What::Update { .. } => item.by.is_some_and(|by| by != committer && leaves.insert(by)),
-            What::SelfRemove => {
-                item.referred && item.by.is_some_and(|by| by != committer && leaves.insert(by))
+            // By value these are the committer's own.
+            What::Update { .. } | What::SelfRemove => {
+                item.by.is_some_and(|by| by != committer && leaves.insert(by))
             }
             What::Remove { leaf } => {
                 *leaf != committer && members.device(*leaf).is_some() && leaves.insert(*leaf)

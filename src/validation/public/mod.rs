@@ -20,7 +20,8 @@
 //! # What is not checked, beside what no level can
 //!
 //! OpenMLS takes no proposal of a pre-shared key or a ReInit from an external sender, so these are
-//! refused by check 4. It does not compare an Update's encryption key with those of parent nodes.
+//! refused by check 4; and it is built without AppDataUpdate and AppEphemeral
+//! (draft-ietf-mls-extensions §4.7, §4.8), so what lists one is refused by check 3 or 8. It does not compare an Update's encryption key with those of parent nodes.
 //! That every member supports the extensions a GroupContextExtensions proposal brings is checked
 //! only as far as the proposal requires them. A leaf's lifetime is checked when it is added or
 //! founded, never again: members that stay long outlive theirs (RFC 9420 §7.3).

@@ -194,6 +194,12 @@ impl Observer {
         self.leaves.of(device)
     }
 
+    /// Whether a ReInit was committed: the group takes no more messages (RFC 9420 §12.4.2).
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
     /// The pending SelfRemoves, as the order's own messages name them: what an external joiner must
     /// refer to (draft-ietf-mls-extensions §6.3).
     pub fn departures(&self) -> impl Iterator<Item = &[u8]> {
@@ -204,6 +210,12 @@ impl Observer {
     /// The ProposalRefs that a commit of this epoch may use, in the order of acceptance.
     pub fn pending_references(&self) -> impl Iterator<Item = &[u8]> {
         self.pending.iter().map(|(pending, _)| pending.reference.as_slice())
+    }
+
+    /// Whether the shape kept from commit to commit is that of the tree.
+    #[cfg(test)]
+    pub(in crate::validation) fn is_in_shape(&self) -> bool {
+        Shape::of(&self.tree()).as_ref() == Some(&self.shape)
     }
 
     /// Memory in bytes, roughly.
@@ -331,19 +343,17 @@ impl Observer {
             shape.remove(leaf);
         }
         let (mut new, mut from) = (HashSet::new(), 0);
-        let mut keys = HashSet::new();
         for item in items {
             if let What::Add { key, .. } = item.what {
                 from = shape.add(from, key) + 1;
                 new.insert(from - 1);
-                keys.insert(key);
             }
         }
         let Some(path) = path else {
             return Ok((shape, by.ok_or(Check::ExternalCommit)?));
         };
         let own = trace(path.leaf.encryption_key);
-        if self.shape.has_any(&HashSet::from([own])) || shape.has_any(&HashSet::from([own])) {
+        if shape.has_any(&HashSet::from([own])) {
             return Err(Check::LeafNode);
         }
         let leaf = by.unwrap_or_else(|| shape.add(0, own));
@@ -361,10 +371,7 @@ impl Observer {
             return Err(Check::PathShape);
         }
         let distinct: HashSet<u64> = path_keys.iter().copied().collect();
-        if distinct.len() != path_keys.len()
-            || distinct.contains(&own)
-            || self.shape.has_any(&distinct)
-            || shape.has_any(&distinct)
+        if distinct.len() != path_keys.len() || distinct.contains(&own) || shape.has_any(&distinct)
         {
             return Err(Check::Tree);
         }

@@ -10,26 +10,26 @@ use openmls_rust_crypto::OpenMlsRustCrypto;
 use crate::delivery::{DeviceId, Epoch, GroupId, Kind, Level, RosterChange};
 use crate::validation::{Founding, State, Submitted};
 
-pub(super) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
-pub(super) fn device(number: u8) -> DeviceId {
+pub(crate) fn device(number: u8) -> DeviceId {
     DeviceId([number; 16])
 }
 
 /// A client that is, or could be, a member.
-pub(super) struct Client {
-    pub(super) provider: OpenMlsRustCrypto,
-    pub(super) signer: SignatureKeyPair,
-    pub(super) credential: CredentialWithKey,
-    pub(super) group: Option<MlsGroup>,
+pub(crate) struct Client {
+    pub(crate) provider: OpenMlsRustCrypto,
+    pub(crate) signer: SignatureKeyPair,
+    pub(crate) credential: CredentialWithKey,
+    pub(crate) group: Option<MlsGroup>,
 }
 
 impl Client {
-    pub(super) fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         Self::named(&device(number).0)
     }
 
-    pub(super) fn named(identity: &[u8]) -> Self {
+    pub(crate) fn named(identity: &[u8]) -> Self {
         let provider = OpenMlsRustCrypto::default();
         let signer = SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
         signer.store(provider.storage()).unwrap();
@@ -40,11 +40,11 @@ impl Client {
         Self { provider, signer, credential, group: None }
     }
 
-    pub(super) fn package(&self) -> KeyPackage {
+    pub(crate) fn package(&self) -> KeyPackage {
         self.package_with(|builder| builder)
     }
 
-    pub(super) fn package_with(
+    pub(crate) fn package_with(
         &self,
         with: impl FnOnce(KeyPackageBuilder) -> KeyPackageBuilder,
     ) -> KeyPackage {
@@ -54,11 +54,11 @@ impl Client {
             .into_key_package()
     }
 
-    pub(super) fn group(&mut self) -> (&mut MlsGroup, &OpenMlsRustCrypto, &SignatureKeyPair) {
+    pub(crate) fn group(&mut self) -> (&mut MlsGroup, &OpenMlsRustCrypto, &SignatureKeyPair) {
         (self.group.as_mut().expect("a member"), &self.provider, &self.signer)
     }
 
-    pub(super) fn hears(&mut self, message: &[u8]) {
+    pub(crate) fn hears(&mut self, message: &[u8]) {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(message).unwrap();
         let (group, provider, _) = self.group();
         let processed =
@@ -76,23 +76,23 @@ impl Client {
     }
 }
 
-pub(super) fn capabilities() -> Capabilities {
+pub(crate) fn capabilities() -> Capabilities {
     let proposals = [ProposalType::SelfRemove];
     Capabilities::new(None, Some(&[SUITE]), None, Some(&proposals), Some(&[CredentialType::Basic]))
 }
 
 /// A commit with what belongs to it, all as MLSMessages.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
-    pub(super) sender: DeviceId,
-    pub(super) body: Vec<u8>,
-    pub(super) welcome: Option<Vec<u8>>,
-    pub(super) group_info: Option<Vec<u8>>,
-    pub(super) change: RosterChange,
+pub(crate) struct Made {
+    pub(crate) sender: DeviceId,
+    pub(crate) body: Vec<u8>,
+    pub(crate) welcome: Option<Vec<u8>>,
+    pub(crate) group_info: Option<Vec<u8>>,
+    pub(crate) change: RosterChange,
 }
 
 impl Made {
-    pub(super) fn submitted(&self) -> Submitted<'_> {
+    pub(crate) fn submitted(&self) -> Submitted<'_> {
         Submitted {
             sender: self.sender,
             kind: Kind::Commit,
@@ -106,24 +106,24 @@ impl Made {
 
 /// What a commit is to do.
 #[derive(Default)]
-pub(super) struct Commit {
-    pub(super) adds: Vec<KeyPackage>,
-    pub(super) removes: Vec<u32>,
-    pub(super) proposals: Vec<Proposal>,
-    pub(super) without_pending: bool,
+pub(crate) struct Commit {
+    pub(crate) adds: Vec<KeyPackage>,
+    pub(crate) removes: Vec<u32>,
+    pub(crate) proposals: Vec<Proposal>,
+    pub(crate) without_pending: bool,
 }
 
-pub(super) struct Bed {
-    pub(super) clients: Vec<Client>,
+pub(crate) struct Bed {
+    pub(crate) clients: Vec<Client>,
 }
 
 impl Bed {
     /// Clients 0 to `members - 1` are in the group, at the leaves of their numbers.
-    pub(super) fn new(members: u8) -> Self {
+    pub(crate) fn new(members: u8) -> Self {
         Self::with(members, PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
     }
 
-    pub(super) fn with(members: u8, policy: WireFormatPolicy) -> Self {
+    pub(crate) fn with(members: u8, policy: WireFormatPolicy) -> Self {
         let mut clients: Vec<Client> = (0..members).map(Client::new).collect();
         let watcher = ExternalSender::new(
             clients[0].signer.to_public_vec().into(),
@@ -152,11 +152,11 @@ impl Bed {
         bed
     }
 
-    pub(super) fn roster(&self) -> Vec<DeviceId> {
+    pub(crate) fn roster(&self) -> Vec<DeviceId> {
         (0..u8::try_from(self.clients.len()).unwrap()).map(device).collect()
     }
 
-    pub(super) fn join(&mut self, client: usize, welcome: &[u8], policy: WireFormatPolicy) {
+    pub(crate) fn join(&mut self, client: usize, welcome: &[u8], policy: WireFormatPolicy) {
         let tree = self.tree(0);
         let MlsMessageBodyIn::Welcome(welcome) =
             MlsMessageIn::tls_deserialize_exact_bytes(welcome).unwrap().extract()
@@ -173,24 +173,24 @@ impl Bed {
         joiner.group = Some(group);
     }
 
-    pub(super) fn tree(&self, client: usize) -> Vec<u8> {
+    pub(crate) fn tree(&self, client: usize) -> Vec<u8> {
         let group = self.clients[client].group.as_ref().unwrap();
         group.export_ratchet_tree().tls_serialize_detached().unwrap()
     }
 
     /// The encryption key of a member.
-    pub(super) fn key(&self, leaf: u32) -> Vec<u8> {
+    pub(crate) fn key(&self, leaf: u32) -> Vec<u8> {
         let group = self.clients[0].group.as_ref().unwrap();
         group.member_at(LeafNodeIndex::new(leaf)).unwrap().encryption_key
     }
 
-    pub(super) fn group_info(&mut self, client: usize) -> Vec<u8> {
+    pub(crate) fn group_info(&mut self, client: usize) -> Vec<u8> {
         let (group, provider, signer) = self.clients[client].group();
         group.export_group_info(provider.crypto(), signer, false).unwrap().to_bytes().unwrap()
     }
 
     /// The group as a service hears of it now.
-    pub(super) fn observed(&mut self) -> State {
+    pub(crate) fn observed(&mut self) -> State {
         let (info, tree) = (self.group_info(0), self.tree(0));
         let group = self.clients[0].group.as_ref().unwrap();
         let roster: Vec<_> = group.members().map(|member| named(&member.credential)).collect();
@@ -205,7 +205,7 @@ impl Bed {
     }
 
     /// Lets `client` propose, and everybody else in the group hear of it.
-    pub(super) fn propose(
+    pub(crate) fn propose(
         &mut self,
         client: usize,
         make: impl FnOnce(&mut MlsGroup, &OpenMlsRustCrypto, &SignatureKeyPair) -> MlsMessageOut,
@@ -222,7 +222,7 @@ impl Bed {
     }
 
     /// Client `number` commits itself into the group.
-    pub(super) fn external(&mut self, number: u8) -> Made {
+    pub(crate) fn external(&mut self, number: u8) -> Made {
         let info = self.group_info(0);
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&self.tree(0)).unwrap();
         let MlsMessageBodyIn::GroupInfo(info) =
@@ -264,7 +264,7 @@ impl Bed {
     }
 
     /// Makes a commit that waits for its fate. One made before by the same member is forgotten.
-    pub(super) fn commit(&mut self, client: usize, what: Commit) -> Made {
+    pub(crate) fn commit(&mut self, client: usize, what: Commit) -> Made {
         let (group, provider, signer) = self.clients[client].group();
         group.clear_pending_commit(provider.storage()).unwrap();
         let bundle = group
@@ -294,7 +294,7 @@ impl Bed {
     }
 
     /// Lets everybody in the group enter the epoch that the commit of `client` opens.
-    pub(super) fn settle(&mut self, client: usize, made: &Made) {
+    pub(crate) fn settle(&mut self, client: usize, made: &Made) {
         for (number, other) in self.clients.iter_mut().enumerate() {
             let gone = made.change.removed.contains(&device(u8::try_from(number).unwrap()));
             if gone {

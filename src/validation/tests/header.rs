@@ -107,6 +107,16 @@ fn a_declared_change_is_what_lies_open_in_the_commit() {
 }
 
 #[test]
+fn only_a_commit_declares_a_change() {
+    let state = state(&[device(0), device(1)]);
+    let body = public(&MEMBER_0, &REMOVE_1);
+    for kind in [Kind::Proposal, Kind::Application] {
+        let submitted = Submitted { declared: change(&[], &[1]), ..handshake(kind, &body) };
+        assert_eq!(check(&state, submitted), Err(Check::ProposalList));
+    }
+}
+
+#[test]
 fn what_is_referred_to_may_be_declared_beside_what_lies_open() {
     let state = state(&[device(0), device(1)]);
     let by_reference = public(&MEMBER_0, &[3, 3, 2, 1, 9, 0]);

@@ -6,18 +6,20 @@ use super::bed::{Bed, Client, Commit, Made, device};
 use super::following::{now, proposed};
 use super::forge::{Forge, context, proposal, take, vector};
 use super::stage::{EXTERNAL_INIT, REINIT, Stage, add, refused, remove};
-use crate::delivery::Check;
-use crate::validation::{Everybody, State};
+use crate::delivery::{Check, Kind};
+use crate::validation::{Everybody, State, Submitted};
 
 #[test]
 fn one_a_group_is_frozen_by_a_reinit() {
-    let Stage { mut bed, mut state, made } = Stage::new(Commit::default());
+    let Stage { mut bed, mut state, made, .. } = Stage::new(Commit::default());
     let mut forge = Forge::of(&made.body).listing(&[&REINIT]);
     forge.path = None;
     let body = forge.sealed(&bed.clients[0], &context(&bed.clients[0]));
     let reinit = Made { body, group_info: None, ..made.clone() };
     state.accept(state.check(reinit.submitted(), &Everybody, now()).unwrap());
     assert_eq!(refused(&state, &made), Some(Check::Frozen));
+    let application = Submitted { kind: Kind::Application, ..made.submitted() };
+    assert_eq!(state.check(application, &Everybody, now()).err(), Some(Check::Frozen));
     let restored = State::restore(&state.save()).unwrap();
     assert_eq!(refused(&restored, &bed.commit(1, Commit::default())), Some(Check::Frozen));
 }
@@ -31,7 +33,7 @@ fn one_a_message_is_for_the_group_it_names() {
 
 #[test]
 fn two_a_commit_is_of_the_current_epoch() {
-    let Stage { mut bed, mut state, made } = Stage::new(Commit::default());
+    let Stage { mut bed, mut state, made, .. } = Stage::new(Commit::default());
     let late = bed.commit(1, Commit::default());
     state.accept(state.check(made.submitted(), &Everybody, now()).unwrap());
     assert_eq!(refused(&state, &late), Some(Check::Epoch));

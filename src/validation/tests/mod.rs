@@ -1,9 +1,10 @@
 //! The levels against real groups, and against what no member should send.
 
 mod attachments;
-mod bed;
+pub(crate) mod bed;
 mod following;
 mod forge;
+mod founding;
 mod header;
 mod lists;
 mod messages;

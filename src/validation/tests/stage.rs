@@ -19,20 +19,24 @@ pub(super) struct Stage {
     pub(super) bed: Bed,
     pub(super) state: State,
     pub(super) made: Made,
+    /// The commit that opened the epoch, of client 3.
+    pub(super) last: Made,
 }
 
 impl Stage {
     pub(super) fn new(what: Commit) -> Self {
         let mut bed = Bed::new(4);
         let mut state = bed.observed();
+        let mut last = None;
         for client in 0..4 {
             let made = bed.commit(client, Commit::default());
             state.accept(state.check(made.submitted(), &Everybody, now()).unwrap());
             bed.settle(client, &made);
+            last = Some(made);
         }
         let made = bed.commit(0, what);
         assert_eq!(refused(&state, &made), None);
-        Self { bed, state, made }
+        Self { bed, state, made, last: last.unwrap() }
     }
 
     /// What becomes of the commit when it is changed and signed again.

@@ -175,6 +175,12 @@ fn thirteen_a_path_fits_the_tree_it_makes() {
     let stage = Stage::new(Commit::default());
     let member = stage.bed.key(2);
     assert_eq!(stage.forged(|forge| forge.nodes()[0].key = member), Some(Check::Tree));
+    // Of the node above leaves 2 and 3.
+    let parent = Forge::of(&stage.last.body).nodes()[0].key.clone();
+    assert_eq!(stage.forged(|forge| forge.nodes()[0].key = parent), Some(Check::Tree));
+    let own =
+        |forge: &mut Forge| forge.nodes()[1].key = forge.path.as_ref().unwrap().0[1..33].to_vec();
+    assert_eq!(stage.forged(own), Some(Check::Tree));
     let twice = |forge: &mut Forge| forge.nodes()[1].key = forge.nodes()[0].key.clone();
     assert_eq!(stage.forged(twice), Some(Check::Tree));
     // Another key than the parent hash in the leaf was made for.

@@ -1,0 +1,101 @@
+//! Runs in which members go away and come back, against a real server.
+
+use super::scenarios::run_on;
+use super::service::Service;
+use crate::load::Outcome;
+use crate::load::oracle::ViolationKind;
+use crate::load::scenario::Scenario;
+use crate::server::Settings;
+use crate::server::settings::Delivery;
+
+/// A run of one second of one class, of which half of 16 members are away for a while.
+fn outcome(policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
+    drained("60s", policy, shards, class, away)
+}
+
+/// The same, with so long a drain: a run that lacks messages waits for all of it.
+fn drained(drain: &str, policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
+    let text = format!(
+        "why = \"\"\nexpect = \"\"\nseed = 3\n\
+         durations = {{ warm_up = \"100ms\", measure = \"1s\", drain = \"{drain}\" }}\n\
+         [[groups]]\nname = \"class\"\ncount = 2\nmembers = 16\nrate = \"80/s\"\n{class}\n\
+         away = {{ members = \"50%\", from = \"200ms\", for = \"500ms\"{away} }}\n"
+    );
+    let scenario = Scenario::parse(&text, "t").unwrap_or_else(|error| panic!("{error}"));
+    let mut settings = Settings::default();
+    settings.service.listen.set_port(0);
+    settings.service.shards = shards;
+    settings.delivery = policy;
+    let service = Service::with_settings(settings);
+    run_on(&service, &scenario, false).0.unwrap()
+}
+
+/// A group keeps 8 messages, a fraction of what 500 ms bring.
+fn forgetful() -> Delivery {
+    Delivery { group_messages: 8, ..Delivery::default() }
+}
+
+const SYNTHETIC: &str = "source = \"synthetic\"\ncommits = \"10%\"";
+
+#[test]
+fn members_that_were_away_can_read_everything_they_missed() {
+    for shards in [1, 2] {
+        let real = "senders = 2\nreal = 14\ncommits = \"20%\"";
+        let outcome = outcome(Delivery::default(), shards, real, ", over = \"100ms\"");
+        let judgement = &outcome.judgement;
+        assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+        assert_eq!(judgement.counts.deliveries, judgement.counts.deliveries_expected);
+        assert_eq!(outcome.verified.faults, Vec::<String>::new());
+        assert_eq!(outcome.verified.members, 28);
+        let returns = outcome.returns.unwrap();
+        assert_eq!((returns.away, returns.back, returns.caught_up), (16, 16, 16));
+        assert_eq!(returns.resumed, 16);
+        assert_eq!(outcome.sessions_lost.count, 0, "{:?}", outcome.sessions_lost);
+    }
+}
+
+#[test]
+fn a_handshake_is_resumed_only_if_the_scenario_lets_it() {
+    let other = ", resumption = false }\n\
+                 [[groups]]\nname = \"other\"\ncount = 1\nmembers = 6\nrate = \"10/s\"\n\
+                 source = \"live\"\nracers = 2\n\
+                 away = { members = \"50%\", from = \"200ms\", for = \"500ms\"";
+    let outcome = outcome(Delivery::default(), 1, SYNTHETIC, other);
+    let returns = outcome.returns.unwrap();
+    assert_eq!((returns.back, returns.resumed), (16 + 3, 3));
+    assert_eq!(outcome.judgement.violations.total(), 0);
+    assert_eq!((outcome.verified.members, outcome.verified.faults.len()), (6, 0), "all live");
+}
+
+#[test]
+fn nobody_waits_for_a_member_that_is_away() {
+    let outcome = outcome(Delivery::default(), 1, SYNTHETIC, "");
+    let [before, away, ..] = &outcome.recorder.classes[0].periods[..] else {
+        panic!("a run with absences has four periods");
+    };
+    assert!(before.response.count() > 0 && away.response.count() > 0);
+    assert!(away.fanout_last.count() > 0);
+    let measured = outcome.recorder.response.count() * 16;
+    let of_those_present = outcome.recorder.fanout_member.count();
+    assert!(of_those_present < measured, "{of_those_present} of {measured}");
+    let counts = &outcome.judgement.counts;
+    assert_eq!(counts.deliveries, counts.deliveries_expected, "and yet all of it came");
+}
+
+#[test]
+fn who_was_away_for_too_long_is_let_off_only_if_the_scenario_says_so() {
+    let granted = outcome(forgetful(), 1, SYNTHETIC, ", may_resync = true");
+    let judgement = &granted.judgement;
+    assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+    let returns = granted.returns.unwrap();
+    assert_eq!((returns.resyncs, returns.caught_up), (16, 16));
+    // 40 messages a second in each of two groups, for half a second, to eight members of each.
+    let excused = judgement.counts.excused;
+    assert!(excused > 100, "{excused}");
+    assert_eq!(judgement.counts.deliveries, judgement.counts.deliveries_expected);
+    let refused = drained("2s", forgetful(), 1, SYNTHETIC, "");
+    let violations = &refused.judgement.violations;
+    assert!(violations.count(ViolationKind::Gap) > 0);
+    assert!(violations.count(ViolationKind::Missing) > 100);
+    assert_eq!(refused.judgement.counts.excused, 0);
+}

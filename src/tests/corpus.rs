@@ -1,0 +1,135 @@
+//! What a fuzzer would try, in brief: the committed corpus, damaged copies of it, arbitrary bytes.
+//!
+//! The corpus is real frames and messages. After a change of the protocol write it anew:
+//! `cargo test --lib -- --ignored the_corpus_is_written`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::wire_openmls;
+use crate::server::Settings;
+use crate::wire::{self, properties};
+
+/// Fails an assertion if something does not hold of an input.
+type Property = fn(&[u8]);
+
+/// The targets of `fuzz/targets` with what holds of every input.
+const TARGETS: [(&str, Property); 6] = [
+    ("mls_message", properties::message),
+    ("settings", settings),
+    ("stream", properties::stream),
+    ("wire_delivery", properties::delivery),
+    ("wire_reply", properties::reply),
+    ("wire_request", properties::request),
+];
+
+fn settings(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(settings) = Settings::parse(text, "settings.toml") {
+        assert_eq!(Settings::parse(&settings.to_file(), "settings.toml").ok(), Some(settings));
+    }
+}
+
+fn fuzz() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/tests/fuzz")
+}
+
+/// The committed inputs of a target.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = fs::read_dir(fuzz().join("corpus").join(target)).expect("it has a corpus");
+    let paths = folder.map(|entry| entry.expect("it can be read").path());
+    let committed = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"))
+    };
+    paths.filter(committed).map(|path| fs::read(path).expect("it can be read")).collect()
+}
+
+#[test]
+fn every_target_has_a_corpus_of_which_nothing_breaks_what_must_hold() {
+    let mut bytes = 0;
+    for (target, property) in TARGETS {
+        let seeds = seeds(target);
+        assert!(!seeds.is_empty(), "{target}");
+        for seed in seeds {
+            bytes += seed.len();
+            property(&seed);
+            for length in 0..seed.len().min(300) {
+                property(&seed[..length]);
+            }
+        }
+    }
+    assert!(bytes < 300 << 10, "{bytes} bytes of corpus");
+}
+
+#[test]
+fn every_target_of_the_fuzzer_is_tried_here() {
+    let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    for (target, _) in TARGETS {
+        assert!(manifest.contains(&format!("path = \"targets/{target}.rs\"")), "{target}");
+        assert!(fuzz().join(format!("targets/{target}.rs")).exists(), "{target}");
+    }
+    assert_eq!(fs::read_dir(fuzz().join("targets")).unwrap().count(), TARGETS.len());
+    assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_break_what_must_hold(bytes in vec(any::<u8>(), 0..600)) {
+        for (_, property) in TARGETS {
+            property(&bytes);
+        }
+    }
+
+    #[test]
+    fn no_damage_to_a_real_input_breaks_what_must_hold(
+        pick in any::<prop::sample::Index>(),
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        rest in vec(any::<u8>(), 0..40),
+    ) {
+        for (target, property) in TARGETS {
+            let mut bytes = pick.get(&seeds(target)).clone();
+            for (at, byte) in &damage {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            bytes.extend(&rest);
+            property(&bytes);
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes the corpus"]
+fn the_corpus_is_written() {
+    let mut messages = wire_openmls::messages(wire_openmls::SUITES[0]);
+    messages.retain(|message| message.len() < 4 << 10);
+    let body = messages.iter().find(|message| wire::peek_group(message).is_ok()).unwrap().clone();
+    let frames = properties::examples(&Bytes::from(body));
+    // A stranger's longest frame is 256 bytes: one stream breaks off at a longer one.
+    let streams = [(0, 256), (3, 256), (255, usize::MAX)].map(|(cut, longest)| {
+        let mut stream = vec![cut];
+        for frame in frames[0].1.iter().filter(|frame| frame.len() <= longest) {
+            stream.extend(u32::try_from(frame.len()).unwrap().to_be_bytes());
+            stream.extend(frame);
+        }
+        stream
+    });
+    let few =
+        "[service]\nshards = 2\n[metrics]\nlisten = \"[::1]:9464\"\n[sessions]\nhello = \"1.5s\"\n";
+    let files = [Settings::default().to_file().into_bytes(), few.as_bytes().to_vec()];
+    let others =
+        [("mls_message", messages), ("stream", streams.to_vec()), ("settings", files.to_vec())];
+    for (target, inputs) in frames.into_iter().chain(others) {
+        let folder = fuzz().join("corpus").join(target);
+        fs::create_dir_all(&folder).unwrap();
+        for (number, input) in inputs.iter().enumerate() {
+            fs::write(folder.join(format!("seed-{number:03}")), input).unwrap();
+        }
+    }
+}
