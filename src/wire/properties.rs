@@ -6,9 +6,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Delivery, Inbox, Peek, Reply, Request, TokenKey, TokenKeys, group_bytes, peek, peek_group,
-    submission,
+    Delivery, Inbox, Peek, Reply, Request, TokenKey, TokenKeys, group_bytes, key_package, peek,
+    peek_group, submission, welcome, welcome_of_one,
 };
+use crate::delivery::joining::Welcome;
 use crate::limits::{FRAME_BYTES_UNAUTHENTICATED_MAX, MESSAGE_BYTES_MAX, ROSTER_MAX};
 
 /// Bytes of a frame's length field.
@@ -53,9 +54,10 @@ pub fn delivery(frame: &[u8]) {
     assert_eq!(&again[LENGTH_BYTES..], frame, "{delivery:?}");
 }
 
-/// Every reader of an MLSMessage's header agrees with the others, and a message that is changed
-/// behind its header is of the same group.
+/// Every reader of an MLSMessage agrees with the others, and a message that is changed behind its
+/// header is of the same group.
 pub fn message(bytes: &[u8]) {
+    joining(bytes);
     let (peeked, routed) = (peek(bytes), group_bytes(bytes));
     let Ok(header) = peek_group(bytes) else {
         assert!(!matches!(peeked, Ok(Peek::Public { .. } | Peek::Private { .. })), "{peeked:?}");
@@ -68,6 +70,26 @@ pub fn message(bytes: &[u8]) {
         }
         other => panic!("{header:?}, but {other:?}"),
     }
+}
+
+/// A KeyPackage that is read is one. A Welcome that is taken apart is one, has all of it, and is one
+/// still for each of its joiners.
+fn joining(bytes: &[u8]) {
+    if let Ok(package) = key_package(bytes) {
+        assert_eq!(peek(bytes), Ok(Peek::KeyPackage { cipher_suite: package.suite }));
+        assert_eq!(package.body, bytes);
+    }
+    let Ok(Welcome { suite, joiners, group_info }) = welcome(&Bytes::copy_from_slice(bytes)) else {
+        return;
+    };
+    let one = |secrets: &[u8]| welcome_of_one(suite, secrets, &group_info);
+    let peeked = |recipients| Ok(Peek::Welcome { cipher_suite: suite, recipients });
+    assert_eq!(peek(bytes), peeked(u32::try_from(joiners.len()).expect("they are bounded")));
+    for joiner in &joiners {
+        assert_eq!(peek(&one(&joiner.secrets)), peeked(1));
+    }
+    let all: Vec<u8> = joiners.iter().flat_map(|joiner| &joiner.secrets).copied().collect();
+    assert_eq!(one(&all), bytes);
 }
 
 /// A stranger's stream yields the same frames however it is cut, holds no more than it was given,
@@ -131,7 +153,8 @@ pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
         tree: Some(Bytes::from_static(b"tree")),
     };
     let enclosed = Enclosed { welcome, group_info };
-    let requests = [
+    let (joining_requests, joining_replies, joining_deliveries) = joining_examples(body);
+    let mut requests = vec![
         Request::Hello { version: 1, device, token },
         Request::Hello { version: 2, device, token: Token::from_bytes([0; Token::BYTES]) },
         Request::plain_group(id, group, epoch, vec![device; 3]),
@@ -145,7 +168,7 @@ pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
         Request::Delete { request: id, group },
     ];
     let wrong_epoch = Reason::Rejected(Reject::WrongEpoch { current: epoch, winner: seq });
-    let replies = [
+    let mut replies = vec![
         Reply::Ready { version: 1, shard: 1, ports: vec![4_433, 4_434] },
         Reply::Refused { code: Refusal::BadToken },
         Reply::Done { request: id },
@@ -156,11 +179,14 @@ pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
         Reply::Stats { request: id, counters: Counters::default() },
         Reply::AttachRefused { group, reason: Reason::Busy },
     ];
-    let deliveries = [
+    let mut deliveries = vec![
         Delivery::For { device },
         Delivery::Deliver { seq, id, body: body.clone() },
         Delivery::Resync { group, next: seq, epoch },
     ];
+    requests.extend(joining_requests);
+    replies.extend(joining_replies);
+    deliveries.extend(joining_deliveries);
     let frames = |encode: &dyn Fn(usize, &mut BytesMut), count: usize| {
         let frame = |at| {
             let mut out = BytesMut::new();
@@ -174,4 +200,34 @@ pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
         ("wire_reply", frames(&|at, out| replies[at].encode(out), replies.len())),
         ("wire_delivery", frames(&|at, out| deliveries[at].encode(out), deliveries.len())),
     ]
+}
+
+/// Those about joining.
+#[cfg(test)]
+fn joining_examples(body: &Bytes) -> ([Request; 5], [Reply; 3], [Delivery; 2]) {
+    use crate::delivery::joining::Reference;
+    use crate::delivery::{DeviceId, Epoch, GroupId, MessageId};
+
+    let (request, epoch, suite) = (MessageId([3; 16]), Epoch(4), 1);
+    let group = GroupId::new(&[6; 32]).expect("it is short");
+    let (last_resort, packages) = (true, vec![body.clone(); 2]);
+    let requests = [
+        Request::Publish { request, last_resort, packages },
+        Request::Claim { request, device: DeviceId([8; 16]), suite },
+        Request::Fetch { request, group },
+        Request::Collect,
+        Request::Collected { number: 1 << 40 },
+    ];
+    let (group_info, tree) = (body.clone(), Some(body.clone()));
+    let replies = [
+        Reply::Published { request, left: 7 },
+        Reply::KeyPackage { request, last_resort: false, body: body.clone() },
+        Reply::GroupInfo { request, epoch, group_info, tree },
+    ];
+    let reference = Reference::new(&[10; 32]).expect("it is short");
+    let deliveries = [
+        Delivery::Welcome { number: 1 << 40, reference, body: body.clone() },
+        Delivery::LowKeyPackages { suite, left: 0 },
+    ];
+    (requests, replies, deliveries)
 }

@@ -14,14 +14,14 @@ use crate::wire::{Counter, OPERATOR, Reason};
 const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
 /// A device's MLS.
-struct Mls {
+pub(super) struct Mls {
     provider: OpenMlsRustCrypto,
     signer: SignatureKeyPair,
     credential: CredentialWithKey,
 }
 
 impl Mls {
-    fn new(number: u8) -> Self {
+    pub(super) fn new(number: u8) -> Self {
         let provider = OpenMlsRustCrypto::default();
         let signer = SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
         signer.store(provider.storage()).unwrap();
@@ -32,7 +32,7 @@ impl Mls {
         Self { provider, signer, credential }
     }
 
-    fn key_package(&self, last_resort: bool) -> Bytes {
+    pub(super) fn key_package(&self, last_resort: bool) -> Bytes {
         let builder = KeyPackage::builder();
         let builder = if last_resort { builder.mark_as_last_resort() } else { builder };
         let bundle =
