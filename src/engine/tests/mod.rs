@@ -3,6 +3,7 @@
 mod records;
 mod release;
 mod restart;
+mod storm;
 mod told;
 
 use std::time::Duration;
