@@ -46,6 +46,8 @@ pub struct Engine {
     held: VecDeque<(Position, Output)>,
     /// The latest time that was told.
     now: Duration,
+    /// Why nothing is decided any more, if so: the shard is ahead of the log for good.
+    failed: Option<Error>,
 }
 
 /// Whether a message that passed its checks may fail them when the log is replayed: a KeyPackage that
@@ -85,14 +87,21 @@ impl Engine {
 
     fn over(shard: Shard, levels: Levels, journal: Option<Journal>) -> Self {
         let (ready, held, now) = (VecDeque::new(), VecDeque::new(), Duration::ZERO);
-        Self { shard, levels, journal, ready, held, now }
+        Self { shard, levels, journal, ready, held, now, failed: None }
     }
 
     /// Decides one input of a batch; `now` is the time since the Unix epoch, and never goes back.
     ///
     /// # Errors
-    /// When the log refuses an entry: nothing that rests on it will ever be released.
+    /// When the log refuses an entry: nothing that rests on it will ever be released, and nothing
+    /// is decided any more.
     pub fn handle(&mut self, now: Duration, input: Input) -> Result<(), Error> {
+        self.check()?;
+        let decided = self.decide(now, input);
+        self.noted(decided)
+    }
+
+    fn decide(&mut self, now: Duration, input: Input) -> Result<(), Error> {
         self.now = self.now.max(now);
         let logged = self.rests_on_log(&input);
         self.serve_tree(&input);
@@ -190,9 +199,11 @@ impl Engine {
     /// # Errors
     /// When the log failed.
     pub fn sync(&mut self) -> Result<(), Error> {
+        self.check()?;
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.renew(self.now, &mut self.shard, &self.levels)?;
-        journal.log.sync()
+        let renewed = journal.renew(self.now, &mut self.shard, &self.levels);
+        let synced = renewed.and_then(|()| journal.log.sync());
+        self.noted(synced)
     }
 
     /// The next output that may leave: those about one group in the order decided.
@@ -249,6 +260,18 @@ impl Engine {
     #[must_use]
     pub fn shard(&self) -> &Shard {
         &self.shard
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// After an error there is no going on: what was decided would be taken for logged.
+    fn noted(&mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+        if let Err(error) = &outcome {
+            self.failed = Some(error.clone());
+        }
+        outcome
     }
 
     /// Whether what is decided about the input may be lost with what the log has not made durable.

@@ -5,6 +5,7 @@ mod levels;
 mod records;
 mod release;
 mod restart;
+mod storm;
 mod told;
 
 use std::time::Duration;

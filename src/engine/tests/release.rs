@@ -109,6 +109,23 @@ fn a_failed_append_releases_nothing_that_rests_on_it() {
 }
 
 #[test]
+fn after_a_failed_append_nothing_is_decided_any_more() {
+    let (log, told) = told();
+    let mut engine = engine(log);
+    told.set_durable(99);
+    engine.handle(AT, create(Durability::Wal)).unwrap();
+    released(&mut engine);
+    told.fail();
+    let error = engine.handle(AT, submit(1, 0)).unwrap_err();
+    // Neither needs the log, and both would tell of the message that it has not taken.
+    for input in [attach(), submit(1, 0)] {
+        assert_eq!(engine.handle(AT, input), Err(error.clone()));
+    }
+    assert_eq!(engine.sync(), Err(error));
+    assert_eq!(released(&mut engine), []);
+}
+
+#[test]
 fn every_change_of_state_is_one_log_entry_and_nothing_else_is() {
     let (log, told) = told();
     let mut engine = engine(log);
