@@ -132,6 +132,7 @@ pub(super) fn durable_group(input: &Input, engine: &Engine) -> Option<GroupId> {
         | Input::Attach { group, .. }
         | Input::Acknowledge { group, .. }
         | Input::Unwatch { group, .. } => *group,
+        Input::Joining(_) => unreachable!("nobody joins in this storm"),
     };
     let changes = !matches!(input, Input::Attach { .. } | Input::Unwatch { .. });
     let exists = engine.shard().contains(&about);
@@ -149,7 +150,7 @@ pub(super) fn is_in_memory(output: &Output) -> bool {
         | Output::AttachRefused { group, .. } => *group,
         Output::Attached(attachment) => attachment.group,
         Output::Accepted { id, .. } => return id.0[0] == IN_MEMORY,
-        Output::Done { .. } | Output::Rejected { .. } => return false,
+        Output::Done { .. } | Output::Rejected { .. } | Output::Joining(_) => return false,
     };
     about == group(DURABLE + 1)
 }

@@ -80,7 +80,10 @@ impl Model {
                 Ok(())
             }
             Output::Attached(attachment) => self.attached(attachment),
-            Output::Done { .. } | Output::Rejected { .. } | Output::AttachRefused { .. } => Ok(()),
+            Output::Done { .. }
+            | Output::Rejected { .. }
+            | Output::AttachRefused { .. }
+            | Output::Joining(_) => Ok(()),
         }
     }
 
