@@ -46,6 +46,7 @@ const USES: &[(&str, &[&str])] = &[
             "delivery",
             "wire",
             "log",
+            "engine",
             "net",
             "floor",
             "server",
