@@ -28,6 +28,7 @@ const USES: &[(&str, &[&str])] = &[
     ("operation", &["limits", "wire", "server"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
+    ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
     ("report", &["limits", "clock", "units", "floor", "load"]),
     (
         "peers",
@@ -53,6 +54,7 @@ const USES: &[(&str, &[&str])] = &[
             "operation",
             "mls",
             "load",
+            "survival",
             "report",
             "peers",
         ],

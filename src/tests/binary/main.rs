@@ -12,4 +12,5 @@ mod peers;
 mod refused;
 mod run;
 mod serve;
+mod survive;
 mod token;
