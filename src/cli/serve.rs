@@ -22,7 +22,7 @@ use super::{warning_of_small_buffers, with_causes};
 use crate::delivery::Policy;
 use crate::limits::SHARDS_MAX;
 use crate::process;
-use crate::server::{Config, Server};
+use crate::server::{Config, Defence, Server};
 
 /// Arguments of `stentor serve`.
 #[derive(Args, Debug)]
@@ -171,6 +171,7 @@ fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
         shards: arguments.shards,
         identity: Arc::new(identity),
         token_keys: folder.token_keys(arguments.token_key.as_deref())?,
+        defence: Defence::default(),
         policy: Policy::default(),
         first_core: arguments.first_core,
     })

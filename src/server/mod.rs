@@ -12,9 +12,10 @@ mod dispatch;
 mod fanout;
 mod mesh;
 mod requests;
+mod room;
 mod service;
 mod session;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, Defence};
 pub use service::{Error, Server};

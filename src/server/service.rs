@@ -13,7 +13,7 @@ use super::mesh::{Mesh, Waker};
 use super::worker::{Shared, Worker};
 use crate::clock;
 use crate::engine::Engine;
-use crate::limits::{SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
+use crate::limits::{FRAME_BYTES_MAX, SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
 use crate::log::{self, Memory};
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
@@ -57,6 +57,10 @@ impl Server {
     pub fn start(config: &Config) -> Result<Self, Error> {
         if config.shards == 0 || usize::from(config.shards) > SHARDS_MAX {
             return Err(Error::Config(format!("shards must be 1 to {SHARDS_MAX}")));
+        }
+        if config.defence.inbox_bytes_max < FRAME_BYTES_MAX {
+            let least = format!("bytes of unfinished frames must be {FRAME_BYTES_MAX} at least");
+            return Err(Error::Config(least));
         }
         config.identity.check()?;
         let bounds = (0..config.shards)
@@ -152,15 +156,16 @@ fn spawn(
     let shard = usize::from(mesh.own());
     let core = config.first_core.map(|first| first + shard);
     let (identity, policy) = (Arc::clone(&config.identity), config.policy);
+    let defence = config.defence;
     let token_keys = (config.token_keys.clone(), token_keys_next);
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
         if let Some(core) = core {
             // A machine with fewer cores leaves the thread where it is.
             process::pin_to_core(core);
         }
-        let driver = Driver::server(bound, &identity)?;
+        let driver = Driver::server(bound, &identity, defence.admission)?;
         let engine = Engine::new(policy, Memory::default());
-        Worker::new(driver, engine, mesh, shared, token_keys).run()
+        Worker::new(driver, engine, mesh, shared, token_keys, &defence).run()
     })
 }
 

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use rtrb::Consumer;
 
 use super::audiences::Audiences;
+use super::config::Defence;
 use super::counters::Board;
 use super::mesh::{Mesh, Post};
+use super::room::Room;
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
 use crate::clock;
@@ -56,6 +58,10 @@ pub(super) struct Worker {
     pub(super) token_keys: TokenKeys,
     /// Later ones, when the operator has changed them.
     token_keys_next: Consumer<TokenKeys>,
+    /// What unfinished long frames may hold.
+    pub(super) room: Room,
+    pub(super) sessions_max: usize,
+    pub(super) stall_max: Duration,
     /// Sessions with answers to send; each once.
     pub(super) replying: Vec<SessionKey>,
     /// Sessions whose requests were left unread and may be read again; each once.
@@ -81,6 +87,7 @@ impl Worker {
         mesh: Mesh,
         shared: Shared,
         (token_keys, token_keys_next): (TokenKeys, Consumer<TokenKeys>),
+        defence: &Defence,
     ) -> Self {
         let started = shared.started;
         Self {
@@ -94,6 +101,9 @@ impl Worker {
             started,
             token_keys,
             token_keys_next,
+            room: Room::new(defence.inbox_bytes_max, defence.frame_max),
+            sessions_max: defence.sessions_max,
+            stall_max: defence.stall_max,
             replying: Vec::new(),
             reading_on: Vec::new(),
             condemned: Vec::new(),
@@ -135,7 +145,9 @@ impl Worker {
             self.token_keys = keys;
         }
         // A full ring holds something back: what is already inside goes first.
-        if self.mesh.flush() {
+        let flow = self.mesh.flush();
+        if flow.requests {
+            self.grant_room(now);
             work += self.read_on(now)?;
             work += self.driver.receive(now)?;
             while let Some((connection, event)) = self.driver.poll() {
@@ -143,7 +155,14 @@ impl Worker {
                 work += 1;
             }
         }
-        while let Some(batch) = self.mesh.take() {
+        while let Some(batch) = self.mesh.take_decisions() {
+            work += batch.len();
+            for post in batch {
+                self.on_post(now, post)?;
+            }
+        }
+        for other in (1..self.mesh.shards()).filter(|_| flow.inputs) {
+            let batch = self.mesh.take_inputs(other - 1).unwrap_or_default();
             work += batch.len();
             for post in batch {
                 self.on_post(now, post)?;
@@ -215,6 +234,7 @@ impl Worker {
         self.housekeeping_next = now + HOUSEKEEPING;
         self.engine.tick(now.saturating_duration_since(self.started));
         self.close_stalled(now);
+        self.close_slow_writers(now);
         while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
             if deadline > now {
                 break;
@@ -270,6 +290,9 @@ impl Worker {
             (Counter::Wakeups, driver.wakeups),
             (Counter::Handshakes, driver.handshakes),
             (Counter::SocketBufferBytes, buffer),
+            (Counter::AddressProofs, driver.address_proofs),
+            (Counter::RefusedConnections, driver.refused),
+            (Counter::HandshakesExpired, driver.handshakes_expired),
         ] {
             self.counters.set(counter, value);
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use stentor::clock;
 use stentor::delivery::{Audience, DeviceId, Due, RingLimits, Seq, Start, Taken};
 use stentor::net::{
-    Bound, ConnectionId, Dir, Driver, Event, Identity, KeyExchange, StreamId, Trust,
+    Admission, Bound, ConnectionId, Dir, Driver, Event, Identity, KeyExchange, StreamId, Trust,
 };
 
 const MEMBERS: u64 = 64;
@@ -31,7 +31,8 @@ impl Hall {
     fn open() -> Self {
         let identity = Identity::self_signed().expect("a certificate can be made");
         let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-        let server = Driver::server(bound, &identity).expect("the certificate can be served");
+        let server = Driver::server(bound, &identity, Admission::default())
+            .expect("the certificate can be served");
         let trust =
             Trust { fingerprint: identity.fingerprint(), key_exchange: KeyExchange::X25519 };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 1, trust).expect("a port is free");

@@ -85,6 +85,12 @@ counters! {
     SendWouldBlock = "send_would_block",
     /// Kernel buffer of one socket as the kernel granted it, bytes. A level.
     SocketBufferBytes = "socket_buffer_bytes",
+    /// First packets answered by asking for a proof of address.
+    AddressProofs = "address_proofs",
+    /// Connections turned away because a bound on them was reached.
+    RefusedConnections = "refused_connections",
+    /// Handshakes given up because they took too long.
+    HandshakesExpired = "handshakes_expired",
 }
 
 impl Counter {

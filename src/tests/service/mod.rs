@@ -16,7 +16,7 @@ use crate::delivery::{
 };
 use crate::load::{Client, Heard, SessionNumber};
 use crate::net::{Driver, Identity, KeyExchange, Trust};
-use crate::server::{Config, Server};
+use crate::server::{Config, Defence, Server};
 use crate::wire::{Delivery, Reply, Request, TokenKey};
 
 /// A server and one client, in this process.
@@ -32,10 +32,10 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn start(shards: u16) -> Self {
-        Self::with_policy(shards, Policy::default())
+        Self::with(shards, Policy::default(), Defence::default())
     }
 
-    pub(super) fn with_policy(shards: u16, policy: Policy) -> Self {
+    pub(super) fn with(shards: u16, policy: Policy, defence: Defence) -> Self {
         let made = rcgen::generate_simple_self_signed(["stentor".to_owned()]).unwrap();
         let (pem, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
         let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).unwrap();
@@ -45,6 +45,7 @@ impl Service {
             shards,
             identity: Arc::new(identity),
             token_keys: key.clone().into(),
+            defence,
             policy,
             first_core: None,
         })

@@ -10,6 +10,7 @@ mod noise;
 mod readers;
 mod requests;
 mod strangers;
+mod writers;
 
 use bytes::BytesMut;
 
@@ -27,7 +28,12 @@ struct Siege {
 
 /// Runs a test on a server of two shards that others use, and sees that they were not harmed.
 fn under_load(test: impl FnOnce(&mut Siege)) {
-    let mut service = Service::start(2);
+    within(Defence::default(), test);
+}
+
+/// As [`under_load`], with bounds of the test's own.
+fn within(defence: Defence, test: impl FnOnce(&mut Siege)) {
+    let mut service = Service::with(2, Policy::default(), defence);
     let bystanders = Bystanders::start(&service);
     let operator = service.join(0);
     let mut siege = Siege { service, bystanders, operator };
