@@ -3,9 +3,12 @@
 //! Decides one submission at a time; never addresses anybody ([`super::shard`] does).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use super::fairness::Fairness;
 use super::ids::{DeviceId, Epoch, Seq};
 use super::message::{Entry, Founding, Kind, Submission};
+use super::rates::{Bucket, Rate};
 use super::reject::Reject;
 use super::ring::{Ring, RingLimits};
 use super::roster::Roster;
@@ -22,14 +25,19 @@ pub struct Group {
     /// The commits that closed the latest epochs, oldest first, contiguous up to `epoch - 1`.
     winners: VecDeque<Seq>,
     proposals_pending: usize,
+    /// Who has lost commits, if anybody.
+    fairness: Option<Box<Fairness>>,
+    reservation_max: Duration,
+    bucket: Bucket,
 }
 
 impl Group {
-    /// A group at `epoch` whose first accepted message will be number 1.
+    /// A group at `epoch` whose first accepted message will be number 1, and whose epochs are
+    /// reserved for those who lost for so long at most.
     ///
     /// # Errors
     /// As [`Roster::new`], and [`Reject::WrongEpoch`] for an epoch above [`EPOCH_MAX`].
-    pub fn new(founding: &Founding) -> Result<Self, Reject> {
+    pub fn new(founding: &Founding, reservation_max: Duration) -> Result<Self, Reject> {
         let epoch = founding.epoch;
         if epoch > Epoch(EPOCH_MAX) {
             return Err(Reject::WrongEpoch { current: Epoch(EPOCH_MAX), winner: Seq(0) });
@@ -41,6 +49,9 @@ impl Group {
             recent: Ring::starting_at(Seq(1)),
             winners: VecDeque::new(),
             proposals_pending: 0,
+            fairness: None,
+            reservation_max,
+            bucket: Bucket::default(),
         })
     }
 
@@ -101,16 +112,22 @@ impl Group {
     /// Every [`Reject`] that concerns an existing group; nothing changed then.
     pub fn decide(
         &mut self,
+        now: Duration,
         sender: DeviceId,
         submission: Submission,
         past_epochs: u64,
         limits: RingLimits,
     ) -> Result<&Entry, Reject> {
-        self.check(sender, &submission, past_epochs)?;
+        let checked = self.check(sender, &submission, past_epochs);
+        if submission.kind == Kind::Commit {
+            self.take_turn(now, sender, submission.epoch, checked)?;
+            self.won(now, sender);
+        }
+        checked?;
         Ok(self.accept(sender, submission, limits))
     }
 
-    /// Whether the submission would be accepted now.
+    /// Whether the submission would be accepted now, unless others come first.
     ///
     /// # Errors
     /// As [`Self::decide`].
@@ -139,6 +156,56 @@ impl Group {
             Kind::Proposal | Kind::Application => {}
         }
         Ok(())
+    }
+
+    /// Whether it is the turn of a commit that could be accepted; one that comes too late is
+    /// remembered, for its sender's next.
+    fn take_turn(
+        &mut self,
+        now: Duration,
+        sender: DeviceId,
+        epoch: Epoch,
+        checked: Result<(), Reject>,
+    ) -> Result<(), Reject> {
+        match checked {
+            Ok(()) => {
+                let fairness = self.fairness.as_mut();
+                fairness.map_or(Ok(()), |fairness| fairness.may_commit(now, sender))
+            }
+            Err(Reject::WrongEpoch { .. }) if epoch.next() == self.epoch => {
+                let reservation_max = self.reservation_max;
+                let new = || Box::new(Fairness::new(reservation_max));
+                self.fairness.get_or_insert_with(new).lost(now, sender, epoch);
+                checked
+            }
+            Err(_) => checked,
+        }
+    }
+
+    fn won(&mut self, now: Duration, sender: DeviceId) {
+        if let Some(fairness) = &mut self.fairness {
+            fairness.won(now, sender);
+            if fairness.is_empty() {
+                self.fairness = None;
+            }
+        }
+    }
+
+    /// Whether the group's rate allows a message of a member.
+    ///
+    /// # Errors
+    /// [`Reject::SlowDown`]; [`Reject::NotMember`] for who is not to know even that.
+    #[inline]
+    pub fn check_rate(&self, now: Duration, sender: DeviceId, rate: Rate) -> Result<(), Reject> {
+        self.bucket.check(now, rate).map_err(|slow_down| {
+            if self.roster.contains(sender) { slow_down } else { Reject::NotMember }
+        })
+    }
+
+    /// Counts an accepted message against the group's rate.
+    #[inline]
+    pub fn spend(&mut self, now: Duration, rate: Rate) {
+        self.bucket.take(now, rate);
     }
 
     fn check_epoch(&self, kind: Kind, epoch: Epoch, past_epochs: u64) -> Result<(), Reject> {

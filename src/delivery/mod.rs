@@ -16,13 +16,17 @@
 //! - a commit's roster change takes effect at its own number: a device it removes gets the commit
 //!   and nothing after it, a device it adds gets the commit first;
 //! - a submission repeated under its message id is answered with the first acceptance;
+//! - a member that has lost in three epochs commits before one that has not, for a while;
+//! - a device, or a group, beyond its rate is told when to come back;
 //! - a recipient that falls behind is caught up, then told to resynchronise, then closed.
 
 pub mod audience;
+pub mod fairness;
 mod fingerprints;
 pub mod group;
 pub mod ids;
 pub mod message;
+pub mod rates;
 pub mod reject;
 pub mod retries;
 pub mod ring;
@@ -36,6 +40,7 @@ mod tests;
 pub use audience::{Audience, Due, Start, Taken};
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
+pub use rates::{Rate, Rates};
 pub use reject::Reject;
 pub use ring::{Range, RingLimits};
 pub use settings::{Durability, Level, Settings};

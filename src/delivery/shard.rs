@@ -10,13 +10,15 @@ use std::time::Duration;
 use super::group::Group;
 use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 use super::message::{Enclosed, Entry, Founding, Submission};
+use super::rates::{Devices, Rates};
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
 use super::ring::RingLimits;
 use super::slots::{SlotRef, Slots};
 use crate::limits::{
-    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETENTION_AGE_MAX, RETRIES_REMEMBERED_MAX,
-    RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RESERVATION_MAX, RETENTION_AGE_MAX,
+    RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX,
+    SHARD_RING_ENTRIES_MAX,
 };
 
 /// Where an answer goes: opaque here, the server's name for a session on a shard.
@@ -215,6 +217,11 @@ pub struct Policy {
     /// How long a message is kept for those that have not acknowledged it. Default
     /// [`RETENTION_AGE_MAX`].
     pub kept_age_max: Duration,
+    /// How often devices submit and groups take messages.
+    pub rates: Rates,
+    /// For how long an epoch is reserved at most for members that have lost commits; none when
+    /// zero. Default [`RESERVATION_MAX`].
+    pub reservation_max: Duration,
 }
 
 impl Default for Policy {
@@ -226,6 +233,8 @@ impl Default for Policy {
             kept_bytes_max: SHARD_RING_BYTES_MAX,
             kept_entries_max: SHARD_RING_ENTRIES_MAX,
             kept_age_max: RETENTION_AGE_MAX,
+            rates: Rates::default(),
+            reservation_max: RESERVATION_MAX,
         }
     }
 }
@@ -245,6 +254,7 @@ pub struct Shard {
     policy: Policy,
     slots: Slots,
     retries: Retries,
+    devices: Devices,
     /// Every message kept for catching up, oldest first, whichever group it is of.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
@@ -259,6 +269,7 @@ impl Shard {
             policy,
             slots: Slots::default(),
             retries: Retries::new(RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX),
+            devices: Devices::default(),
             kept: VecDeque::new(),
             kept_bytes: 0,
             outputs: VecDeque::new(),
@@ -333,7 +344,7 @@ impl Shard {
         if self.slots.len() >= self.policy.groups_max || self.slots.is_used_up() {
             return Err(Reject::TooManyGroups);
         }
-        let state = Group::new(&founding)?;
+        let state = Group::new(&founding, self.policy.reservation_max)?;
         if !state.roster().contains(device) {
             return Err(Reject::NotMember);
         }
@@ -364,6 +375,8 @@ impl Shard {
         submission: Submission,
     ) -> Result<(), Reject> {
         let (group, id) = (submission.group, submission.id);
+        let Policy { past_epochs, ring, rates, .. } = self.policy;
+        self.devices.take(now, sender, rates.device)?;
         let (place, slot) = self.slots.by_group_mut(&group).ok_or(Reject::UnknownGroup)?;
         let key = self.retries.key(slot.serial, id);
         if let Some(Answer { sender: first, seq, epoch }) = self.retries.answer(key) {
@@ -376,10 +389,11 @@ impl Shard {
             return Err(if is_member { Reject::IdTaken } else { Reject::NotMember });
         }
         let before = slot.group.recent().bytes();
-        let Policy { past_epochs, ring, .. } = self.policy;
+        slot.group.check_rate(now, sender, rates.group)?;
         let enclosed = submission.enclosed.clone();
-        let entry = slot.group.decide(sender, submission, past_epochs, ring)?.clone();
+        let entry = slot.group.decide(now, sender, submission, past_epochs, ring)?.clone();
         let (seq, epoch) = (entry.seq, slot.group.epoch());
+        slot.group.spend(now, rates.group);
         self.kept_bytes = self.kept_bytes + slot.group.recent().bytes() - before;
         self.kept.push_back(Kept { place, seq, since: now.as_secs() });
         self.outputs.push_back(Output::Appended {

@@ -75,6 +75,35 @@ pub const TOKEN_KEYS_PENDING_MAX: usize = 4;
 /// than any run.
 pub const TOKEN_LIFETIME: Duration = Duration::from_hours(48);
 
+/// Epochs that a member has to lose before one is reserved for those who lost most. With two
+/// contenders the second wins by itself before.
+pub const LOSSES_MIN: u32 = 3;
+
+/// For how long an epoch is reserved at most: for a member 50 ms away to hear of it, rebase and
+/// commit. What others may wait who did not lose.
+pub const RESERVATION_MAX: Duration = Duration::from_millis(250);
+
+/// Losers that a group remembers, 40 bytes each, while there are any.
+pub const CONTENDERS_MAX: usize = 64;
+
+/// Submissions a second of one device that a shard takes, of all its groups there. No member of a
+/// conversation comes near it; it leaves room for a load that publishes as one.
+pub const DEVICE_RATE_MAX: u32 = 20_000;
+
+/// Submissions of one device that may come at once.
+pub const DEVICE_BURST: u32 = 20_000;
+
+/// Messages a second that a group takes: beyond it its members could not keep up.
+pub const GROUP_RATE_MAX: u32 = 50_000;
+
+/// Messages that a group may take at once.
+pub const GROUP_BURST: u32 = 50_000;
+
+/// Devices whose submissions a shard meters at a time, 16 bytes each. With more that submit at
+/// once, those that have been quiet for longest are met as if new.
+pub const DEVICES_METERED_MAX: usize = 1 << 16;
+
+const _: () = assert!(DEVICES_METERED_MAX.is_power_of_two());
 const _: () = assert!(HANDSHAKES_UNVALIDATED_MAX < HANDSHAKES_MAX);
 const _: () = assert!(HANDSHAKES_PER_NETWORK_MAX < HANDSHAKES_UNVALIDATED_MAX);
 const _: () = assert!(HANDSHAKE_MAX.as_secs() < HELLO_MAX.as_secs());

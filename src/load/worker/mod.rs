@@ -134,6 +134,8 @@ pub(super) struct Worker<'a> {
     held: u64,
     /// The group and racer of each attempt beyond the schedule.
     race_attempts: Vec<(u32, u32)>,
+    /// The earliest that a racer may come again that has been told to wait, if any has.
+    put_off_until: Option<Duration>,
     called_for: u64,
     live_messages: u64,
     /// Refusals by reason.
@@ -197,6 +199,7 @@ impl<'a> Worker<'a> {
             next: 0,
             held: 0,
             race_attempts: Vec::new(),
+            put_off_until: None,
             called_for: 0,
             live_messages: 0,
             refusals: BTreeMap::new(),
@@ -252,6 +255,7 @@ impl<'a> Worker<'a> {
             let taken = self.client.turn(clock::now())?;
             let heard = self.hear_all();
             self.hear_racers();
+            self.race_on_in_time(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
             self.client.transmit(clock::now())?;
@@ -335,7 +339,7 @@ impl<'a> Worker<'a> {
     fn sleep(&mut self) {
         let operations = self.plan.schedule.operations();
         let due = operations.get(self.next).map(|operation| operation.intended);
-        let until = due.map_or(self.look_next, |due| due.min(self.look_next));
+        let until = [due, self.put_off_until].into_iter().flatten().fold(self.look_next, Ord::min);
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
         if let Some(racers) = &self.racers {
