@@ -103,6 +103,20 @@ pub const GROUP_BURST: u32 = 50_000;
 /// once, those that have been quiet for longest are met as if new.
 pub const DEVICES_METERED_MAX: usize = 1 << 16;
 
+/// What a connection without an authenticated session makes the service hold, at most: the state
+/// of QUIC and TLS (some 40 KiB measured), [`STRANGER_WINDOW_BYTES`] out of order, and what that
+/// costs to keep.
+pub const STRANGER_BYTES_MAX: u64 = 96 << 10;
+
+/// What a connection with one session makes the service hold, at most, beside what it takes of
+/// [`INBOX_BYTES_MAX`] and of groups: a stranger's, [`SERVICE_WINDOW_BYTES`] out of order with half
+/// as much to keep it, what it does not acknowledge, and answers it does not read.
+pub const DEVICE_BYTES_MAX: u64 = STRANGER_BYTES_MAX
+    + SERVICE_WINDOW_BYTES as u64 * 3 / 2
+    + super::SEND_WINDOW_BYTES
+    + READ_BYTES_MAX as u64
+    + 2 * super::REPLIES_PENDING_BYTES_MAX as u64;
+
 const _: () = assert!(DEVICES_METERED_MAX.is_power_of_two());
 const _: () = assert!(HANDSHAKES_UNVALIDATED_MAX < HANDSHAKES_MAX);
 const _: () = assert!(HANDSHAKES_PER_NETWORK_MAX < HANDSHAKES_UNVALIDATED_MAX);

@@ -3,6 +3,7 @@
 use super::foreign::{Foreign, hello};
 use super::*;
 use crate::limits::{FRAME_BYTES_UNAUTHENTICATED_MAX, HELLO_MAX, SESSIONS_PER_CONNECTION_MAX};
+use crate::net::Admission;
 use crate::wire::{Token, TokenKeys};
 
 /// A connection whose first stream begins with `first` is closed for `why`, and is counted.
@@ -212,5 +213,44 @@ fn a_session_that_ends_makes_room_for_another_on_its_connection() {
             assert_eq!(foreign.within(frames.next()), None);
         }
         siege.counted(Counter::Sessions, before);
+    });
+}
+
+#[test]
+fn half_open_handshakes_take_few_places_and_none_for_long() {
+    let admission = Admission {
+        handshakes_unvalidated_max: 16,
+        handshake_max: Duration::from_millis(500),
+        ..Admission::default()
+    };
+    within(Defence { admission, ..Defence::default() }, |siege| {
+        let before = siege.counters().get(Counter::Connections);
+        let local = Ipv4Addr::LOCALHOST.into();
+        let mut silent = Driver::client(local, 8, siege.service.trust).unwrap();
+        for _ in 0..200 {
+            silent.connect(clock::now(), siege.service.addresses[0]).unwrap();
+        }
+        silent.transmit(clock::now()).unwrap();
+        siege.counted(Counter::HandshakesExpired, 16);
+        siege.counted(Counter::Connections, before);
+        assert!(siege.counters().get(Counter::AddressProofs) >= 184);
+        siege.service.join(7);
+    });
+}
+
+#[test]
+fn a_network_gets_its_share_of_connections_and_no_more() {
+    let admission = Admission {
+        connections_per_network_max: 8,
+        loopback_is_a_network: true,
+        ..Admission::default()
+    };
+    // Six are the bystanders' and the operator's, on two shards.
+    within(Defence { admission, ..Defence::default() }, |siege| {
+        let foreign = Foreign::polite(&siege.service);
+        let connections: Vec<_> =
+            (0..8).map_while(|_| foreign.connect(siege.service.addresses[0]).ok()).collect();
+        assert!((1..8).contains(&connections.len()), "{}", connections.len());
+        siege.counted(Counter::RefusedConnections, 1);
     });
 }
