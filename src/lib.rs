@@ -98,7 +98,9 @@
 //!   cannot forge or read.
 //! - Whoever holds a token key can be any device towards the service, and is its operator. A token
 //!   is its device's until it expires; it is looked at when a session begins and not again.
-//! - A client trusts one certificate by its fingerprint: no names, no authorities.
+//! - A client trusts one certificate by its fingerprint: no names, no authorities. A server may be
+//!   told to talk only to clients whose certificate an authority has signed (`serve --client-ca`);
+//!   they need a token all the same.
 //! - Where handshakes are ordered opaquely, roster changes are declared by the member who submits
 //!   the commit. One that lies about them can cut off whom it says it removed, or let a stranger
 //!   drain ciphertext; it gains no key.
@@ -143,7 +145,8 @@
 //! Known gaps: whoever holds a token may make groups up to the shard's bound. A dozen devices that
 //! send the longest frames slowly make others' long frames wait for a minute; short ones never
 //! wait. A device with more sessions than one has a rate on each shard it sends to. A session
-//! outlives its token. On loopback there is no bound by network unless one is set. A member may
+//! outlives its token, and a client's certificate is not revoked but by another authority. The load
+//! engine shows no certificate. On loopback there is no bound by network unless one is set. A member may
 //! declare a roster that is not the group's where the level does not look.
 
 pub mod limits;

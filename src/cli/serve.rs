@@ -49,6 +49,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
+    /// Talk only to clients with a certificate that one of the authorities in this PEM file has
+    /// signed for client authentication. They need a token all the same.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+
     /// The keys under which devices hold tokens: 64 hexadecimal digits, or a line for each key,
     /// oldest first, the id before the digits; the state folder's own if absent. Read again on
     /// SIGHUP.
@@ -165,6 +170,14 @@ fn config(arguments: &Serve, folder: &Folder) -> anyhow::Result<Config> {
     let identity = match (&arguments.cert, &arguments.key) {
         (Some(certificate), Some(key)) => read_identity(certificate, key)?,
         _ => folder.identity()?,
+    };
+    let identity = match &arguments.client_ca {
+        None => identity,
+        Some(path) => {
+            let name = || path.display().to_string();
+            let pem = std::fs::read(path).with_context(|| format!("cannot read {}", name()))?;
+            identity.with_client_authorities(&pem).with_context(name)?
+        }
     };
     Ok(Config {
         listen: arguments.listen,

@@ -36,9 +36,18 @@ impl Service {
     }
 
     pub(super) fn with(shards: u16, policy: Policy, defence: Defence) -> Self {
+        Self::with_identity(shards, policy, defence, |identity| identity)
+    }
+
+    pub(super) fn with_identity(
+        shards: u16,
+        policy: Policy,
+        defence: Defence,
+        change: impl FnOnce(Identity) -> Identity,
+    ) -> Self {
         let made = rcgen::generate_simple_self_signed(["stentor".to_owned()]).unwrap();
         let (pem, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).unwrap();
+        let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).map(change).unwrap();
         let key = TokenKey::new(&[9; 32]);
         let server = Server::start(&Config {
             listen: "127.0.0.1:0".parse().unwrap(),

@@ -4,6 +4,7 @@
 //! order, without a gap.
 
 mod bystanders;
+mod certificates;
 mod foreign;
 mod frames;
 mod noise;
