@@ -37,7 +37,7 @@ impl Rate {
 /// The rates of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Submissions of one device, accepted or not. Default [`DEVICE_RATE_MAX`] a second.
+    /// Submissions and attachments of one device, accepted or not. Default [`DEVICE_RATE_MAX`] a second.
     pub device: Rate,
     /// Messages accepted in one group. Default [`GROUP_RATE_MAX`] a second.
     pub group: Rate,

@@ -291,7 +291,14 @@ impl Shard {
                 let outcome = self.delete(&group);
                 self.answer(from, request, outcome);
             }
-            Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
+            Input::Attach { from, device, group, after } => {
+                match self.devices.take(now, device, self.policy.rates.device) {
+                    Ok(()) => self.attach(from, device, group, after),
+                    Err(reason) => {
+                        self.outputs.push_back(Output::AttachRefused { to: from, group, reason });
+                    }
+                }
+            }
             Input::Acknowledge { device, group, seq } => self.acknowledge(device, group, seq),
             Input::Unwatch { shard, group } => {
                 if let Some((_, slot)) = self.slots.by_group_mut(&group) {

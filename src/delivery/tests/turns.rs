@@ -97,3 +97,16 @@ fn a_group_beyond_its_rate_takes_no_more_and_a_stranger_neither_counts_nor_learn
     let again = submit(&mut shard, 2, submission(1, Kind::Application, 0));
     assert!(matches!(again[..], [Output::Accepted { .. }]), "an answer is given again: {again:?}");
 }
+
+#[test]
+fn attaching_again_and_again_counts_against_a_devices_rate() {
+    let rates = Rates { device: Rate::new(10, 2), group: Rate::UNBOUNDED };
+    let mut shard = shard_with(2, Policy { rates, ..Policy::default() });
+    for _ in 0..2 {
+        assert!(matches!(attach(&mut shard, 1, 0), Output::Attached(_)));
+    }
+    let reason = Reject::SlowDown { retry_ms: 100 };
+    let refused = Output::AttachRefused { to: link(1), group: group(1), reason };
+    assert_eq!(attach(&mut shard, 1, 0), refused);
+    assert!(matches!(attach(&mut shard, 2, 0), Output::Attached(_)));
+}
