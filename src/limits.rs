@@ -135,10 +135,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 const _: () = assert!(2 * KEEP_ALIVE.as_secs() < IDLE_MAX.as_secs());
 
-/// Bytes that a peer may have sent on one stream before we have read them.
+/// Bytes that the service may have sent a client on one stream before they are read. What it takes
+/// itself is less: [`SERVICE_WINDOW_BYTES`].
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Bytes that a peer may have sent on one connection before we have read them.
+/// Bytes that the service may have sent a client on one connection before they are read.
 pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 
 /// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold. A longer

@@ -5,6 +5,7 @@
 
 mod bystanders;
 mod certificates;
+mod floods;
 mod foreign;
 mod frames;
 mod noise;
@@ -34,7 +35,10 @@ fn under_load(test: impl FnOnce(&mut Siege)) {
 
 /// As [`under_load`], with bounds of the test's own.
 fn within(defence: Defence, test: impl FnOnce(&mut Siege)) {
-    let mut service = Service::with(2, Policy::default(), defence);
+    on(Service::with(2, Policy::default(), defence), test);
+}
+
+fn on(mut service: Service, test: impl FnOnce(&mut Siege)) {
     let bystanders = Bystanders::start(&service);
     let operator = service.join(0);
     let mut siege = Siege { service, bystanders, operator };
