@@ -68,6 +68,7 @@
 //! | [`operation`] | what an operator's tools read over HTTP: counters, readiness |
 //! | [`mls`] | the members' side of MLS: suites, minted tapes, members that check them |
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
+//! | [`survival`] | members of a service that is killed and comes back, and what they were promised |
 //! | [`report`] | the record of a run, its verdict, its text |
 //! | [`peers`] | the systems a user would pick instead, on the same work in one run |
 //! | [`cli`] | one file per sub-command; the only module that prints |
@@ -178,6 +179,7 @@ pub mod server;
 pub mod operation;
 pub mod mls;
 pub mod load;
+pub mod survival;
 pub mod report;
 pub mod peers;
 pub mod cli;

@@ -1,17 +1,21 @@
 //! `stentor log`: what a log on disk holds, and whether it would open.
 //!
-//! Reads only, takes no lock and cuts nothing off, so it can look at a log that a server has. Shows
-//! entries as bytes; what they mean is not its matter. Called by `cli::main`.
+//! Reads only, takes no lock and cuts nothing off, so it can look at a log that a server has.
+//! `inspect` shows what each entry says, `verify` makes a server's recovery of it, in memory alone.
+//! Called by `cli::main`.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 
 use super::with_causes;
+use crate::delivery::Policy;
+use crate::engine::{Record, Recovery};
 use crate::log::{State, Walked, verify, walk};
+use crate::server::shard_folders;
 
 /// Bytes of an entry that are shown.
 const SHOWN_BYTES: usize = 32;
@@ -28,10 +32,11 @@ pub(crate) enum Log {
 /// Arguments of `stentor log inspect`.
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
-    /// The directory of one log: of one shard.
+    /// The folder of a server's logs, or the directory of one of them.
     directory: PathBuf,
 
-    /// Print every entry too: its position, its length and its first bytes.
+    /// Print every entry too: its position, its length and what it says; its first bytes if it says
+    /// nothing that is known.
     #[arg(long)]
     entries: bool,
 }
@@ -39,7 +44,7 @@ pub(crate) struct Inspect {
 /// Arguments of `stentor log verify`.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// The directory of one log: of one shard.
+    /// The folder of a server's logs, or the directory of one of them.
     directory: PathBuf,
 }
 
@@ -51,9 +56,10 @@ pub(crate) fn run(arguments: &Log) -> ExitCode {
 fn look(arguments: &Log, out: &mut impl Write, err: &mut impl Write) -> ExitCode {
     let (name, looked) = match arguments {
         Log::Inspect(Inspect { directory, entries }) => {
-            ("inspect", inspect(directory, *entries, out))
+            let each = |log: &Path, out: &mut _| inspect(log, *entries, out);
+            ("inspect", of_each(directory, out, each))
         }
-        Log::Verify(Verify { directory }) => ("verify", check(directory, out)),
+        Log::Verify(Verify { directory }) => ("verify", of_each(directory, out, check)),
     };
     match looked.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,9 +82,9 @@ fn inspect(directory: &Path, entries: bool, out: &mut impl Write) -> anyhow::Res
     let mut written = Ok(());
     let segments = walk(directory, |position, entry| {
         if entries && written.is_ok() {
-            let shown = hex::encode(&entry[..entry.len().min(SHOWN_BYTES)]);
-            let more = if entry.len() > SHOWN_BYTES { "..." } else { "" };
-            written = writeln!(out, "{} {} {shown}{more}", position.0, entry.len());
+            let says =
+                Record::decode(entry).map_or_else(|_| first_bytes(entry), |it| it.to_string());
+            written = writeln!(out, "{} {} {says}", position.0, entry.len());
         }
         Ok(())
     })?;
@@ -87,6 +93,31 @@ fn inspect(directory: &Path, entries: bool, out: &mut impl Write) -> anyhow::Res
         print(segment, out)?;
     }
     verify(directory, |_, _| Ok(())).map(drop).context("it would not open")
+}
+
+fn first_bytes(entry: &[u8]) -> String {
+    let more = if entry.len() > SHOWN_BYTES { "..." } else { "" };
+    format!("{}{more}", hex::encode(&entry[..entry.len().min(SHOWN_BYTES)]))
+}
+
+/// Looks at the logs of a folder one by one, in the order of their shards, or at the one log that
+/// the folder is.
+fn of_each<W: Write>(
+    folder: &Path,
+    out: &mut W,
+    mut look: impl FnMut(&Path, &mut W) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let shards = shard_folders(folder)
+        .with_context(|| format!("cannot read a log in {}", folder.display()))?;
+    if shards.is_empty() {
+        return look(folder, out);
+    }
+    for shard in shards {
+        let name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        writeln!(out, "{name}:")?;
+        look(&shard, out).context(name)?;
+    }
+    Ok(())
 }
 
 fn print(segment: &Walked, out: &mut impl Write) -> io::Result<()> {
@@ -109,7 +140,9 @@ fn print(segment: &Walked, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn check(directory: &Path, out: &mut impl Write) -> anyhow::Result<()> {
-    let found = verify(directory, |_, _| Ok(()))?;
+    let mut recovery = Recovery::new(Policy::default());
+    let found = verify(directory, |position, entry| recovery.replay(position, entry))?;
+    let groups = recovery.check().map_err(|what| anyhow!(what))?.groups;
     let torn = match found.torn_bytes {
         0 => String::new(),
         bytes => format!("; a torn tail of {bytes} bytes would be cut off"),
@@ -119,7 +152,10 @@ fn check(directory: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         _ => format!(", {} to {}", found.first.0, found.last.0),
     };
     let (segments, records, bytes) = (found.segments, found.records, found.bytes);
-    writeln!(out, "{segments} segments, {bytes} bytes, {records} entries{span}: whole{torn}")?;
+    writeln!(
+        out,
+        "{segments} segments, {bytes} bytes, {records} entries{span}, {groups} groups: whole{torn}"
+    )?;
     Ok(())
 }
 
@@ -132,13 +168,19 @@ mod tests {
     use super::*;
     use crate::log::{Config, Directory, Log as _, Wal};
 
+    /// An acknowledgement, in 96 bytes.
+    fn entry(number: u8) -> Vec<u8> {
+        let (group, device) = ([number; 62], [number; 16]);
+        [&[4][..], &[0; 8], &[62], &group, &device, &u64::from(number).to_be_bytes()].concat()
+    }
+
     /// A log of twenty entries in three segments.
     fn log(path: &Path) {
         let directory = Directory::open(path, Arc::new(|| {})).unwrap();
         let config = Config { segment_bytes: 1_024, ..Config::new(0xab, Duration::from_secs(9)) };
         let (mut log, _) = Wal::open(directory, config, |_, _| Ok(())).unwrap();
         for number in 0..20 {
-            log.append(&[&[number; 96]]).unwrap();
+            log.append(&[&entry(number)]).unwrap();
             log.flush().unwrap();
         }
     }
@@ -181,16 +223,39 @@ mod tests {
         assert!(lines[2].ends_with(&last), "{out}");
         let (fine, out, _) = verified(place.path());
         assert!(fine);
-        assert_eq!(out, "3 segments, 2640 bytes, 20 entries, 1 to 20: whole\n");
+        assert_eq!(out, "3 segments, 2640 bytes, 20 entries, 1 to 20, 0 groups: whole\n");
         assert_eq!(fs::read(place.path().join("0000000000000003.log")).unwrap(), before);
     }
 
     #[test]
-    fn entries_are_shown_as_bytes() {
+    fn entries_are_shown_with_what_they_say() {
         let place = tempfile::tempdir().unwrap();
         log(place.path());
         let (_, out, _) = inspected(place.path(), true);
-        assert_eq!(out.lines().nth(3).unwrap(), format!("4 96 {}...", "03".repeat(32)));
+        let (group, device) = ("03".repeat(62), "03".repeat(16));
+        let expected = format!("4 96 0.000000000 acknowledged {group} seq 3 by {device}");
+        assert_eq!(out.lines().nth(3).unwrap(), expected);
+        assert_eq!(first_bytes(&[7; 33]), format!("{}...", "07".repeat(32)));
+    }
+
+    #[test]
+    fn a_log_of_another_program_does_not_verify_and_a_servers_folder_is_looked_at_shard_by_shard() {
+        let place = tempfile::tempdir().unwrap();
+        for shard in ["shard-000", "shard-001"] {
+            log(&place.path().join(shard));
+        }
+        let (fine, out, err) = verified(place.path());
+        assert!(fine, "{err}");
+        assert_eq!(out.matches("20 entries, 1 to 20, 0 groups: whole").count(), 2, "{out}");
+        assert!(out.starts_with("shard-000:\n") && out.contains("shard-001:\n"), "{out}");
+        let directory = Directory::open(&place.path().join("shard-001"), Arc::new(|| {})).unwrap();
+        let config = Config { segment_bytes: 1_024, ..Config::new(0xab, Duration::from_secs(9)) };
+        let (mut log, _) = Wal::open(directory, config, |_, _| Ok(())).unwrap();
+        log.append(&[b"something else"]).unwrap();
+        log.flush().unwrap();
+        drop(log);
+        let (fine, _, err) = verified(place.path());
+        assert!(!fine && err.contains("shard-001") && err.contains("not an entry"), "{err}");
     }
 
     #[test]
@@ -202,7 +267,7 @@ mod tests {
             let (fine, out, _) = verified(place.path());
             assert!(fine);
             let expected =
-                "19 entries, 1 to 19: whole; a torn tail of 120 bytes would be cut off\n";
+                "19 entries, 1 to 19, 0 groups: whole; a torn tail of 120 bytes would be cut off\n";
             assert!(out.ends_with(expected), "{out}");
         }
         let (fine, out, _) = inspected(place.path(), false);

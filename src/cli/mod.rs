@@ -13,7 +13,9 @@ mod provenance;
 mod run;
 mod serve;
 mod state;
+mod survive;
 mod token;
+mod victim;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -41,6 +43,8 @@ enum Command {
     Serve(serve::Serve),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
+    /// Kill a service of one's own under load, again and again, and check what it promised.
+    Survive(survive::Survive),
     /// Compare the service with the systems a user would pick instead, on the same work.
     Peers(peers::Peers),
     /// The baseline of a comparison.
@@ -62,6 +66,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
+        Ok(Cli { command: Command::Survive(arguments) }) => survive::run(&arguments),
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Token(arguments) }) => token::run(&arguments),

@@ -8,10 +8,12 @@
 
 mod bases;
 mod levels;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod record;
 mod recovery;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;

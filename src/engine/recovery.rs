@@ -131,20 +131,28 @@ impl Recovery {
         followed.map_err(|error| error.to_string())
     }
 
+    /// What was found, if all of it makes sense.
+    ///
+    /// # Errors
+    /// When entries are about a group of which nothing says what it is.
+    pub fn check(&self) -> Result<Recovered, String> {
+        if let Some(group) = self.unexplained.iter().next() {
+            return Err(format!("the log has messages of {group:?} and nothing of its creation"));
+        }
+        Ok(Recovered { groups: self.shard.groups() as u64, ..self.recovered })
+    }
+
     /// Goes on over the log that was replayed, whose last entry is durable; groups are written
     /// again as checkpoints when it is larger than `bytes_target`.
     ///
     /// # Errors
-    /// When entries are about a group of which nothing says what it is.
+    /// As [`Self::check`].
     pub fn finish(
         mut self,
         log: Box<dyn Log>,
         bytes_target: u64,
     ) -> Result<(Engine, Recovered), String> {
-        if let Some(group) = self.unexplained.iter().next() {
-            return Err(format!("the log has messages of {group:?} and nothing of its creation"));
-        }
-        self.recovered.groups = self.shard.groups() as u64;
+        let recovered = self.check()?;
         let appended = log.durable();
         let (bases, encoder) = (self.bases, Encoder::default());
         let journal = Journal { log, appended, bases, encoder, bytes_target };
@@ -152,6 +160,6 @@ impl Recovery {
         let mut engine = Engine::over(self.shard, self.levels, Some(journal));
         engine.ready.extend(std::iter::from_fn(|| engine.shard.poll()));
         engine.now = self.latest;
-        Ok((engine, self.recovered))
+        Ok((engine, recovered))
     }
 }

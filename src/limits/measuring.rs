@@ -211,3 +211,12 @@ pub const BASELINE_QUEUE_MAX: usize = 64;
 const _: () = assert!((IN_FLIGHT_MAX as usize) < AUDIENCE_ENTRIES_MAX);
 // A TLS record: 2^14 bytes and what surrounds them (RFC 8446 §5.2).
 const _: () = assert!(PEER_READ_BYTES > (16 << 10) + 256 + 5);
+
+/// Largest ciphertext that a member sends while its service is killed, in bytes. Half as many on
+/// average fill a log of the smallest target within some hundred kills, so that checkpoints are
+/// written too. A member keeps three.
+pub const SURVIVAL_BODY_BYTES_MAX: usize = 6_000;
+
+/// How long a service that was killed may take to start again, and members to have everything at
+/// the end.
+pub const SURVIVAL_PATIENCE: Duration = Duration::from_secs(60);

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 mod directory;
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod record;
 mod recovery;
 mod scan;

@@ -18,6 +18,7 @@ use super::tape::TapeMessage;
 use super::tape::TapeOperation;
 use super::tape::TapeSpec;
 use crate::delivery::Epoch;
+use crate::delivery::GroupId;
 use crate::delivery::Kind;
 
 /// A tape with the headers, epochs and sizes that minting would give, with every commit as large
@@ -42,7 +43,10 @@ pub fn synthesize(spec: &TapeSpec, tree: TreeState, seed: u64) -> Tape {
                 let plaintext = usize::try_from(bytes).expect("a length fits an address");
                 let group_id = spec.group.as_bytes().len();
                 let size = size::application_message(spec.suite, group_id, plaintext);
-                (Kind::Application, private_message(spec, epoch, APPLICATION, size, &mut random))
+                (
+                    Kind::Application,
+                    private_message(&spec.group, epoch, APPLICATION, size, &mut random),
+                )
             }
             TapeOperation::Commit { .. } => {
                 (Kind::Commit, commit(spec, epoch, leaf, tree, &mut random))
@@ -64,6 +68,25 @@ pub fn synthesize(spec: &TapeSpec, tree: TreeState, seed: u64) -> Tape {
     }
 }
 
+/// A PrivateMessage of any group, epoch and kind, whose ciphertext has so many bytes.
+pub fn message(
+    group: &GroupId,
+    epoch: Epoch,
+    kind: Kind,
+    ciphertext: usize,
+    random: &mut ChaCha8Rng,
+) -> Bytes {
+    let content_type = match kind {
+        Kind::Application => APPLICATION,
+        Kind::Proposal => PROPOSAL,
+        Kind::Commit => COMMIT,
+    };
+    let mut message = private_head(group, epoch, content_type, 0, random);
+    push_length(&mut message, ciphertext);
+    let size = message.len() + ciphertext;
+    fill(message, size, random)
+}
+
 fn commit(
     spec: &TapeSpec,
     epoch: Epoch,
@@ -74,28 +97,40 @@ fn commit(
     let group_id = spec.group.as_bytes().len();
     let size = size::update_commit(spec.suite, group_id, spec.members, leaf, tree, spec.handshake);
     match spec.handshake {
-        Handshake::Private => private_message(spec, epoch, COMMIT, size, random),
+        Handshake::Private => private_message(&spec.group, epoch, COMMIT, size, random),
         Handshake::Public => public_message(spec, epoch, leaf, size, random),
     }
 }
 
 /// A PrivateMessage (RFC 9420 §6.3) of `size` bytes in all, its vectors exact to the end.
 fn private_message(
-    spec: &TapeSpec,
+    group: &GroupId,
     epoch: Epoch,
     content_type: u8,
     size: usize,
     random: &mut ChaCha8Rng,
 ) -> Bytes {
-    let mut message = header(PRIVATE_MESSAGE, spec, epoch, size);
+    let mut message = private_head(group, epoch, content_type, size, random);
+    let ciphertext = size::vector_content(size - message.len());
+    push_length(&mut message, ciphertext);
+    fill(message, size, random)
+}
+
+/// All of a PrivateMessage before its ciphertext, with room for `size` bytes.
+fn private_head(
+    group: &GroupId,
+    epoch: Epoch,
+    content_type: u8,
+    size: usize,
+    random: &mut ChaCha8Rng,
+) -> Vec<u8> {
+    let mut message = header(PRIVATE_MESSAGE, group, epoch, size);
     message.push(content_type);
     push_vector(&mut message, &[]);
     let mut sender_data = [0; size::SENDER_DATA];
     random.fill_bytes(&mut sender_data);
     push_vector(&mut message, &sender_data);
-    let ciphertext = size::vector_content(size - message.len());
-    push_length(&mut message, ciphertext);
-    fill(message, size, random)
+    message
 }
 
 /// A PublicMessage with a commit (RFC 9420 §6.2), framed as far as a service reads it.
@@ -106,7 +141,7 @@ fn public_message(
     size: usize,
     random: &mut ChaCha8Rng,
 ) -> Bytes {
-    let mut message = header(PUBLIC_MESSAGE, spec, epoch, size);
+    let mut message = header(PUBLIC_MESSAGE, &spec.group, epoch, size);
     message.push(SENDER_MEMBER);
     message.extend_from_slice(&leaf.to_be_bytes());
     push_vector(&mut message, &[]);
@@ -114,11 +149,11 @@ fn public_message(
     fill(message, size, random)
 }
 
-fn header(wire_format: u16, spec: &TapeSpec, epoch: Epoch, size: usize) -> Vec<u8> {
+fn header(wire_format: u16, group: &GroupId, epoch: Epoch, size: usize) -> Vec<u8> {
     let mut message = Vec::with_capacity(size);
     message.extend_from_slice(&MLS10.to_be_bytes());
     message.extend_from_slice(&wire_format.to_be_bytes());
-    push_vector(&mut message, spec.group.as_bytes());
+    push_vector(&mut message, group.as_bytes());
     message.extend_from_slice(&epoch.0.to_be_bytes());
     message
 }
@@ -152,6 +187,7 @@ const PUBLIC_MESSAGE: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
 const SENDER_MEMBER: u8 = 1;
 const APPLICATION: u8 = 1;
+const PROPOSAL: u8 = 2;
 const COMMIT: u8 = 3;
 
 #[cfg(test)]
@@ -161,7 +197,6 @@ mod tests {
     use tls_codec::DeserializeBytes;
 
     use super::*;
-    use crate::delivery::GroupId;
     use crate::mls::mint::mint;
     use crate::mls::suite::Suite;
 
@@ -209,6 +244,21 @@ mod tests {
             let protocol: ProtocolMessage = parsed.try_into_protocol_message().unwrap();
             assert_eq!(protocol.epoch().as_u64(), message.epoch.0);
             assert_eq!(protocol.group_id().as_slice(), b"synthetic");
+        }
+    }
+
+    #[test]
+    fn a_message_of_any_kind_says_what_it_is_and_is_well_formed_to_its_last_byte() {
+        let group = GroupId::new(&[9; 64]).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        for kind in [Kind::Application, Kind::Proposal, Kind::Commit] {
+            for ciphertext in (0..70).chain([16_383, 16_384, 20_000]) {
+                let body = message(&group, Epoch(7), kind, ciphertext, &mut random);
+                let header = crate::wire::peek_group(&body).unwrap();
+                assert_eq!((header.group, header.epoch, header.kind), (group, Epoch(7), kind));
+                assert!(body.len() > ciphertext);
+                MlsMessageIn::tls_deserialize_exact_bytes(&body).unwrap();
+            }
         }
     }
 

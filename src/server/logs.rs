@@ -33,18 +33,14 @@ pub struct Recovered {
 /// # Errors
 /// [`Error::Config`] when another number of shards wrote it, or it cannot be read.
 pub(super) fn check(folder: &Path, shards: u16) -> Result<(), Error> {
-    let mut present = 0;
-    let entries = match std::fs::read_dir(folder) {
+    let present = match shard_folders(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             return Err(Error::Config(format!("cannot read {}: {error}", folder.display())));
         }
-        Ok(entries) => entries,
+        Ok(folders) => folders.len(),
     };
-    for entry in entries.flatten() {
-        present += u16::from(entry.file_name().to_string_lossy().starts_with(PREFIX));
-    }
-    if present == 0 || present == shards {
+    if present == 0 || present == usize::from(shards) {
         return Ok(());
     }
     Err(Error::Config(format!(
@@ -78,6 +74,22 @@ pub(super) fn open(
         .map_err(|what| crate::log::Error::Unusable(format!("{}: {what}", folder.display())))?;
     let (records, bytes, torn_bytes) = (found.records, found.bytes, found.torn_bytes);
     Ok((engine, Recovered { records, bytes, torn_bytes, groups: recovered.groups }))
+}
+
+/// The directories of a folder that are shards' logs, by shard.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn shard_folders(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 const PREFIX: &str = "shard-";

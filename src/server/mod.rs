@@ -24,7 +24,7 @@ mod timings;
 mod worker;
 
 pub use config::Config;
-pub use logs::Recovered;
+pub use logs::{Recovered, shard_folders};
 pub use monitor::Monitor;
 pub use service::{Error, Server};
 pub use settings::Settings;

@@ -18,7 +18,9 @@ use crate::wire::{self, properties};
 type Property = fn(&[u8]);
 
 /// The targets of `fuzz/targets` with what holds of every input.
-const TARGETS: [(&str, Property); 6] = [
+const TARGETS: [(&str, Property); 8] = [
+    ("log_entry", crate::engine::properties::entry),
+    ("log_replay", crate::log::properties::replay),
     ("mls_message", properties::message),
     ("settings", settings),
     ("stream", properties::stream),
@@ -125,7 +127,11 @@ fn the_corpus_is_written() {
     let files = [Settings::default().to_file().into_bytes(), few.as_bytes().to_vec()];
     let others =
         [("mls_message", messages), ("stream", streams.to_vec()), ("settings", files.to_vec())];
-    for (target, inputs) in frames.into_iter().chain(others) {
+    let logs = [
+        ("log_entry", crate::engine::tests::entries()),
+        ("log_replay", crate::log::properties::examples()),
+    ];
+    for (target, inputs) in frames.into_iter().chain(others).chain(logs) {
         let folder = fuzz().join("corpus").join(target);
         fs::create_dir_all(&folder).unwrap();
         for (number, input) in inputs.iter().enumerate() {

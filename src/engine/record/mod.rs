@@ -30,6 +30,7 @@
 //! the bytes there are. Called by [`super::Engine`] to write, by `recovery` to read.
 
 mod joining;
+mod text;
 
 use std::time::Duration;
 

@@ -14,6 +14,11 @@ use super::{Engine, Recovery};
 use crate::delivery::{DeviceId, GroupId, Link, Output, Policy};
 use crate::log::Log;
 
+/// Entries of a log, of every kind.
+pub(crate) fn entries() -> Vec<Vec<u8>> {
+    records::entries()
+}
+
 const FROM: Link = Link { shard: 0, session: 0, generation: 0 };
 const AT: Duration = Duration::from_secs(1_700_000_000);
 

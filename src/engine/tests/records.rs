@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 
 use crate::delivery::group::Saved;
 use crate::delivery::joining::{
@@ -249,4 +250,11 @@ proptest! {
     fn random_bytes_never_panic(tag in 0..13_u8, rest in vec(any::<u8>(), 0..300)) {
         drop(Record::decode(&[&[tag][..], &rest].concat()));
     }
+}
+
+/// An entry of each kind, several times.
+pub(super) fn entries() -> Vec<Vec<u8>> {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let made = |runner: &mut _| encode(&record().new_tree(runner).unwrap().current());
+    (0..40).map(|_| made(&mut runner)).collect()
 }

@@ -182,6 +182,11 @@ impl Desk {
         self.stentor(&[&command, arguments].concat(), &[("PATH", &path)])
     }
 
+    /// Starts `stentor survive`.
+    pub(super) fn survive(&self, arguments: &[&str]) -> Running<'_> {
+        self.stentor(&[&["survive"], arguments].concat(), &[])
+    }
+
     fn stentor(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running<'_> {
         let (out, err) = (self.path("out.txt"), self.path("err.txt"));
         let child = Command::new(env!("CARGO_BIN_EXE_stentor"))

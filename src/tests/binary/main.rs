@@ -13,4 +13,5 @@ mod peers;
 mod refused;
 mod run;
 mod serve;
+mod survive;
 mod token;

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod draining;
+mod durable;
 mod hostile;
 mod joining;
 mod settings;

@@ -220,7 +220,9 @@ impl Run {
             }
             let again = inputs::again(group, sender, id, found.epoch());
             engine.handle(self.now, again).map_err(|error| error.to_string())?;
-            let output = engine.release();
+            // Welcomes that are still on their way are sent again first.
+            let mut outputs = std::iter::from_fn(|| engine.release());
+            let output = outputs.find(|output| !matches!(output, Output::Joining(_)));
             let Some(answer @ Output::Accepted { .. }) = &output else {
                 return Err(format!("a retry of {id:?}, {seq:?}, is answered {output:?}"));
             };
