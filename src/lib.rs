@@ -143,6 +143,7 @@
 //! | a reader that takes nothing | told to resynchronise twice, closed after 30 s, whatever it attaches to meanwhile; answers unread stop its requests | `delivery::audience`, `server::fanout` |
 //! | requests faster than answers | requests are left unread | `server::session` |
 //! | messages or commits at a flood's rate | told when to come back, by device and by group | `delivery::rates` |
+//! | draining another's KeyPackages, or fetching GroupInfos | bounded for each who asks; the KeyPackage of last resort stays | `delivery::joining` |
 //! | winning every epoch | an epoch is reserved for who has lost three, briefly | `delivery::fairness` |
 //! | pretending to lose | each reservation not used doubles what the next one takes | `delivery::fairness` |
 //! | proposals without end | 1,024 an epoch; each has to be committed by somebody | `delivery::group` |
@@ -158,10 +159,12 @@
 //!
 //! Known gaps: whoever holds a token may make groups up to the shard's bound. A dozen devices that
 //! send the longest frames slowly make others' long frames wait for a minute; short ones never
-//! wait. A device with more sessions than one has a rate on each shard it sends to. A session
-//! outlives its token, and a client's certificate is not revoked but by another authority. The load
-//! engine shows no certificate. On loopback there is no bound by network unless one is set. A member may
-//! declare a roster that is not the group's where the level does not look.
+//! wait. What is refused counts against no rate, so a stranger may have commits that pretend to
+//! join looked at, and refused, as fast as it can send them. A device with more sessions than one
+//! has a rate on each shard it sends to. A session outlives its token, and a client's certificate
+//! is not revoked but by another authority. The load engine shows no certificate. On loopback there
+//! is no bound by network unless one is set. A member may declare a roster that is not the group's
+//! where the level does not look.
 
 pub mod limits;
 pub mod clock;
