@@ -15,7 +15,8 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use stentor::delivery::{
     Audience, DeviceId, Due, Enclosed, Epoch, Founding, GroupId, Input, Kind, Link, MessageId,
-    Output, Policy, Reject, RingLimits, RosterChange, Seq, Shard, Start, Submission, Taken,
+    Output, Policy, Rate, Rates, Reject, RingLimits, RosterChange, Seq, Shard, Start, Submission,
+    Taken,
 };
 use stentor::limits::{
     AUDIENCE_BYTES_MAX, AUDIENCE_ENTRIES_MAX, FRAME_BYTES_MAX, MESH_BATCHES_MAX,
@@ -244,7 +245,9 @@ struct Bed {
 
 impl Bed {
     fn new(groups: u32, members: u32) -> Self {
-        let mut shard = Shard::new(Policy::default());
+        // The clock stands still here: rates are asked as in service, and allow everything.
+        let rates = Rates { device: Rate::UNBOUNDED, group: Rate::UNBOUNDED };
+        let mut shard = Shard::new(Policy { rates, ..Policy::default() });
         let groups: Vec<GroupId> = (0..groups).map(group).collect();
         for group in &groups {
             let founding = Founding::plain(*group, (0..members).map(device).collect());

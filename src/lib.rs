@@ -100,20 +100,71 @@
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
 //! A comparison of [`peers`] has no schedule and no verdict: 2 is a contestant that failed.
 //!
-//! # Who is trusted with what
+//! # Security
 //!
-//! - The service sees headers and sizes, who sends and who receives; never plaintext, and it
-//!   verifies no signature. It can withhold and reorder, which members notice; it cannot forge.
-//! - Whoever holds the token key can be any device towards the service, and is its operator.
-//! - A client trusts one certificate by its fingerprint: no names, no authorities.
-//! - Roster changes are declared by the member who submits the commit. Handshakes are ordered
-//!   opaquely, so a member that lies about them can cut off whom it says it removed, or let a
-//!   stranger drain ciphertext; it gains no key.
+//! Who is trusted with what:
+//!
+//! - The service sees headers and sizes, who sends and who receives, when, from which address, and
+//!   who is in which group; never plaintext. It can withhold and reorder, which members notice; it
+//!   cannot forge or read.
+//! - Whoever holds a token key can be any device towards the service, and is its operator. A token
+//!   is its device's until it expires; it is looked at when a session begins and not again.
+//! - A client trusts one certificate by its fingerprint: no names, no authorities. A server may be
+//!   told to talk only to clients whose certificate an authority has signed (`serve --client-ca`);
+//!   they need a token all the same.
+//! - Where handshakes are ordered opaquely, roster changes are declared by the member who submits
+//!   the commit. One that lies about them can cut off whom it says it removed, or let a stranger
+//!   drain ciphertext; it gains no key.
 //! - Any device may claim a KeyPackage of any other, and fetch the GroupInfo of any group whose id
 //!   it knows, at a bounded rate. Whose a KeyPackage is, its claimer verifies (RFC 9420 §10.1).
 //! - A Welcome goes to the devices that its commit adds, if it is for a KeyPackage that was handed
 //!   out of theirs. Whether it lets them in, the service cannot see.
-//! - A member can make the service hold no more than [`limits`] says.
+//!
+//! What the service cannot check, whatever a group's level: the membership tag and the confirmation
+//! tag of a message, that the ciphertexts of an update path decrypt, that a PSK is there, that a
+//! Welcome says what it should (RFC 9420 §6.2, §12.4). So a malicious member can still make members
+//! disagree (RFC 9420 §16.12); they notice, and have to remove it. Of a PrivateMessage handshake it
+//! sees group, epoch, kind and size alone.
+//!
+//! What attacks meet; each bound is in [`limits`], most can be set, in [`server::settings`]:
+//!
+//! | Attack | What happens | Where |
+//! |---|---|---|
+//! | garbage datagrams | dropped, no state | `net::driver` |
+//! | handshakes from addresses that are not one's own | above 1,024 under way an address is proved first (Retry), which costs no memory | `net::admission` |
+//! | half-open handshakes | freed after 5 s, silently; 256 of one network, 4,096 in all | `net::admission` |
+//! | thousands of connections | refused above 4,096 of one network, and in all; loopback counts as none | `net::admission` |
+//! | connections that never say hello | closed after 10 s as not authenticated; they fill 16 KiB until then | `server::worker`, `net::transport` |
+//! | a wrong, foreign or expired token | connection closed: bad token, expired token | `wire::token`, `server::requests` |
+//! | a stolen token key | `stentor token rotate --keep 0` and SIGHUP: no token so far opens a session | `cli::token` |
+//! | too many sessions | refused by name, the connection goes on | `server::requests` |
+//! | a frame, message, roster or id over its bound | refused by its length, before it is there; connection closed | `wire::inbox`, `wire::decode` |
+//! | long frames that are never ended | room for them comes from one budget, in turn; closed as too slow after 60 s | `server::room` |
+//! | a reader that takes nothing | told to resynchronise twice, closed after 30 s, whatever it attaches to meanwhile; answers unread stop its requests | `delivery::audience`, `server::fanout` |
+//! | requests faster than answers | requests are left unread | `server::session` |
+//! | messages or commits at a flood's rate | told when to come back, by device and by group | `delivery::rates` |
+//! | draining another's KeyPackages, or fetching GroupInfos | bounded for each who asks; the KeyPackage of last resort stays | `delivery::joining` |
+//! | winning every epoch | an epoch is reserved for who has lost three, briefly | `delivery::fairness` |
+//! | pretending to lose | each reservation not used doubles what the next one takes | `delivery::fairness` |
+//! | proposals without end | 1,024 an epoch; each has to be committed by somebody | `delivery::group` |
+//! | a replayed commit | its epoch is closed; under its own id the first answer again, to its author | `delivery::shard` |
+//! | a foreign group | not a member; nothing more is said | `delivery::group` |
+//! | group or device ids made to collide | found by a keyed hash | `delivery::slots` |
+//! | one shard flooding another | questions and decisions cross on rings of their own, both bounded | `server::mesh` |
+//!
+//! What a connection costs at most, beside the groups it makes and the two budgets of unfinished
+//! frames (twice `INBOX_BYTES_MAX`: a buffer grows by doubling) and of kept messages:
+//! [`limits::STRANGER_BYTES_MAX`] before a device has authenticated, [`limits::DEVICE_BYTES_MAX`]
+//! with one that has, and for each further session on it about 200 KiB more.
+//!
+//! Known gaps: whoever holds a token may make groups up to the shard's bound. A dozen devices that
+//! send the longest frames slowly make others' long frames wait for a minute; short ones never
+//! wait. What is refused counts against no rate, so a stranger may have commits that pretend to
+//! join looked at, and refused, as fast as it can send them. A device with more sessions than one
+//! has a rate on each shard it sends to. A session outlives its token, and a client's certificate
+//! is not revoked but by another authority. The load engine shows no certificate. On loopback there
+//! is no bound by network unless one is set. A member may declare a roster that is not the group's
+//! where the level does not look.
 
 pub mod limits;
 pub mod clock;

@@ -9,6 +9,9 @@ mod measuring;
 
 pub use joining::*;
 pub use measuring::*;
+mod defence;
+
+pub use defence::*;
 
 /// Longest group id in bytes. MLS allows more (RFC 9420 §8.1); OpenMLS makes 16, MIMI room
 /// identifiers hash to 32. Held inline in every group and in every submission.
@@ -179,10 +182,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 const _: () = assert!(2 * KEEP_ALIVE.as_secs() < IDLE_MAX.as_secs());
 
-/// Bytes that a peer may have sent on one stream before we have read them.
+/// Bytes that the service may have sent a client on one stream before they are read. What it takes
+/// itself is less: [`SERVICE_WINDOW_BYTES`].
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Bytes that a peer may have sent on one connection before we have read them.
+/// Bytes that the service may have sent a client on one connection before they are read.
 pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 
 /// Bytes that we keep for a peer until it acknowledges them: what a slow member can hold. A longer
@@ -221,32 +225,15 @@ const _: () =
 const _: () = assert!(
     1 + 16 + 8 + 1 + GROUP_ID_BYTES_MAX + 4 + ROSTER_MAX * DEVICE_ID_BYTES <= FRAME_BYTES_MAX
 );
-/// Bytes of a token: key id, last second, tag.
-pub const TOKEN_BYTES: usize = 1 + 8 + 32;
-
-/// Token keys that are good at once: the one that signs and those before it. A rotation a month
-/// leaves tokens of half a year good.
-pub const TOKEN_KEYS_MAX: usize = 8;
-
-/// Changes of the token keys that a shard may not have looked at yet. When full, the next is
-/// refused with that.
-pub const TOKEN_KEYS_PENDING_MAX: usize = 4;
-
-/// How long a token is good that a load or a comparison issues to the devices it plays: longer
-/// than any run.
-pub const TOKEN_LIFETIME: Duration = Duration::from_hours(48);
-
 // A hello: type, version, device, token.
 const _: () = assert!(1 + 1 + DEVICE_ID_BYTES + TOKEN_BYTES < FRAME_BYTES_UNAUTHENTICATED_MAX);
-// A run lasts a day at most, in each of its phases.
-const _: () = assert!(TOKEN_LIFETIME.as_secs() > PHASE_SECONDS_MAX as u64);
 // A frame's length field is a u32; a group id's is a u8; an MLS vector is shorter than 2^30.
 const _: () = assert!(FRAME_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(GROUP_ID_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 30);
 
-/// Batches that one shard may have sent another and the other not yet taken. When full, the
-/// sender takes no new requests until there is room.
+/// Batches that one shard may have sent another and the other not yet taken, of what it asks and of
+/// what it has decided. When full, the sender takes no new requests until there is room.
 pub const MESH_BATCHES_MAX: usize = 1_024;
 
 /// Frames that the slowest recipient of a group on a shard may be behind before it has to

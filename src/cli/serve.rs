@@ -76,6 +76,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
+    /// Talk only to clients with a certificate that one of the authorities in this PEM file has
+    /// signed for client authentication. They need a token all the same.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+
     /// The keys under which devices hold tokens: 64 hexadecimal digits, or a line for each key,
     /// oldest first, the id before the digits; the state folder's own if absent. Read again on
     /// SIGHUP.
@@ -237,6 +242,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
     keep(&arguments.cert, &mut set.certificate);
     keep(&arguments.key, &mut set.certificate_key);
     keep(&arguments.token_key, &mut set.token_key);
+    keep(&arguments.client_ca, &mut set.client_authorities);
     set.listen = arguments.listen.unwrap_or(set.listen);
     set.shards = arguments.shards.unwrap_or(set.shards);
     set.first_core = arguments.first_core.or(set.first_core);
@@ -255,6 +261,14 @@ fn config(settings: Settings, folder: &Folder) -> anyhow::Result<Config> {
         (Some(certificate), Some(key)) => read_identity(certificate, key)?,
         (None, None) => folder.identity()?,
         _ => bail!("one of service.certificate and service.certificate_key is set; set both"),
+    };
+    let identity = match &set.client_authorities {
+        None => identity,
+        Some(path) => {
+            let name = || path.display().to_string();
+            let pem = std::fs::read(path).with_context(|| format!("cannot read {}", name()))?;
+            identity.with_client_authorities(&pem).with_context(name)?
+        }
     };
     let token_keys = folder.token_keys(set.token_key.as_deref())?;
     Ok(Config { settings, identity: Arc::new(identity), token_keys })

@@ -172,8 +172,11 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
         self.ring.first()
     }
 
-    /// Adds a recipient, or moves the cursor of one that is here already.
+    /// Adds a recipient, or moves the cursor of one that is here already: what it has been told
+    /// to catch up with is held against it as before. For how long it has taken nothing is not
+    /// known any more; who may join at will is watched by the caller.
     pub fn join(&mut self, key: K, start: Start) {
+        let before = self.positions.get(&key).map(|position| self.recipients[*position].resyncs);
         self.leave(key);
         self.positions.insert(key, self.recipients.len());
         self.recipients.push(Recipient {
@@ -181,7 +184,7 @@ impl<K: Copy + Eq + Hash, T> Audience<K, T> {
             next: start.next,
             last: start.last.unwrap_or(Seq(u64::MAX)),
             blocked_since: None,
-            resyncs: 0,
+            resyncs: before.unwrap_or(0),
             device: start.device,
         });
         self.sweep_left = self.recipients.len();

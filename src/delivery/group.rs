@@ -3,10 +3,13 @@
 //! Decides one submission at a time; never addresses anybody ([`super::shard`] does).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use super::fairness::Fairness;
 use super::ids::{DeviceId, Epoch, MessageId, Seq};
 use super::joining::{Enclosures, SavedEnclosures};
 use super::message::{Enclosed, Entry, Founding, Kind, Submission};
+use super::rates::{Bucket, Rate};
 use super::reject::Reject;
 use super::replay::Inconsistent;
 use super::retries::Answer;
@@ -26,14 +29,19 @@ pub struct Group {
     winners: VecDeque<Seq>,
     proposals_pending: usize,
     enclosures: Enclosures,
+    /// Who has lost commits, if anybody.
+    fairness: Option<Box<Fairness>>,
+    reservation_max: Duration,
+    bucket: Bucket,
 }
 
 impl Group {
-    /// A group at `epoch` whose first accepted message will be number 1.
+    /// A group at `epoch` whose first accepted message will be number 1, and whose epochs are
+    /// reserved for those who lost for so long at most.
     ///
     /// # Errors
     /// As [`Roster::new`], and [`Reject::WrongEpoch`] for an epoch above [`EPOCH_MAX`].
-    pub fn new(founding: &Founding) -> Result<Self, Reject> {
+    pub fn new(founding: &Founding, reservation_max: Duration) -> Result<Self, Reject> {
         let epoch = founding.epoch;
         if epoch > Epoch(EPOCH_MAX) {
             return Err(Reject::WrongEpoch { current: Epoch(EPOCH_MAX), winner: Seq(0) });
@@ -46,6 +54,9 @@ impl Group {
             winners: VecDeque::new(),
             proposals_pending: 0,
             enclosures: Enclosures::new(founding.group_info.as_ref(), founding.tree.as_ref()),
+            fairness: None,
+            reservation_max,
+            bucket: Bucket::default(),
         })
     }
 
@@ -122,16 +133,22 @@ impl Group {
     /// Every [`Reject`] that concerns an existing group; nothing changed then.
     pub fn decide(
         &mut self,
+        now: Duration,
         sender: DeviceId,
         submission: Submission,
         past_epochs: u64,
         limits: RingLimits,
     ) -> Result<&Entry, Reject> {
-        self.check(sender, &submission, past_epochs)?;
+        let checked = self.check(sender, &submission, past_epochs);
+        if submission.kind == Kind::Commit {
+            self.take_turn(now, sender, submission.epoch, checked)?;
+            self.won(now, sender);
+        }
+        checked?;
         Ok(self.accept(sender, submission, limits))
     }
 
-    /// Whether the submission would be accepted now.
+    /// Whether the submission would be accepted now, unless others come first.
     ///
     /// # Errors
     /// As [`Self::decide`].
@@ -157,11 +174,19 @@ impl Group {
         Ok(())
     }
 
-    /// Whether its sender may send it, and its epoch is right.
+    /// Whether its sender may send it, its epoch is right, and nobody is before it.
     #[must_use]
-    pub fn might_accept(&self, sender: DeviceId, what: &Submission, past_epochs: u64) -> bool {
+    pub fn might_accept(
+        &self,
+        now: Duration,
+        sender: DeviceId,
+        what: &Submission,
+        past_epochs: u64,
+    ) -> bool {
+        let is_turn = |fairness: &Fairness| fairness.check_turn(now, sender).is_ok();
         self.check_sender(sender, what).is_ok()
             && self.check_epoch(what.kind, what.epoch, past_epochs).is_ok()
+            && (what.kind != Kind::Commit || self.fairness.as_deref().is_none_or(is_turn))
     }
 
     /// Whoever joins by an external commit is a stranger until it is accepted. What it proves is in
@@ -170,6 +195,64 @@ impl Group {
         let may_join = submission.joins && self.settings.level != Level::Opaque;
         let may = self.roster.contains(sender) || may_join;
         may.then_some(()).ok_or(Reject::NotMember)
+    }
+
+    /// Whether it is the turn of a commit that could be accepted; one of a member that comes too
+    /// late is remembered, for its sender's next. Who is to join by one has not been looked at
+    /// when it is late, so that strangers could make members wait.
+    fn take_turn(
+        &mut self,
+        now: Duration,
+        sender: DeviceId,
+        epoch: Epoch,
+        checked: Result<(), Reject>,
+    ) -> Result<(), Reject> {
+        match checked {
+            Ok(()) => {
+                let fairness = self.fairness.as_mut();
+                fairness.map_or(Ok(()), |fairness| fairness.may_commit(now, sender))
+            }
+            Err(Reject::WrongEpoch { .. })
+                if epoch.next() == self.epoch && self.roster.contains(sender) =>
+            {
+                let reservation_max = self.reservation_max;
+                let new = || Box::new(Fairness::new(reservation_max));
+                self.fairness.get_or_insert_with(new).lost(now, sender, epoch);
+                checked
+            }
+            Err(_) => checked,
+        }
+    }
+
+    fn won(&mut self, now: Duration, sender: DeviceId) {
+        if let Some(fairness) = &mut self.fairness {
+            fairness.won(now, sender);
+            if fairness.is_empty() {
+                self.fairness = None;
+            }
+        }
+    }
+
+    /// Whether the group's rate allows one more message.
+    ///
+    /// # Errors
+    /// [`Reject::SlowDown`]; [`Reject::NotMember`] for who is not to know even that.
+    #[inline]
+    pub fn check_rate(
+        &self,
+        now: Duration,
+        sender: DeviceId,
+        submission: &Submission,
+        rate: Rate,
+    ) -> Result<(), Reject> {
+        let allowed = self.bucket.check(now, rate);
+        allowed.or_else(|slow_down| self.check_sender(sender, submission).and(Err(slow_down)))
+    }
+
+    /// Counts an accepted message against the group's rate.
+    #[inline]
+    pub fn spend(&mut self, now: Duration, rate: Rate) {
+        self.bucket.take(now, rate);
     }
 
     fn check_epoch(&self, kind: Kind, epoch: Epoch, past_epochs: u64) -> Result<(), Reject> {
@@ -285,11 +368,11 @@ impl Group {
         }
     }
 
-    /// As it was saved.
+    /// As it was saved. Nobody has lost or sent anything as far as turns and rates go.
     ///
     /// # Errors
     /// [`Inconsistent`] when no group can be so.
-    pub fn restore(saved: Saved) -> Result<Self, Inconsistent> {
+    pub fn restore(saved: Saved, reservation_max: Duration) -> Result<Self, Inconsistent> {
         let contiguous =
             (saved.first.0..).zip(&saved.entries).all(|(seq, entry)| entry.seq.0 == seq);
         let bounded = saved.winners.len() <= EPOCHS_REMEMBERED_MAX && saved.first > Seq(0);
@@ -310,6 +393,9 @@ impl Group {
             winners: saved.winners.into(),
             proposals_pending: saved.proposals_pending,
             enclosures: Enclosures::restore(saved.enclosures),
+            fairness: None,
+            reservation_max,
+            bucket: Bucket::default(),
         })
     }
 }

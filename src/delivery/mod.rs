@@ -16,16 +16,20 @@
 //! - a commit's roster change takes effect at its own number: a device it removes gets the commit
 //!   and nothing after it, a device it adds gets the commit first;
 //! - a submission repeated under its message id is answered with the first acceptance;
+//! - a member that has lost in three epochs commits before one that has not, for a while;
+//! - a device, or a group, beyond its rate is told when to come back;
 //! - a recipient that falls behind is caught up, then told to resynchronise, then closed.
 
 pub mod audience;
 pub mod check;
+pub mod fairness;
 mod fingerprints;
 pub mod group;
 pub mod ids;
 pub mod joining;
 pub mod message;
 pub mod policy;
+pub mod rates;
 pub mod reject;
 pub mod replay;
 pub mod retries;
@@ -42,6 +46,7 @@ pub use check::Check;
 pub use ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 pub use message::{Change, Enclosed, Entry, Founding, Kind, RosterChange, Submission};
 pub use policy::Policy;
+pub use rates::{Rate, Rates};
 pub use reject::Reject;
 pub use replay::Inconsistent;
 pub use ring::{Range, RingLimits};

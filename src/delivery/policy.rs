@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
+use super::rates::Rates;
 use super::ring::RingLimits;
 use crate::limits::{
-    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RETENTION_AGE_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX,
-    SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
+    GROUPS_PER_SHARD_MAX, PAST_EPOCHS_MAX, RESERVATION_MAX, RETENTION_AGE_MAX, RING_BYTES_MAX,
+    RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_ENTRIES_MAX,
 };
 
 /// The policy of a shard.
@@ -26,6 +27,11 @@ pub struct Policy {
     /// How long a message is kept for those that have not acknowledged it. Default
     /// [`RETENTION_AGE_MAX`].
     pub kept_age_max: Duration,
+    /// How often devices submit and groups take messages.
+    pub rates: Rates,
+    /// For how long an epoch is reserved at most for members that have lost commits; none when
+    /// zero. Default [`RESERVATION_MAX`].
+    pub reservation_max: Duration,
 }
 
 impl Default for Policy {
@@ -37,6 +43,8 @@ impl Default for Policy {
             kept_bytes_max: SHARD_RING_BYTES_MAX,
             kept_entries_max: SHARD_RING_ENTRIES_MAX,
             kept_age_max: RETENTION_AGE_MAX,
+            rates: Rates::default(),
+            reservation_max: RESERVATION_MAX,
         }
     }
 }

@@ -26,8 +26,8 @@ impl Shard {
         if self.slots.contains(&founding.group) {
             return Err(Inconsistent("a group is created twice"));
         }
-        let group =
-            Group::new(founding).map_err(|_reject| Inconsistent("a group that cannot be"))?;
+        let group = Group::new(founding, self.policy.reservation_max)
+            .map_err(|_reject| Inconsistent("a group that cannot be"))?;
         self.joining_bytes += group.enclosures().bytes();
         self.slots.insert(founding.group, group);
         Ok(())
@@ -90,7 +90,7 @@ impl Shard {
             let agrees = known.epoch == saved.epoch && known.head() == saved.head();
             return agrees.then_some(()).ok_or(Inconsistent("a checkpoint of another history"));
         }
-        let restored = Group::restore(saved)?;
+        let restored = Group::restore(saved, self.policy.reservation_max)?;
         self.kept_bytes += restored.recent().bytes();
         self.joining_bytes += restored.enclosures().bytes();
         self.slots.insert(group, restored);

@@ -12,6 +12,7 @@ use super::ids::{DeviceId, Epoch, GroupId, MessageId, Seq};
 use super::joining::{Allowances, Ask, Devices, Enclosures, Told};
 use super::message::{Enclosed, Entry, Founding, Submission};
 use super::policy::Policy;
+use super::rates::DeviceRates;
 use super::reject::Reject;
 use super::retries::{Answer, Retries};
 use super::slots::{SlotRef, Slots};
@@ -218,6 +219,7 @@ pub struct Shard {
     pub(super) policy: Policy,
     pub(super) slots: Slots,
     pub(super) retries: Retries,
+    device_rates: DeviceRates,
     /// Every message kept for catching up, oldest first, whichever group it is of.
     pub(super) kept: VecDeque<Kept>,
     pub(super) kept_bytes: usize,
@@ -236,6 +238,7 @@ impl Shard {
             policy,
             slots: Slots::default(),
             retries: Retries::new(RETRIES_REMEMBERED_MAX, RETRY_AGE_MAX),
+            device_rates: DeviceRates::default(),
             kept: VecDeque::new(),
             kept_bytes: 0,
             devices: Devices::default(),
@@ -245,7 +248,7 @@ impl Shard {
         }
     }
 
-    /// Takes one input; `now` is the time since the shard started.
+    /// Takes one input; `now` is the time since the Unix epoch, and never goes back.
     pub fn handle(&mut self, now: Duration, input: Input) {
         self.retries.expire(now);
         match input {
@@ -260,7 +263,9 @@ impl Shard {
                 let outcome = self.delete(&group);
                 self.answer(from, request, outcome);
             }
-            Input::Attach { from, device, group, after } => self.attach(from, device, group, after),
+            Input::Attach { from, device, group, after } => {
+                self.attach(now, from, device, group, after);
+            }
             Input::Acknowledge { device, group, seq } => self.acknowledge(device, group, seq),
             Input::Joining(ask) => self.join(now, ask),
             Input::Unwatch { shard, group } => {
@@ -272,12 +277,16 @@ impl Shard {
     }
 
     /// Whether a submission could be accepted, before anything is known of its roster change: it
-    /// is new, its epoch is right, and its sender is a member or joins by it.
+    /// is new, its epoch is right, its sender is a member or joins by it, and nobody has to wait.
     #[must_use]
-    pub fn might_accept(&self, sender: DeviceId, submission: &Submission) -> bool {
+    pub fn might_accept(&self, now: Duration, sender: DeviceId, submission: &Submission) -> bool {
+        let Policy { rates, past_epochs, .. } = self.policy;
         let Some(slot) = self.slots.by_group(&submission.group) else { return false };
         let known = self.retries.answer(self.retries.key(slot.serial, submission.id)).is_some();
-        !known && slot.group.might_accept(sender, submission, self.policy.past_epochs)
+        !known
+            && self.device_rates.check(now, sender, rates.device).is_ok()
+            && slot.group.check_rate(now, sender, submission, rates.group).is_ok()
+            && slot.group.might_accept(now, sender, submission, past_epochs)
     }
 
     /// The next decision, which stays.
@@ -341,7 +350,7 @@ impl Shard {
         if self.slots.len() >= self.policy.groups_max || self.slots.is_used_up() {
             return Err(Reject::TooManyGroups);
         }
-        let state = Group::new(&founding)?;
+        let state = Group::new(&founding, self.policy.reservation_max)?;
         if !state.roster().contains(device) {
             return Err(Reject::NotMember);
         }
@@ -375,6 +384,7 @@ impl Shard {
         submission: Submission,
     ) -> Result<(), Reject> {
         let (group, id) = (submission.group, submission.id);
+        let Policy { past_epochs, ring, rates, .. } = self.policy;
         let (place, slot) = self.slots.by_group_mut(&group).ok_or(Reject::UnknownGroup)?;
         let key = self.retries.key(slot.serial, id);
         if let Some(Answer { sender: first, seq, epoch }) = self.retries.answer(key) {
@@ -387,14 +397,17 @@ impl Shard {
             return Err(if is_member { Reject::IdTaken } else { Reject::NotMember });
         }
         let before = slot.group.recent().bytes();
-        let Policy { past_epochs, ring, .. } = self.policy;
+        self.device_rates.check(now, sender, rates.device)?;
+        slot.group.check_rate(now, sender, &submission, rates.group)?;
         let enclosed = submission.enclosed.clone();
-        if !enclosed.is_empty() {
-            slot.group.check(sender, &submission, past_epochs)?;
+        // What is refused for itself is refused for that below, after its sender's turn is noted.
+        if !enclosed.is_empty() && slot.group.check(sender, &submission, past_epochs).is_ok() {
             slot.group.enclosures().check(self.joining_bytes, &enclosed)?;
         }
         let joining = slot.group.enclosures().bytes();
-        let entry = slot.group.decide(sender, submission, past_epochs, ring)?.clone();
+        let entry = slot.group.decide(now, sender, submission, past_epochs, ring)?.clone();
+        slot.group.spend(now, rates.group);
+        self.device_rates.take(now, sender, rates.device);
         let (seq, epoch) = (entry.seq, slot.group.epoch());
         self.joining_bytes = self.joining_bytes + slot.group.enclosures().bytes() - joining;
         let forward = slot.group.enclosures().forward(group, seq);
@@ -443,9 +456,14 @@ impl Shard {
         self.kept_bytes -= before - slot.group.recent().bytes();
     }
 
-    fn attach(&mut self, to: Link, device: DeviceId, group: GroupId, after: Seq) {
-        let output = match self.attachment(to, device, group, after) {
-            Ok(attachment) => Output::Attached(Box::new(attachment)),
+    fn attach(&mut self, now: Duration, to: Link, device: DeviceId, group: GroupId, after: Seq) {
+        let rate = self.policy.rates.device;
+        let allowed = self.device_rates.check(now, device, rate);
+        let output = match allowed.and_then(|()| self.attachment(to, device, group, after)) {
+            Ok(attachment) => {
+                self.device_rates.take(now, device, rate);
+                Output::Attached(Box::new(attachment))
+            }
             Err(reason) => Output::AttachRefused { to, group, reason },
         };
         self.outputs.push_back(output);

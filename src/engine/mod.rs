@@ -167,7 +167,7 @@ impl Engine {
             }
             Input::Submit { from, device, submission }
                 if self.levels.of(&submission.group).is_some()
-                    && self.shard.might_accept(*device, submission) =>
+                    && self.shard.might_accept(self.now, *device, submission) =>
             {
                 let checked = self.levels.check(self.now.as_secs(), *device, submission);
                 let (to, id) = (*from, submission.id);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use quinn_proto::{Dir, StreamEvent};
 
+use super::admission::Guest;
 use super::event::{Event, Lost};
 use super::meter::Meter;
 use crate::limits::{MTU_BYTES, SEND_WINDOW_BYTES};
@@ -43,6 +44,8 @@ pub(super) struct Connection {
     pub(super) overdue: bool,
     /// In the line, among those that can send.
     pub(super) ready: bool,
+    /// How the bounds on connections count it, if its peer began it.
+    pub(super) guest: Option<Guest>,
     /// The owner has been told that it is gone, or has closed it.
     pub(super) lost: bool,
 }
@@ -83,6 +86,7 @@ impl Connection {
             acknowledged: 0,
             overdue: false,
             ready: false,
+            guest: None,
             lost: false,
         }
     }

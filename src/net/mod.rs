@@ -4,6 +4,7 @@
 //! streams and never looks into them; it has no task, lock or channel. Who owns a driver owns its
 //! thread: `server`'s shards and `load`'s workers. `floor` uses the bare socket.
 
+mod admission;
 mod connection;
 mod driver;
 mod error;
@@ -17,8 +18,9 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use admission::Admission;
 pub use connection::ConnectionId;
-pub use driver::{Counters, Driver};
+pub use driver::{Counters, Driver, Readable};
 pub use error::Error;
 pub use event::{Event, Lost};
 pub use quinn_proto::{Dir, StreamId};

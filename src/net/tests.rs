@@ -7,7 +7,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::clock;
-use crate::limits::{BULK_BYTES_DUE_MAX, BULK_BYTES_PER_TURN, MTU_BYTES};
+use crate::limits::{
+    BULK_BYTES_DUE_MAX, BULK_BYTES_PER_TURN, HANDSHAKE_MAX, MTU_BYTES, SERVICE_WINDOW_BYTES,
+    STRANGER_WINDOW_BYTES,
+};
 
 struct Pair {
     server: Driver,
@@ -19,12 +22,22 @@ struct Pair {
 
 impl Pair {
     fn new(key_exchange: KeyExchange) -> Self {
-        Self::of(&Identity::self_signed().unwrap(), key_exchange, false)
+        Self::of(&Identity::self_signed().unwrap(), key_exchange, false, Admission::default())
     }
 
-    fn of(identity: &Identity, key_exchange: KeyExchange, resumption: bool) -> Self {
+    /// With bounds on connections.
+    fn within(key_exchange: KeyExchange, admission: Admission) -> Self {
+        Self::of(&Identity::self_signed().unwrap(), key_exchange, false, admission)
+    }
+
+    fn of(
+        identity: &Identity,
+        key_exchange: KeyExchange,
+        resumption: bool,
+        admission: Admission,
+    ) -> Self {
         let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let server = Driver::server(bound, identity).unwrap();
+        let server = Driver::server(bound, identity, admission).unwrap();
         let trust = Trust { fingerprint: identity.fingerprint(), key_exchange, resumption };
         let client = Driver::client(Ipv4Addr::LOCALHOST.into(), 2, trust).unwrap();
         Self { server, client, events: Vec::new(), ahead: Duration::ZERO }
@@ -287,7 +300,7 @@ fn talk(pair: &mut Pair, (server, client): (ConnectionId, ConnectionId)) {
 fn who_comes_back_resumes_with_a_ticket_and_gets_the_next() {
     for key_exchange in [KeyExchange::X25519, KeyExchange::X25519MlKem768] {
         let identity = Identity::self_signed().unwrap();
-        let mut pair = Pair::of(&identity, key_exchange, true);
+        let mut pair = Pair::of(&identity, key_exchange, true, Admission::default());
         for _ in 0..2 {
             let both = pair.connect();
             talk(&mut pair, both);
@@ -316,12 +329,105 @@ fn who_keeps_no_tickets_comes_back_at_the_full_price() {
 fn a_ticket_of_a_server_that_started_anew_costs_a_full_handshake_and_nothing_else() {
     let text = IdentityPem::self_signed().unwrap();
     let identity = || Identity::from_pem(text.certificate.as_bytes(), text.key.as_bytes()).unwrap();
-    let mut pair = Pair::of(&identity(), KeyExchange::X25519, true);
+    let mut pair = Pair::of(&identity(), KeyExchange::X25519, true, Admission::default());
     let both = pair.connect();
     talk(&mut pair, both);
     let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    pair.server = Driver::server(bound, &identity()).unwrap();
+    pair.server = Driver::server(bound, &identity(), Admission::default()).unwrap();
     let both = pair.reconnect();
     talk(&mut pair, both);
     assert_eq!((resumed(&pair), pair.client.counters().handshakes), (0, 2));
+}
+
+/// So many handshakes that are begun and never gone on with, each from a port of its own.
+fn half_open(pair: &mut Pair, count: usize) -> Driver {
+    let (fingerprint, key_exchange) = (Fingerprint([0; 32]), KeyExchange::X25519);
+    let trust = Trust { fingerprint, key_exchange, resumption: false };
+    let mut silent = Driver::client(Ipv4Addr::LOCALHOST.into(), count, trust).unwrap();
+    let to = pair.server.local_address().unwrap();
+    for _ in 0..count {
+        silent.connect(clock::now(), to).unwrap();
+    }
+    silent.transmit(clock::now()).unwrap();
+    let arrived = |pair: &Pair| {
+        let counters = pair.server.counters();
+        pair.server.open_connections() as u64 + counters.refused + counters.address_proofs
+    };
+    let (before, deadline) = (arrived(pair), clock::now() + Duration::from_secs(20));
+    while arrived(pair) < before + count as u64 {
+        assert!(clock::now() < deadline, "first packets arrive");
+        pair.turn();
+    }
+    silent
+}
+
+#[test]
+fn a_handshake_that_does_not_end_in_time_leaves_nothing_behind() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let _silent = half_open(&mut pair, 40);
+    let (server, client) = pair.connect();
+    assert_eq!(pair.server.open_connections(), 41);
+    pair.ahead += HANDSHAKE_MAX + Duration::from_secs(1);
+    pair.turn();
+    assert_eq!(pair.server.counters().handshakes_expired, 40);
+    assert_eq!(pair.server.open_connections(), 1);
+    assert!(pair.server.is_open(server) && pair.client.is_open(client));
+}
+
+#[test]
+fn under_pressure_a_client_proves_its_address_and_who_does_not_takes_no_place() {
+    let admission = Admission { handshakes_unvalidated_max: 4, ..Admission::default() };
+    let mut pair = Pair::within(KeyExchange::X25519, admission);
+    let _silent = half_open(&mut pair, 20);
+    assert_eq!(pair.server.open_connections(), 4);
+    assert_eq!(pair.server.counters().address_proofs, 16);
+    let (server, client) = pair.connect();
+    assert!(pair.server.is_open(server) && pair.client.is_open(client));
+    assert_eq!(pair.server.counters().address_proofs, 17);
+}
+
+#[test]
+fn a_network_that_has_all_its_places_is_refused_until_one_is_free() {
+    let admission = Admission {
+        connections_per_network_max: 2,
+        loopback_is_a_network: true,
+        ..Admission::default()
+    };
+    let mut pair = Pair::within(KeyExchange::X25519, admission);
+    let (_, first) = pair.connect();
+    pair.connect();
+    let to = pair.server.local_address().unwrap();
+    pair.client.connect(clock::now(), to).unwrap();
+    let (_, lost) = pair.until('c', |event| matches!(event, Event::Lost(_)));
+    assert!(matches!(lost, Event::Lost(Lost::Failed(_))), "{lost:?}");
+    assert_eq!(pair.server.counters().refused, 1);
+    pair.client.close(clock::now(), first, 0, "");
+    pair.until('s', |event| matches!(event, Event::Lost(_)));
+    while pair.server.open_connections() > 1 {
+        pair.ahead += Duration::from_secs(1);
+        pair.turn();
+    }
+    pair.connect();
+}
+
+#[test]
+fn a_stranger_can_fill_little_before_it_is_trusted() {
+    let mut pair = Pair::new(KeyExchange::X25519);
+    let (server, client) = pair.connect();
+    let stream = pair.client.open(client, Dir::Bi).unwrap();
+    let mut rest = [Bytes::from(vec![7; 2 * SERVICE_WINDOW_BYTES as usize])];
+    let mut taken = |pair: &mut Pair| {
+        for _ in 0..300 {
+            pair.client.write(client, stream, &mut rest);
+            pair.turn();
+            pair.server.wait(clock::now(), Some(clock::now() + Duration::from_millis(1)), None);
+        }
+        2 * SERVICE_WINDOW_BYTES as usize - rest[0].len()
+    };
+    assert_eq!(taken(&mut pair), STRANGER_WINDOW_BYTES as usize);
+    pair.server.trust(server);
+    assert_eq!(taken(&mut pair), SERVICE_WINDOW_BYTES as usize);
+    let mut read = 0;
+    let readable = pair.server.read_up_to(server, stream, 1_000, |bytes| read += bytes.len());
+    assert_eq!((readable, read), (Readable::More, 1_000));
 }

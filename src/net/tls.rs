@@ -11,8 +11,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::error::Error;
 use super::tickets::{Counted, Resumed, resumptions};
@@ -73,13 +73,15 @@ impl std::fmt::Display for Fingerprint {
     }
 }
 
-/// A server's certificate chain and key.
+/// A server's certificate chain and key, and whose clients it talks to.
 #[derive(Debug)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     /// One key for every driver of the server: a ticket is good on each of its ports.
     tickets: Arc<dyn ProducesTickets>,
+    /// Who signs the certificates that clients have to show; `None` asks for none.
+    client_roots: Option<Arc<RootCertStore>>,
 }
 
 impl Identity {
@@ -107,7 +109,27 @@ impl Identity {
             .map_err(|error| Error::Tls(format!("cannot read the private key: {error}")))?;
         let tickets = provider::Ticketer::new()
             .map_err(|error| Error::Tls(format!("cannot make a key for tickets: {error}")))?;
-        Ok(Self { chain, key, tickets })
+        Ok(Self { chain, key, tickets, client_roots: None })
+    }
+
+    /// As it is, but talking only to clients with a certificate that one of these authorities, in
+    /// PEM, has signed for client authentication. Which device it is of stays the token's business.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when there is none, or one is unusable.
+    pub fn with_client_authorities(mut self, pem: &[u8]) -> Result<Self, Error> {
+        let unusable =
+            |why: String| Error::Tls(format!("cannot trust the client authority: {why}"));
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
+        }
+        if roots.is_empty() {
+            return Err(unusable("the file holds no certificate".into()));
+        }
+        self.client_roots = Some(Arc::new(roots));
+        Ok(self)
     }
 
     /// What clients pin.
@@ -127,10 +149,24 @@ impl Identity {
     /// A server's side of the handshake, and how it tells which were resumed.
     pub(super) fn crypto(&self) -> Result<(Arc<QuicServerConfig>, Resumed), Error> {
         let both = [KeyExchange::X25519, KeyExchange::X25519MlKem768];
-        let mut tls = rustls::ServerConfig::builder_with_provider(crypto_provider(&both))
+        let provider = crypto_provider(&both);
+        let clients = match &self.client_roots {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(roots) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(
+                    Arc::clone(roots),
+                    Arc::clone(&provider),
+                );
+                verifier.build().map_err(|error| {
+                    Error::Tls(format!("cannot trust the client authority: {error}"))
+                })?
+            }
+        };
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .and_then(|tls| {
-                tls.with_no_client_auth().with_single_cert(self.chain.clone(), self.key.clone_key())
+                tls.with_client_cert_verifier(clients)
+                    .with_single_cert(self.chain.clone(), self.key.clone_key())
             })
             .map_err(|error| Error::Tls(format!("cannot serve this certificate: {error}")))?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
@@ -325,5 +361,12 @@ mod tests {
     fn pem_without_a_certificate_or_a_key_is_refused_with_the_reason() {
         let error = Identity::from_pem(b"nothing", b"").unwrap_err().to_string();
         assert!(error.contains("no certificate"), "{error}");
+        for pem in
+            [&b"nothing"[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+        {
+            let identity = Identity::self_signed().unwrap();
+            let error = identity.with_client_authorities(pem).unwrap_err().to_string();
+            assert!(error.contains("cannot trust the client authority"), "{error}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use quinn_proto::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 use super::meter::Meters;
 use crate::limits::{
     CONNECTION_WINDOW_BYTES, IDLE_MAX, KEEP_ALIVE, MTU_BYTES, PACKETS_PER_ACK, SEND_WINDOW_BYTES,
-    SESSIONS_PER_CONNECTION_MAX, STREAM_WINDOW_BYTES, STREAMS_INITIAL,
+    SERVICE_WINDOW_BYTES, SESSIONS_PER_CONNECTION_MAX, STRANGER_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+    STREAMS_INITIAL,
 };
 
 /// The service: many connections, each small.
@@ -15,6 +16,9 @@ pub(super) fn server(meters: Arc<Meters>) -> Arc<TransportConfig> {
     let mut config = common(meters);
     config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_INITIAL));
     config.max_concurrent_uni_streams(VarInt::from_u32(0));
+    // A stranger may fill little; the driver's owner opens it when a device has authenticated.
+    config.stream_receive_window(VarInt::from_u32(SERVICE_WINDOW_BYTES));
+    config.receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES));
     // Half of what a member sends back would be acknowledgements of single packets.
     let mut thinned = AckFrequencyConfig::default();
     thinned.ack_eliciting_threshold(VarInt::from_u32(PACKETS_PER_ACK - 1));

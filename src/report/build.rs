@@ -25,8 +25,8 @@ use crate::load::recorder::{ClassSeries, Recorder, Series};
 use crate::load::returns::Returns;
 use crate::load::scenario::Scenario;
 
-/// The one reason for which a good service refuses good submissions.
-const WRONG_EPOCH: &str = "wrong_epoch";
+/// The reasons for which a good service refuses good submissions: both of racers.
+const OF_RACES: [&str; 2] = ["wrong_epoch", "put_off"];
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -179,7 +179,7 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
         refused: finished
             .refusals
             .iter()
-            .filter(|(reason, _)| **reason != WRONG_EPOCH)
+            .filter(|(reason, _)| !OF_RACES.contains(reason))
             .map(|(reason, count)| ((*reason).to_owned(), *count))
             .collect(),
         called_for: finished.called_for,

@@ -27,7 +27,8 @@ pub struct Record {
     pub violations: BTreeMap<String, u64>,
     /// The first violations of each kind, in words.
     pub violation_examples: Vec<String>,
-    /// Refusals by reason; `wrong_epoch` is what a good service answers to losers.
+    /// Refusals by reason; `wrong_epoch` is what a good service answers to losers, `put_off` to
+    /// racers that others come before.
     pub refusals: BTreeMap<String, u64>,
     /// What members that run OpenMLS made of their deliveries.
     pub real_members: RealMembers,

@@ -48,7 +48,7 @@ impl Drain {
 }
 
 /// How far one shard has come. Each step ends at the end of a turn, which has taken everything
-/// that others handed to this shard before the step began.
+/// that others decided before the step began; what they ask it may leave for another turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It was not told to stop.
@@ -86,7 +86,7 @@ impl Worker {
                 Stage::Closed
             }
             Stage::Closed if all.is_closed(shards) => Stage::Settling,
-            Stage::Settling if handed_over && self.engine.held() == 0 => {
+            Stage::Settling if self.mesh.is_idle() && self.engine.held() == 0 => {
                 all.0.settled.fetch_add(1, Ordering::AcqRel);
                 Stage::Settled
             }

@@ -1,6 +1,6 @@
 //! Sweeps: handing each recipient the frames that are due to it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -30,6 +30,8 @@ struct Outlet<'a> {
     sessions: &'a mut Sessions,
     counters: &'a mut Counters,
     too_slow: &'a mut Vec<ConnectionId>,
+    /// Since the shard started.
+    now: Duration,
     slot: u32,
     group: GroupId,
     epoch: Epoch,
@@ -49,6 +51,7 @@ impl Outlet<'_> {
                 return Taken::Yes;
             }
             _ if !peer.rest.is_empty() => {
+                peer.stalled_since.get_or_insert(self.now);
                 peer.waiting.push(self.slot);
                 return Taken::Full;
             }
@@ -66,10 +69,14 @@ impl Outlet<'_> {
             // The stream is gone; the session's end will follow.
             None => return Taken::Yes,
             Some(0) => {
+                peer.took(self.now, 0);
                 peer.waiting.push(self.slot);
                 return Taken::Full;
             }
-            Some(_) => [peer.rest] = chunk,
+            Some(written) => {
+                peer.took(self.now, written);
+                [peer.rest] = chunk;
+            }
         }
         self.bytes += length;
         self.counters.add(Counter::Deliveries, frames as u64);
@@ -156,7 +163,7 @@ impl Worker {
 
     fn sweep_chunk(&mut self, now: Instant, slot: u32) -> (usize, usize) {
         let since = now.saturating_duration_since(self.started);
-        let Some((mut outlet, audience)) = self.outlet(slot) else { return (0, 0) };
+        let Some((mut outlet, audience)) = self.outlet(since, slot) else { return (0, 0) };
         let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
         let visited = audience.sweep(since, VISITS_PER_CHUNK, &mut sink);
         (visited, outlet.bytes)
@@ -168,10 +175,13 @@ impl Worker {
         let Some(session) = self.sessions.get(key) else { return };
         let connection = session.connection;
         let Some(peer) = session.peer.as_mut() else { return };
+        // That there is room is its peer's doing, whether anything is due or not.
+        peer.stalled_since = None;
         while let Some(next) = peer.next_rest() {
             let mut chunk = [next];
             let written = self.driver.write(connection, peer.deliveries, &mut chunk);
             [peer.rest] = chunk;
+            peer.took(since, written.unwrap_or(0));
             if !peer.rest.is_empty() {
                 if written.is_some_and(|written| written > 0) {
                     for slot in &peer.waiting {
@@ -185,7 +195,7 @@ impl Worker {
             }
         }
         for slot in std::mem::take(&mut peer.waiting) {
-            if let Some((mut outlet, audience)) = self.outlet(slot) {
+            if let Some((mut outlet, audience)) = self.outlet(since, slot) {
                 audience.resume(since, key, &mut |key, due: Due<'_, Bytes>| outlet.take(key, due));
             }
             self.release_if_drained(slot);
@@ -197,16 +207,19 @@ impl Worker {
     pub(super) fn close_stalled(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.started);
         for slot in self.audiences.slots() {
-            if let Some((mut outlet, audience)) = self.outlet(slot) {
+            if let Some((mut outlet, audience)) = self.outlet(since, slot) {
                 let mut sink = |key, due: Due<'_, Bytes>| outlet.take(key, due);
                 audience.close_stalled(since, &mut sink);
             }
         }
+        // Attaching anew makes a new place in an audience, but no more patience.
+        self.too_slow.extend(self.sessions.stalled(since, self.stall_max));
         self.close_too_slow();
     }
 
     fn outlet(
         &mut self,
+        now: Duration,
         slot: u32,
     ) -> Option<(Outlet<'_>, &mut crate::delivery::Audience<SessionKey, Bytes>)> {
         let place = self.audiences.place(slot)?;
@@ -217,6 +230,7 @@ impl Worker {
             sessions: &mut self.sessions,
             counters: &mut self.counters,
             too_slow: &mut self.too_slow,
+            now,
             slot,
             group,
             epoch,
@@ -233,7 +247,11 @@ impl Worker {
     }
 
     fn close_too_slow(&mut self) {
-        for connection in std::mem::take(&mut self.too_slow) {
+        let mut too_slow = std::mem::take(&mut self.too_slow);
+        // One may have been found in several ways, and is closed once.
+        too_slow.sort_unstable_by_key(|connection| connection.index);
+        too_slow.dedup();
+        for connection in too_slow {
             self.condemn(connection, Refusal::TooSlow);
         }
     }

@@ -13,6 +13,7 @@ use super::mesh::{Post, owner};
 use super::service::Error;
 use super::session::SessionKey;
 use super::worker::Worker;
+use crate::clock;
 use crate::delivery::joining::{Ask, KeyPackage, Record, Told};
 use crate::delivery::{DeviceId, Epoch, GroupId, Input, Link, MessageId, Reject, Seq};
 use crate::limits::NOTICES_PENDING_MAX;
@@ -137,9 +138,11 @@ impl Worker {
             }
             return;
         }
+        let since = clock::now().saturating_duration_since(self.started);
         let mut chunk = [frame];
-        self.driver.write(connection, peer.deliveries, &mut chunk);
+        let written = self.driver.write(connection, peer.deliveries, &mut chunk);
         [peer.rest] = chunk;
+        peer.took(since, written.unwrap_or(0));
     }
 
     fn notify(&mut self, to: Link, delivery: &Delivery) {

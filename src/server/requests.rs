@@ -16,8 +16,10 @@ use crate::clock;
 use crate::delivery::{
     Check, DeviceId, Founding, GroupId, Input, Link, MessageId, Reject, Seq, Settings, Submission,
 };
-use crate::limits::{SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL};
-use crate::net::{ConnectionId, Dir, Event, StreamId};
+use crate::limits::{
+    INBOX_BYTES_FREE, READ_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX, STREAMS_INITIAL,
+};
+use crate::net::{ConnectionId, Dir, Event, Readable, StreamId};
 use crate::wire::{
     Counter, Delivery, InboxError, OPERATOR, PROTOCOL_VERSION, Reason, Refusal, Reply, Request,
     Token, TokenError, submission,
@@ -88,13 +90,38 @@ impl Worker {
 
     /// Reads what a session has sent and handles every whole frame.
     fn read(&mut self, now: Instant, key: SessionKey) -> Result<(), Error> {
-        let Some(session) = self.sessions.get(key) else { return Ok(()) };
-        if session.paused {
-            return Ok(());
+        loop {
+            let Some(session) = self.sessions.get(key) else { return Ok(()) };
+            if session.paused {
+                return Ok(());
+            }
+            let bytes_max = if self.room.is_short() && !session.has_room {
+                INBOX_BYTES_FREE
+            } else {
+                READ_BYTES_MAX
+            };
+            let (connection, control) = (session.connection, session.control);
+            let inbox = &mut session.inbox;
+            let sink = |bytes| inbox.push(bytes);
+            let readable = self.driver.read_up_to(connection, control, bytes_max, sink);
+            self.handle_frames(now, key)?;
+            match readable {
+                Readable::More => {}
+                Readable::Later => return Ok(()),
+                Readable::Ended => {
+                    // What it said last is read first, when there is room for its answers.
+                    if self.sessions.get(key).is_some_and(|session| !session.paused) {
+                        self.end_session(key);
+                    }
+                    return Ok(());
+                }
+            }
         }
-        let (connection, control) = (session.connection, session.control);
-        let inbox = &mut session.inbox;
-        let open = self.driver.read(connection, control, |bytes| inbox.push(bytes));
+    }
+
+    /// Handles a session's whole frames, until it is to be left unread, and takes room for what
+    /// is left.
+    fn handle_frames(&mut self, now: Instant, key: SessionKey) -> Result<(), Error> {
         loop {
             let Some(session) = self.sessions.get(key) else { return Ok(()) };
             if session.is_full() {
@@ -102,7 +129,12 @@ impl Worker {
                 return Ok(());
             }
             match session.inbox.next_frame() {
-                Ok(Some(frame)) => self.on_frame(now, key, frame)?,
+                Ok(Some(frame)) => {
+                    if std::mem::take(&mut session.has_room) {
+                        self.room.give_back(key);
+                    }
+                    self.on_frame(now, key, frame)?;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     let why = match error {
@@ -114,10 +146,35 @@ impl Worker {
                 }
             }
         }
-        if !open {
-            self.end_session(key);
+        let Some(session) = self.sessions.get(key) else { return Ok(()) };
+        let bytes = session.inbox.partial_bytes();
+        if bytes > INBOX_BYTES_FREE && !session.has_room {
+            session.has_room = self.room.take(now, key, session.connection.index, bytes);
+            session.waits_for_room = !session.has_room;
+            session.paused = session.waits_for_room;
         }
         Ok(())
+    }
+
+    /// Lets sessions be read on for whose long frames there is room now.
+    pub(super) fn grant_room(&mut self, now: Instant) {
+        while let Some(key) = self.room.granted(now) {
+            let Some(session) = self.sessions.get(key) else {
+                self.room.give_back(key);
+                continue;
+            };
+            session.waits_for_room = false;
+            session.has_room = true;
+            self.read_on_if_possible(key);
+        }
+    }
+
+    /// Closes who has begun a long frame and does not end it: others may wait for the room.
+    pub(super) fn close_slow_writers(&mut self, now: Instant) {
+        while let Some(key) = self.room.overdue(now) {
+            self.room.give_back(key);
+            self.end_connection_of(key, Refusal::TooSlow);
+        }
     }
 
     fn on_frame(&mut self, now: Instant, key: SessionKey, frame: Bytes) -> Result<(), Error> {
@@ -159,7 +216,9 @@ impl Worker {
         }
         let Some(session) = self.sessions.get(key) else { return };
         let connection = session.connection;
-        let Some(deliveries) = self.driver.open(connection, Dir::Uni) else {
+        let has_place = self.sessions.authenticated() < self.sessions_max;
+        let deliveries = has_place.then(|| self.driver.open(connection, Dir::Uni)).flatten();
+        let Some(deliveries) = deliveries else {
             self.counters.add(Counter::RefusedSessions, 1);
             return self.reply(key, &Reply::Refused { code: Refusal::TooManySessions });
         };
@@ -170,6 +229,7 @@ impl Worker {
         let [rest] = chunk;
         let peer = Peer::new(device, deliveries, rest);
         self.sessions.authenticate(key, peer);
+        self.driver.trust(connection);
         self.grant_more_sessions(connection);
         let (shard, ports) = (self.mesh.own(), self.shared.ports.to_vec());
         self.reply(key, &Reply::Ready { version: PROTOCOL_VERSION, shard, ports });
@@ -241,7 +301,7 @@ impl Worker {
                 self.publish();
                 let uptime = now.saturating_duration_since(self.started).as_micros();
                 let counters = self.shared.board.total(u64::try_from(uptime).unwrap_or(u64::MAX));
-                self.reply(key, &Reply::Stats { request, counters });
+                self.reply(key, &Reply::Stats { request, counters: Box::new(counters) });
                 Ok(())
             }
             Request::Delete { request, group } => {
@@ -322,6 +382,9 @@ impl Worker {
     /// Forgets a session and everything that was due to it.
     pub(super) fn end_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.close(key) else { return };
+        if session.has_room || session.waits_for_room {
+            self.room.give_back(key);
+        }
         self.driver.finish(session.connection, session.control);
         let Some(peer) = session.peer else { return };
         self.driver.finish(session.connection, peer.deliveries);

@@ -16,7 +16,7 @@ use super::mesh::{Mesh, Waker};
 use super::monitor::Monitor;
 use super::worker::{Shared, Worker};
 use crate::clock;
-use crate::limits::{SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
+use crate::limits::{FRAME_BYTES_MAX, SHARDS_MAX, TOKEN_KEYS_PENDING_MAX};
 use crate::log::Error as LogError;
 use crate::net::{self, Bound, Driver, Fingerprint};
 use crate::process;
@@ -64,6 +64,10 @@ impl Server {
         let set = &config.settings.service;
         if set.shards == 0 || usize::from(set.shards) > SHARDS_MAX {
             return Err(Error::Config(format!("shards must be 1 to {SHARDS_MAX}")));
+        }
+        if config.settings.defence.frame_bytes < FRAME_BYTES_MAX {
+            let least = format!("bytes of unfinished frames must be {FRAME_BYTES_MAX} at least");
+            return Err(Error::Config(least));
         }
         config.identity.check()?;
         if let Some(folder) = &config.settings.log.folder {
@@ -202,6 +206,8 @@ fn spawn(
     let shard = usize::from(mesh.own());
     let core = config.settings.service.first_core.map(|first| first + shard);
     let (identity, policy) = (Arc::clone(&config.identity), config.settings.policy());
+    let admission = config.settings.admission();
+    let defence = config.settings.defence.clone();
     let token_keys = (config.token_keys.clone(), token_keys_next);
     let log = config.settings.log.clone();
     std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
@@ -210,15 +216,16 @@ fn spawn(
             process::pin_to_core(core);
         }
         let drain = shared.drain.clone();
-        let outcome = Driver::server(bound, &identity).map_err(Error::from).and_then(|driver| {
-            let place = (mesh.own(), mesh.shards());
-            let (engine, recovered) =
-                logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
-            // Whoever waits for it has given up only if the process is about to end.
-            ready.send(recovered).ok();
-            drop(ready);
-            Worker::new(driver, engine, mesh, shared, token_keys).run()
-        });
+        let outcome =
+            Driver::server(bound, &identity, admission).map_err(Error::from).and_then(|driver| {
+                let place = (mesh.own(), mesh.shards());
+                let (engine, recovered) =
+                    logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
+                // Whoever waits for it has given up only if the process is about to end.
+                ready.send(recovered).ok();
+                drop(ready);
+                Worker::new(driver, engine, mesh, shared, token_keys, &defence).run()
+            });
         if outcome.is_err() {
             drain.give_up();
         }

@@ -4,6 +4,7 @@
 //! opened when the device has authenticated. Several sessions may share a connection.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -42,6 +43,10 @@ pub(super) struct Session {
     attaching: Vec<(GroupId, bool)>,
     /// Requests are left unread.
     pub(super) paused: bool,
+    /// Waits for room for a long frame: not read before it has it.
+    pub(super) waits_for_room: bool,
+    /// Has room for the frame in the making.
+    pub(super) has_room: bool,
     /// Already in the shard's list of sessions to read on.
     pub(super) reading_on: bool,
 }
@@ -57,6 +62,8 @@ pub(super) struct Peer {
     pub(super) audiences: Vec<u32>,
     /// Audiences that wait for its delivery stream to take more.
     pub(super) waiting: Vec<u32>,
+    /// Since when that stream has taken nothing of what is due; whatever it attaches to meanwhile.
+    pub(super) stalled_since: Option<Duration>,
     /// Whether it asked for its device's Welcomes.
     pub(super) collecting: bool,
     /// Frames of no group that wait for its delivery stream, at most
@@ -67,14 +74,27 @@ pub(super) struct Peer {
 impl Peer {
     /// A device that has just authenticated; `rest` has not been written yet.
     pub(super) fn new(device: DeviceId, deliveries: StreamId, rest: Bytes) -> Self {
-        let (audiences, waiting, notices) = (Vec::new(), Vec::new(), VecDeque::new());
-        Self { device, deliveries, rest, audiences, waiting, collecting: false, notices }
+        Self {
+            device,
+            deliveries,
+            rest,
+            audiences: Vec::new(),
+            waiting: Vec::new(),
+            stalled_since: None,
+            collecting: false,
+            notices: VecDeque::new(),
+        }
     }
 
     /// What its delivery stream has to take before anything of a group.
     pub(super) fn next_rest(&mut self) -> Option<Bytes> {
         let rest = std::mem::take(&mut self.rest);
         if rest.is_empty() { self.notices.pop_front() } else { Some(rest) }
+    }
+
+    /// Its delivery stream has been offered something, at `now`, and has taken so many bytes.
+    pub(super) fn took(&mut self, now: Duration, bytes: usize) {
+        self.stalled_since = (bytes == 0).then(|| self.stalled_since.unwrap_or(now));
     }
 }
 
@@ -91,6 +111,8 @@ impl Session {
             replying: false,
             attaching: Vec::new(),
             paused: false,
+            waits_for_room: false,
+            has_room: false,
             reading_on: false,
         }
     }
@@ -107,7 +129,8 @@ impl Session {
 
     /// Whether so many answers wait, or are waited for, that requests should not be read.
     pub(super) fn is_full(&self) -> bool {
-        self.attaching.len() >= ATTACHMENTS_PENDING_MAX
+        self.waits_for_room
+            || self.attaching.len() >= ATTACHMENTS_PENDING_MAX
             || self.replies.len() + self.replies_rest.len() > REPLIES_PENDING_BYTES_MAX
     }
 
@@ -238,6 +261,15 @@ impl Sessions {
             (session.connection == connection).then_some(SessionKey { index: *index, generation })
         };
         self.of(connection).iter().filter_map(key).collect()
+    }
+
+    /// Connections of those whose delivery streams have taken nothing for so long.
+    pub(super) fn stalled(&self, now: Duration, long: Duration) -> Vec<ConnectionId> {
+        let stalled = |session: &&Session| {
+            let since = session.peer.as_ref().and_then(|peer| peer.stalled_since);
+            since.is_some_and(|since| now >= since + long)
+        };
+        self.iter().filter(stalled).map(|session| session.connection).collect()
     }
 
     /// Every session.

@@ -14,6 +14,7 @@ use super::audiences::Audiences;
 use super::counters::Board;
 use super::drain::{Drain, Stage};
 use super::mesh::{Mesh, Post};
+use super::room::Room;
 use super::service::Error;
 use super::session::{SessionKey, Sessions};
 use super::settings;
@@ -66,6 +67,10 @@ pub(super) struct Worker {
     pub(super) token_keys: TokenKeys,
     /// Later ones, when the operator has changed them.
     token_keys_next: Consumer<TokenKeys>,
+    /// What unfinished long frames may hold.
+    pub(super) room: Room,
+    pub(super) sessions_max: usize,
+    pub(super) stall_max: Duration,
     /// Sessions with answers to send; each once.
     pub(super) replying: Vec<SessionKey>,
     /// Sessions whose requests were left unread and may be read again; each once.
@@ -94,6 +99,7 @@ impl Worker {
         mesh: Mesh,
         shared: Shared,
         (token_keys, token_keys_next): (TokenKeys, Consumer<TokenKeys>),
+        defence: &settings::Defence,
     ) -> Self {
         let started = shared.started;
         Self {
@@ -108,6 +114,9 @@ impl Worker {
             started,
             token_keys,
             token_keys_next,
+            room: Room::new(defence.frame_bytes, defence.frame_time),
+            sessions_max: defence.sessions,
+            stall_max: defence.stall,
             replying: Vec::new(),
             reading_on: Vec::new(),
             condemned: Vec::new(),
@@ -155,7 +164,9 @@ impl Worker {
             self.token_keys = keys;
         }
         // A full ring holds something back: what is already inside goes first.
-        if self.mesh.flush() {
+        let flow = self.mesh.flush();
+        if flow.requests {
+            self.grant_room(now);
             work += self.read_on(now)?;
             work += self.driver.receive(now)?;
             while let Some((connection, event)) = self.driver.poll() {
@@ -163,7 +174,14 @@ impl Worker {
                 work += 1;
             }
         }
-        while let Some(batch) = self.mesh.take() {
+        while let Some(batch) = self.mesh.take_decisions() {
+            work += batch.len();
+            for post in batch {
+                self.on_post(now, post)?;
+            }
+        }
+        for other in (1..self.mesh.shards()).filter(|_| flow.inputs) {
+            let batch = self.mesh.take_inputs(other - 1).unwrap_or_default();
             work += batch.len();
             for post in batch {
                 self.on_post(now, post)?;
@@ -251,6 +269,7 @@ impl Worker {
         self.housekeeping_next = now + HOUSEKEEPING;
         self.engine.tick(self.unix(now));
         self.close_stalled(now);
+        self.close_slow_writers(now);
         while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
             if deadline > now {
                 break;
@@ -307,6 +326,9 @@ impl Worker {
             (Counter::Handshakes, driver.handshakes),
             (Counter::HandshakesResumed, driver.resumed),
             (Counter::SocketBufferBytes, buffer),
+            (Counter::AddressProofs, driver.address_proofs),
+            (Counter::RefusedConnections, driver.refused),
+            (Counter::HandshakesExpired, driver.handshakes_expired),
         ] {
             self.counters.set(counter, value);
         }

@@ -15,7 +15,7 @@ use stentor::delivery::{
     Taken,
 };
 use stentor::net::{
-    Bound, ConnectionId, Dir, Driver, Event, Identity, KeyExchange, StreamId, Trust,
+    Admission, Bound, ConnectionId, Dir, Driver, Event, Identity, KeyExchange, StreamId, Trust,
 };
 use stentor::validation::{Everybody, Founding, State, Submitted};
 
@@ -35,7 +35,8 @@ impl Hall {
     fn open() -> Self {
         let identity = Identity::self_signed().expect("a certificate can be made");
         let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port is free");
-        let server = Driver::server(bound, &identity).expect("the certificate can be served");
+        let server = Driver::server(bound, &identity, Admission::default())
+            .expect("the certificate can be served");
         let trust = Trust {
             fingerprint: identity.fingerprint(),
             key_exchange: KeyExchange::X25519,

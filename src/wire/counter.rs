@@ -108,6 +108,12 @@ counters! {
     WelcomesDropped = "welcomes_dropped",
     /// Notices that a device is running out of KeyPackages.
     LowKeyPackages = "low_key_packages",
+    /// First packets answered by asking for a proof of address.
+    AddressProofs = "address_proofs",
+    /// Connections turned away because a bound on them was reached.
+    RefusedConnections = "refused_connections",
+    /// Handshakes given up because they took too long.
+    HandshakesExpired = "handshakes_expired",
 }
 
 impl Counter {

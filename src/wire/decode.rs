@@ -129,9 +129,10 @@ impl Reply {
                 epoch: epoch(&mut reader)?,
                 resync: boolean(&mut reader)?,
             },
-            frame::STATS_REPLY => {
-                Self::Stats { request: message_id(&mut reader)?, counters: counters(&mut reader)? }
-            }
+            frame::STATS_REPLY => Self::Stats {
+                request: message_id(&mut reader)?,
+                counters: Box::new(counters(&mut reader)?),
+            },
             frame::ATTACH_REFUSED => Self::AttachRefused {
                 group: group(&mut reader)?,
                 reason: Reason::read(&mut reader)?,

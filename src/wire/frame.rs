@@ -366,7 +366,7 @@ pub enum Reply {
         /// Names the request.
         request: MessageId,
         /// One reading. What the other end does not count is zero.
-        counters: Counters,
+        counters: Box<Counters>,
     },
     /// No deliveries of this group.
     AttachRefused {

@@ -55,6 +55,16 @@ impl Inbox {
         self.partial.len() + self.chunk.len()
     }
 
+    /// What the frame in the making will hold when it is whole, with its length field; 0 if there
+    /// is none, or its length is not there yet or over the bound. Call it when
+    /// [`Self::next_frame`] has no more.
+    #[must_use]
+    pub fn partial_bytes(&self) -> usize {
+        let length = frame_length(&self.partial);
+        let length = length.and_then(|length| self.checked(length).ok());
+        length.map_or(0, |length| LENGTH_BYTES + length)
+    }
+
     /// Adds what the stream yielded next.
     pub fn push(&mut self, chunk: Bytes) {
         if !self.chunk.is_empty() {
@@ -161,6 +171,22 @@ mod tests {
         assert_eq!(inbox.next_frame(), Err(InboxError::TooLarge { length: 256 }));
         inbox.set_frame_bytes_max(256);
         assert_eq!(inbox.next_frame(), Ok(None));
+    }
+
+    #[test]
+    fn a_frame_in_the_making_says_what_it_will_hold() {
+        let mut inbox = Inbox::new(300);
+        assert_eq!(inbox.partial_bytes(), 0);
+        for (chunk, expected) in [(&[0, 0][..], 0), (&[1, 0], 260), (&[7; 255], 260), (&[7], 0)] {
+            inbox.push(Bytes::from_static(&[0; 0]));
+            inbox.push(Bytes::copy_from_slice(chunk));
+            let whole = inbox.next_frame().unwrap().is_some();
+            assert_eq!((whole, inbox.partial_bytes()), (chunk.len() == 1, expected));
+        }
+        let mut inbox = Inbox::new(10);
+        inbox.push(Bytes::from_static(&[0, 0, 1, 0]));
+        assert!(inbox.next_frame().is_err());
+        assert_eq!(inbox.partial_bytes(), 0);
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn frames(bytes: &[u8], chunk: usize) -> (Vec<Bytes>, bool) {
 /// Frames of a request, a reply and a delivery of every kind, without their length fields.
 #[cfg(test)]
 pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
-    use super::{Counters, Reason, Refusal, Token};
+    use super::{Reason, Refusal, Token};
     use crate::delivery::{
         DeviceId, Durability, Enclosed, Epoch, GroupId, Level, MessageId, Reject, RosterChange, Seq,
     };
@@ -176,7 +176,7 @@ pub(crate) fn examples(body: &Bytes) -> [(&'static str, Vec<Vec<u8>>); 3] {
         Reply::Rejected { id, reason: wrong_epoch },
         Reply::Rejected { id, reason: Reason::Malformed { offset: 7 } },
         Reply::Attached { group, next: seq, head: seq, epoch, resync: true },
-        Reply::Stats { request: id, counters: Counters::default() },
+        Reply::Stats { request: id, counters: Box::default() },
         Reply::AttachRefused { group, reason: Reason::Busy },
     ];
     let mut deliveries = vec![

@@ -142,7 +142,8 @@ pub enum Refusal {
     /// 7: the service is shutting down; come back later.
     #[error("draining")]
     Draining = 7,
-    /// 8: the device did not take its deliveries; attach again from where it is.
+    /// 8: the device did not take its deliveries, or did not end a long frame in time; attach
+    /// again from where it is.
     #[error("too slow")]
     TooSlow = 8,
     /// 9: a second hello.

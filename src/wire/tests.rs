@@ -155,7 +155,8 @@ fn reply() -> impl Strategy<Value = Reply> {
                 resync
             }
         ),
-        (id(), counters()).prop_map(|(request, counters)| Reply::Stats { request, counters }),
+        (id(), counters())
+            .prop_map(|(request, counters)| Reply::Stats { request, counters: Box::new(counters) }),
         (group(), reason()).prop_map(|(group, reason)| Reply::AttachRefused { group, reason }),
         joining::reply(),
     ]
@@ -431,6 +432,8 @@ fn counters_stand_in_the_order_of_the_stats_reply() {
     assert_eq!(Counter::UptimeUs.index(), 0);
     // The list only grows, at its end.
     assert_eq!(Counter::SocketBufferBytes.index(), 26);
+    assert_eq!(Counter::LowKeyPackages.index(), 33);
+    assert_eq!(Counter::HandshakesExpired.index(), 36);
 }
 
 #[test]

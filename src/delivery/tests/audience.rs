@@ -181,6 +181,23 @@ fn a_recipient_too_far_behind_is_resynchronised_then_closed() {
 }
 
 #[test]
+fn a_recipient_that_joins_again_is_not_resynchronised_more_often() {
+    let mut audience = Audience::new(Seq(1), RingLimits { entries_max: 2, bytes_max: 100 });
+    let mut inboxes = Inboxes::default();
+    for round in 0..=u64::from(RESYNCS_MAX) {
+        audience.join(1, start(1, 4 * round + 1));
+        inboxes.full = vec![1];
+        for item in 1..=4 {
+            audience.push(4 * round + item, 1);
+            inboxes.sweep(&mut audience, 100);
+        }
+        inboxes.full.clear();
+        audience.resume(Duration::ZERO, 1, &mut |key, due| inboxes.take(key, due));
+    }
+    assert_eq!(inboxes.closed, [1]);
+}
+
+#[test]
 fn a_recipient_that_takes_nothing_for_too_long_is_closed() {
     let mut audience = Audience::new(Seq(1), ROOMY);
     let mut inboxes = Inboxes { full: vec![1], ..Inboxes::default() };

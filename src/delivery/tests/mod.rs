@@ -3,6 +3,7 @@
 mod audience;
 mod model;
 mod rules;
+mod turns;
 
 use std::time::Duration;
 

@@ -137,7 +137,11 @@ proptest! {
 
     #[test]
     fn decides_as_the_naive_model_does(steps in prop::collection::vec(step(), 1..120)) {
-        let mut shard = shard_with(3, Policy { past_epochs: PAST_EPOCHS, ..Policy::default() });
+        let mut shard = shard_with(3, Policy {
+            past_epochs: PAST_EPOCHS,
+            reservation_max: Duration::ZERO,
+            ..Policy::default()
+        });
         let founders = 1..=3;
         let mut model = Model {
             members: founders.clone().collect(),

@@ -21,7 +21,7 @@ impl Worker<'_> {
         match reply {
             Reply::Accepted { id, seq, epoch } => self.on_accepted(id, seq, epoch),
             Reply::Rejected { id, reason } => self.on_rejected(id, reason),
-            Reply::Stats { request, counters } => self.on_counters(request, counters),
+            Reply::Stats { request, counters } => self.on_counters(request, *counters),
             Reply::Attached { group, next, head, resync, .. } => {
                 self.on_attached(session, &Attached { group, next, head, resync });
             }
@@ -58,17 +58,35 @@ impl Worker<'_> {
     fn on_rejected(&mut self, id: MessageId, reason: Reason) {
         let Some(attempt) = index_of(self.nonce, id) else { return };
         let at = self.since_origin();
-        *self.refusals.entry(name(reason)).or_default() += 1;
         let reject = match reason {
             Reason::Rejected(reject) => reject,
             // To the oracle a refusal is a refusal; only those for an epoch say more.
             Reason::Malformed { .. } | Reason::Busy => Reject::NotSubmittable,
         };
         self.oracle.rejected(attempt, reject);
-        let Some(flight) = self.flights.land(attempt) else { return };
-        let lost_race = matches!(reject, Reject::WrongEpoch { .. })
-            && self.groups[flight.group as usize].race.is_some();
+        let flight = self.flights.land(attempt);
+        let races = flight.as_ref().is_some_and(|flight| {
+            let group = &self.groups[flight.group as usize];
+            group.race.is_some()
+        });
+        // Others have lost more often: it may come again then.
+        let put_off = match reject {
+            Reject::SlowDown { retry_ms } if races => {
+                Some(at + Duration::from_millis(u64::from(retry_ms)))
+            }
+            _ => None,
+        };
+        let name = if put_off.is_some() { PUT_OFF } else { name(reason) };
+        *self.refusals.entry(name).or_default() += 1;
+        let Some(flight) = flight else { return };
+        let lost_race = races && matches!(reject, Reject::WrongEpoch { .. }) || put_off.is_some();
         if lost_race && self.race_again(flight.group, flight.sender, at) {
+            if let (Some(until), Some(race)) =
+                (put_off, self.groups[flight.group as usize].race.as_mut())
+            {
+                race.put_off(flight.sender, until);
+                self.put_off_until = Some(self.put_off_until.map_or(until, |at| at.min(until)));
+            }
             return self.race_on(flight.group);
         }
         if let Some(race) = self.groups[flight.group as usize].race.as_mut()
@@ -170,6 +188,9 @@ impl Worker<'_> {
         operations.get(index).is_some_and(|operation| operation.kind == OperationKind::Commit)
     }
 }
+
+/// A racer's commit that comes after those of others, as a record names it: not in vain.
+const PUT_OFF: &str = "put_off";
 
 /// A refusal's reason, as a record names it.
 fn name(reason: Reason) -> &'static str {

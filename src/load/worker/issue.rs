@@ -10,7 +10,8 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::flights::Flight;
-use super::{HEARTBEAT, ISSUED_PER_TURN, Worker};
+use super::races::Race;
+use super::{GroupState, HEARTBEAT, ISSUED_PER_TURN, Worker};
 use crate::delivery::{Epoch, Kind, MessageId, RosterChange};
 use crate::load::attempt::message_id;
 use crate::load::oracle::Submitted;
@@ -149,8 +150,9 @@ impl Worker<'_> {
     pub(super) fn race_on(&mut self, group: u32) {
         let racers = self.groups[group as usize].race.as_ref().map_or(0, |race| race.racers());
         for racer in 0..racers {
+            let now = self.since_origin();
             let race = self.groups[group as usize].race.as_mut();
-            let Some((want, epoch, body)) = race.and_then(|race| race.start(racer)) else {
+            let Some((want, epoch, body)) = race.and_then(|race| race.start(racer, now)) else {
                 continue;
             };
             let (attempt, due, sender) = (want.attempt, want.due, racer);
@@ -158,6 +160,21 @@ impl Worker<'_> {
             self.recorder.prepared(due, want.since, sent);
             self.send(Ready { attempt, due, group, sender, kind: Kind::Commit, epoch, body });
         }
+    }
+
+    /// Lets racers submit that were told to wait until now.
+    pub(super) fn race_on_in_time(&mut self, now: Duration) {
+        if self.put_off_until.is_none_or(|until| until > now) {
+            return;
+        }
+        for group in 0..self.groups.len() {
+            let due = self.groups[group].race.as_ref().and_then(Race::deadline);
+            if due.is_some_and(|due| due <= now) {
+                self.race_on(u32::try_from(group).unwrap_or(u32::MAX));
+            }
+        }
+        let waiting = |group: &GroupState| group.race.as_ref().and_then(Race::deadline);
+        self.put_off_until = self.groups.iter().filter_map(waiting).filter(|at| *at > now).min();
     }
 
     /// A racer's commit has lost: it wants the next epoch instead. False if it gives up.
@@ -235,7 +252,7 @@ impl Worker<'_> {
             for index in group.held.iter_mut().flat_map(std::mem::take) {
                 self.oracle.not_issued(index as u64);
             }
-            for want in group.race.iter_mut().flat_map(super::Race::not_started) {
+            for want in group.race.iter_mut().flat_map(Race::not_started) {
                 self.oracle.not_issued(want.attempt);
             }
         }

@@ -141,6 +141,8 @@ pub(super) struct Worker<'a> {
     held: u64,
     /// The group and racer of each attempt beyond the schedule.
     race_attempts: Vec<(u32, u32)>,
+    /// The earliest that a racer may come again that has been told to wait, if any has.
+    put_off_until: Option<Duration>,
     called_for: u64,
     timetable: Timetable,
     /// How many moves of the timetable have been made.
@@ -217,6 +219,7 @@ impl<'a> Worker<'a> {
             next: 0,
             held: 0,
             race_attempts: Vec::new(),
+            put_off_until: None,
             called_for: 0,
             timetable: Timetable::of(scenario, &plan.population),
             moved: 0,
@@ -276,6 +279,7 @@ impl<'a> Worker<'a> {
             let taken = self.client.turn(clock::now())?;
             let heard = self.hear_all();
             self.hear_racers();
+            self.race_on_in_time(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
             self.client.transmit(clock::now())?;
@@ -363,7 +367,8 @@ impl<'a> Worker<'a> {
         let operations = self.plan.schedule.operations();
         let due = operations.get(self.next).map(|operation| operation.intended);
         let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
-        let until = [due, step].into_iter().flatten().fold(self.look_next, Duration::min);
+        let until = [due, step, self.put_off_until].into_iter().flatten();
+        let until = until.fold(self.look_next, Ord::min);
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
         if let Some(racers) = &self.racers {

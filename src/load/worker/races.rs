@@ -27,7 +27,11 @@ pub(super) struct Want {
 struct Racer {
     wants: VecDeque<Want>,
     prepared: Option<(Epoch, Bytes)>,
+    /// What is in flight: as good as before if it is put off, unless the epoch is over.
+    sent: Option<(Epoch, Bytes)>,
     in_flight: bool,
+    /// It has been told to wait until then.
+    not_before: Duration,
 }
 
 /// The racers of one group.
@@ -62,14 +66,15 @@ impl Race {
         }
     }
 
-    /// What a racer can submit now, if it wants to and has something; it is then in flight.
-    pub(super) fn start(&mut self, racer: u32) -> Option<(Want, Epoch, Bytes)> {
+    /// What a racer can submit at `now`, if it wants to and has something; it is then in flight.
+    pub(super) fn start(&mut self, racer: u32, now: Duration) -> Option<(Want, Epoch, Bytes)> {
         let racer = &mut self.racers[racer as usize];
-        if racer.in_flight {
+        if racer.in_flight || now < racer.not_before {
             return None;
         }
         let want = *racer.wants.front()?;
         let (epoch, body) = racer.prepared.take()?;
+        racer.sent = Some((epoch, body.clone()));
         racer.in_flight = true;
         Some((want, epoch, body))
     }
@@ -94,6 +99,24 @@ impl Race {
         want.attempt = attempt;
         want.since = at;
         true
+    }
+
+    /// A racer's commit was not taken, because others come first: it is as good `until` then,
+    /// unless another is prepared meanwhile.
+    pub(super) fn put_off(&mut self, racer: u32, until: Duration) {
+        let racer = &mut self.racers[racer as usize];
+        racer.not_before = until;
+        if racer.prepared.is_none() {
+            racer.prepared = racer.sent.take();
+        }
+    }
+
+    /// When a racer that has been put off may come again, and has something to bring.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let waits = |racer: &&Racer| {
+            !racer.in_flight && racer.prepared.is_some() && !racer.wants.is_empty()
+        };
+        self.racers.iter().filter(waits).map(|racer| racer.not_before).min()
     }
 
     pub(super) fn wants_anything(&self) -> bool {
@@ -125,15 +148,15 @@ mod tests {
     fn a_racer_starts_once_it_wants_and_has_prepared_and_not_twice() {
         let mut race = Race::new(2);
         race.want(0, DUE, 7);
-        assert!(race.start(0).is_none(), "nothing prepared");
+        assert!(race.start(0, Duration::ZERO).is_none(), "nothing prepared");
         race.prepared(0, Epoch(1), commit());
-        assert_eq!(race.start(0).unwrap().0.attempt, 7);
+        assert_eq!(race.start(0, Duration::ZERO).unwrap().0.attempt, 7);
         race.want(0, DUE, 8);
         race.prepared(0, Epoch(2), commit());
-        assert!(race.start(0).is_none(), "one at a time");
+        assert!(race.start(0, Duration::ZERO).is_none(), "one at a time");
         race.settle(0);
-        assert_eq!(race.start(0).unwrap().0.attempt, 8);
-        assert!(race.start(1).is_none(), "the other wants nothing");
+        assert_eq!(race.start(0, Duration::ZERO).unwrap().0.attempt, 8);
+        assert!(race.start(1, Duration::ZERO).is_none(), "the other wants nothing");
     }
 
     #[test]
@@ -141,12 +164,33 @@ mod tests {
         let mut race = Race::new(1);
         race.want(0, DUE, 7);
         race.prepared(0, Epoch(1), commit());
-        race.start(0).unwrap();
+        race.start(0, Duration::ZERO).unwrap();
         assert!(race.retry(0, 9, Duration::from_secs(4)));
         race.prepared(0, Epoch(2), commit());
-        let (want, epoch, _) = race.start(0).unwrap();
+        let (want, epoch, _) = race.start(0, Duration::ZERO).unwrap();
         assert_eq!((want.attempt, want.due, epoch), (9, DUE, Epoch(2)));
         assert_eq!(want.since, Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a_racer_that_is_put_off_brings_the_same_commit_later_or_a_newer_one() {
+        let mut race = Race::new(1);
+        race.want(0, DUE, 7);
+        race.prepared(0, Epoch(1), commit());
+        let later = Duration::from_millis(250);
+        for _ in 0..2 {
+            race.start(0, later).unwrap();
+            assert!(race.retry(0, 8, Duration::ZERO));
+            race.put_off(0, later);
+            assert!(race.start(0, Duration::ZERO).is_none(), "it waits");
+            assert_eq!(race.deadline(), Some(later));
+        }
+        let (want, epoch, body) = race.start(0, later).unwrap();
+        assert_eq!((want.attempt, epoch, body), (8, Epoch(1), commit()));
+        assert!(race.retry(0, 9, Duration::ZERO));
+        race.prepared(0, Epoch(2), commit());
+        race.put_off(0, later);
+        assert_eq!(race.start(0, later).unwrap().1, Epoch(2));
     }
 
     #[test]
@@ -166,7 +210,7 @@ mod tests {
         race.want(0, DUE, 1);
         race.want(0, DUE, 2);
         race.prepared(0, Epoch(1), commit());
-        race.start(0).unwrap();
+        race.start(0, Duration::ZERO).unwrap();
         let left: Vec<u64> = race.not_started().iter().map(|want| want.attempt).collect();
         assert_eq!(left, [2]);
     }

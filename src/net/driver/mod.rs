@@ -22,6 +22,7 @@ use quinn_proto::{
     ClientConfig, ConnectionHandle, Dir, Endpoint, EndpointConfig, ServerConfig, StreamId, VarInt,
 };
 
+use super::admission::{Admission, Gate};
 use super::connection::{Bulk, Connection, ConnectionId};
 use super::error::Error;
 use super::event::Event;
@@ -31,6 +32,7 @@ use super::tickets::Resumed;
 use super::timers::Timers;
 use super::tls::{ClientCrypto, Identity, Trust};
 use super::transport;
+use crate::limits::SERVICE_WINDOW_BYTES;
 use line::Line;
 
 /// What the driver did, beside what its sockets did.
@@ -42,10 +44,25 @@ pub struct Counters {
     pub handshakes: u64,
     /// Of them, those that a session ticket made cheaper.
     pub resumed: u64,
-    /// Connection attempts turned away because [`crate::limits::CONNECTIONS_MAX`] was reached.
+    /// First packets answered by asking for a proof of address.
+    pub address_proofs: u64,
+    /// Connection attempts turned away because a bound of [`Admission`] was reached.
     pub refused: u64,
+    /// Handshakes given up after [`Admission::handshake_max`].
+    pub handshakes_expired: u64,
     /// Times the owner slept and was woken.
     pub wakeups: u64,
+}
+
+/// What is left on a stream after reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// More at once.
+    More,
+    /// Nothing until [`Event::Readable`].
+    Later,
+    /// Nothing ever again.
+    Ended,
 }
 
 /// How a client's connections begin.
@@ -61,6 +78,7 @@ pub struct Driver {
     dial: Option<Dial>,
     resumed: Resumed,
     meters: Arc<Meters>,
+    gate: Gate,
     connections: Vec<Option<Connection>>,
     open: usize,
     generation: u32,
@@ -86,18 +104,20 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// A driver that accepts connections on a socket.
+    /// A driver that accepts connections on a socket, within bounds.
     ///
     /// # Errors
     /// [`Error::Tls`] when the identity is unusable.
-    pub fn server(bound: Bound, identity: &Identity) -> Result<Self, Error> {
+    pub fn server(bound: Bound, identity: &Identity, admission: Admission) -> Result<Self, Error> {
         let (crypto, resumed) = identity.crypto()?;
         let mut config = ServerConfig::with_crypto(crypto);
         let meters = Arc::new(Meters::default());
         config.transport_config(transport::server(Arc::clone(&meters)));
         config.migration(false);
         let sockets = vec![Socket::new(bound)];
-        Ok(Self::new(sockets, Some(Arc::new(config)), None, resumed, meters))
+        let mut driver = Self::new(sockets, Some(Arc::new(config)), None, resumed, meters);
+        driver.gate = Gate::new(admission);
+        Ok(driver)
     }
 
     /// A driver that connects from `sockets` sockets on `local`, one after another in turn.
@@ -132,6 +152,7 @@ impl Driver {
             dial,
             resumed,
             meters,
+            gate: Gate::new(Admission::default()),
             connections: Vec::new(),
             open: 0,
             generation: 0,
@@ -305,26 +326,47 @@ impl Driver {
     }
 
     /// Hands everything readable on a stream to `sink`, in order; false when the stream has ended.
-    pub fn read(
+    pub fn read(&mut self, id: ConnectionId, stream: StreamId, sink: impl FnMut(Bytes)) -> bool {
+        self.read_up_to(id, stream, usize::MAX, sink) != Readable::Ended
+    }
+
+    /// As [`Self::read`], but no more than `bytes_max`; what is left keeps the peer's window
+    /// closed, and is announced by no event.
+    pub fn read_up_to(
         &mut self,
         id: ConnectionId,
         stream: StreamId,
+        bytes_max: usize,
         mut sink: impl FnMut(Bytes),
-    ) -> bool {
-        let Some(connection) = self.connection(id) else { return false };
+    ) -> Readable {
+        let Some(connection) = self.connection(id) else { return Readable::Ended };
         let mut receive = connection.proto.recv_stream(stream);
-        let Ok(mut chunks) = receive.read(true) else { return false };
-        let open = loop {
-            match chunks.next(usize::MAX) {
-                Ok(Some(chunk)) => sink(chunk.bytes),
-                Err(quinn_proto::ReadError::Blocked) => break true,
-                Ok(None) | Err(quinn_proto::ReadError::Reset(_)) => break false,
+        let Ok(mut chunks) = receive.read(true) else { return Readable::Ended };
+        let mut left = bytes_max;
+        let readable = loop {
+            if left == 0 {
+                break Readable::More;
+            }
+            match chunks.next(left) {
+                Ok(Some(chunk)) => {
+                    left -= chunk.bytes.len();
+                    sink(chunk.bytes);
+                }
+                Err(quinn_proto::ReadError::Blocked) => break Readable::Later,
+                Ok(None) | Err(quinn_proto::ReadError::Reset(_)) => break Readable::Ended,
             }
         };
         if chunks.finalize().should_transmit() {
             self.mark_dirty(id.index);
         }
-        open
+        readable
+    }
+
+    /// Lets the peer send more before it is read: a device of its has authenticated.
+    pub fn trust(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connection(id) else { return };
+        connection.proto.set_receive_window(VarInt::from_u32(SERVICE_WINDOW_BYTES));
+        self.mark_dirty(id.index);
     }
 
     /// Lets the peer have `count` streams of each direction open at once.
@@ -379,7 +421,11 @@ impl Driver {
         let Some(slot) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
         let index = u32::try_from(index).expect("connections are bounded");
         let id = ConnectionId { index, generation: slot.generation };
-        let connected = slot.collect(id, &mut self.events);
-        self.counters.handshakes += u64::from(connected);
+        if slot.collect(id, &mut self.events) {
+            self.counters.handshakes += 1;
+            if let Some(guest) = &mut slot.guest {
+                self.gate.connected(guest);
+            }
+        }
     }
 }

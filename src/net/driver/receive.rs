@@ -5,10 +5,12 @@
 
 use std::time::Instant;
 
-use quinn_proto::{DatagramEvent, Incoming};
+use quinn_proto::{ConnectionHandle, DatagramEvent, EndpointEvent, Incoming};
 
 use super::{Bulk, Driver, Error};
-use crate::limits::{BATCH_DATAGRAMS_MAX, CONNECTIONS_MAX};
+use crate::limits::BATCH_DATAGRAMS_MAX;
+use crate::net::ConnectionId;
+use crate::net::admission::Answer;
 
 /// Datagrams taken before anything is sent, a share from each socket: bounds the delay of what is
 /// due.
@@ -36,6 +38,9 @@ impl Driver {
         }
         while let Some(index) = self.timers.pop_due(now) {
             self.fire(now, index);
+        }
+        while let Some(id) = self.gate.overdue(now) {
+            self.expire(id);
         }
         Ok(taken)
     }
@@ -78,21 +83,43 @@ impl Driver {
 
     fn accept(&mut self, now: Instant, incoming: Incoming, socket: usize) -> Result<(), Error> {
         self.scratch.clear();
-        let response = if self.open >= CONNECTIONS_MAX {
-            self.counters.refused += 1;
-            Some(self.endpoint.refuse(incoming, &mut self.scratch))
-        } else {
-            match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+        let remote = incoming.remote_address().ip();
+        let response = match self.gate.answer(remote, incoming.remote_address_validated()) {
+            Answer::Refuse => {
+                self.counters.refused += 1;
+                Some(self.endpoint.refuse(incoming, &mut self.scratch))
+            }
+            Answer::Retry => {
+                self.counters.address_proofs += 1;
+                let response = self.endpoint.retry(incoming, &mut self.scratch);
+                Some(response.expect("who has proved nothing may be asked to"))
+            }
+            Answer::Accept => match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
                 Ok((handle, connection)) => {
-                    self.adopt(handle, connection, socket);
+                    let id = self.adopt(handle, connection, socket);
+                    let guest = self.gate.enter(now, remote, id);
+                    if let Some(slot) = self.connection(id) {
+                        slot.guest = Some(guest);
+                    }
                     None
                 }
                 Err(error) => error.response,
-            }
+            },
         };
         let Some(response) = response else { return Ok(()) };
         self.scratch.truncate(response.size);
         self.sockets[socket].send(response.destination, &mut self.scratch, None)
+    }
+
+    /// Forgets a connection that is still in its handshake. Its peer is not told: it may be nobody.
+    fn expire(&mut self, id: ConnectionId) {
+        let Some(slot) = self.connection(id) else { return };
+        if slot.proto.is_handshaking() {
+            let handle = ConnectionHandle(id.index as usize);
+            self.endpoint.handle_event(handle, EndpointEvent::drained());
+            self.forget(id.index);
+            self.counters.handshakes_expired += 1;
+        }
     }
 
     fn fire(&mut self, now: Instant, index: u32) {

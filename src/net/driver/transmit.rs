@@ -176,9 +176,12 @@ impl Driver {
         }
     }
 
-    fn forget(&mut self, index: u32) {
+    pub(super) fn forget(&mut self, index: u32) {
         if let Some(slot) = self.connections[index as usize].take() {
             self.bulk.reckon(slot.due, 0);
+            if let Some(guest) = slot.guest {
+                self.gate.leave(guest);
+            }
         }
         self.timers.clear(index);
         self.open -= 1;

@@ -24,6 +24,8 @@ pub enum Kind {
     Time(RangeInclusive<Duration>),
     /// A rate: `"2000/s"`. Kept in whole operations a second.
     PerSecond(RangeInclusive<u64>),
+    /// `true` or `false`.
+    Flag,
     /// An IP address with a port.
     Address,
     /// A file or folder; from the working folder unless it is absolute.
@@ -39,6 +41,8 @@ pub enum Kind {
 pub enum Value {
     /// Of [`Kind::Count`], [`Kind::Bytes`] and [`Kind::PerSecond`].
     Number(u64),
+    /// Of [`Kind::Flag`].
+    Flag(bool),
     /// Of [`Kind::Time`].
     Time(Duration),
     /// Of [`Kind::Address`].
@@ -58,6 +62,7 @@ impl Kind {
                 let number = written.as_integer().filter(|number| number.radix() == 10)?;
                 within(range, number.as_str().parse().ok()?)
             }
+            Self::Flag => written.as_bool().map(Value::Flag),
             Self::Optional(_) if written.as_str() == Some("") => Some(Value::None),
             Self::Optional(kind) => kind.read(written),
             _ => self.read_text(written.as_str()?),
@@ -84,7 +89,7 @@ impl Kind {
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Path => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Self::OneOf(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
-            Self::Count(_) | Self::Optional(_) => None,
+            Self::Count(_) | Self::Flag | Self::Optional(_) => None,
         }
     }
 
@@ -97,6 +102,7 @@ impl Kind {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         match (self, value) {
             (Self::Count(_), Value::Number(number)) => number.to_string(),
+            (Self::Flag, Value::Flag(set)) => set.to_string(),
             (Self::Bytes(_), Value::Number(number)) => quoted(&written_bytes(*number)),
             (Self::PerSecond(_), Value::Number(number)) => quoted(&format!("{number}/s")),
             (Self::Time(_), Value::Time(length)) => quoted(&written_duration(*length)),
@@ -127,6 +133,7 @@ impl Kind {
             Self::PerSecond(range) => {
                 format!("a rate from \"{}/s\" to \"{}/s\"", range.start(), range.end())
             }
+            Self::Flag => "true or false".to_owned(),
             Self::Address => "an IP address with a port, such as \"127.0.0.1:4433\"".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
@@ -168,6 +175,17 @@ macro_rules! held_number {
 }
 
 held_number!(u16, u32, u64, usize);
+
+impl Held for bool {
+    fn value(&self) -> Value {
+        Value::Flag(*self)
+    }
+
+    fn of(value: Value) -> Self {
+        let Value::Flag(set) = value else { panic!("{value:?} is no flag") };
+        set
+    }
+}
 
 impl Held for Duration {
     fn value(&self) -> Value {
@@ -245,6 +263,7 @@ mod tests {
         check(&Kind::Time(Duration::ZERO..=second), "\"1s\"", Value::Time(second));
         let address = Value::Address("[::1]:9".parse().unwrap());
         check(&Kind::Address, "\"[::1]:9\"", address);
+        check(&Kind::Flag, "true", Value::Flag(true));
         check(&Kind::Path, "'a\"b'", Value::Text("a\"b".to_owned()));
         check(&Kind::OneOf(&["none", "wal"]), "\"wal\"", Value::Text("wal".to_owned()));
         check(&Kind::Optional(&Kind::Address), "\"\"", Value::None);
@@ -263,6 +282,7 @@ mod tests {
         refused(Kind::PerSecond(1..=10), &["\"0/s\"", "\"11/s\"", "\"0.5/s\"", "\"90/min\"", "5"]);
         let second = Duration::from_secs(1);
         refused(Kind::Time(second..=second), &["\"999ms\"", "\"2s\"", "1", "\"1\""]);
+        refused(Kind::Flag, &["\"true\"", "1", "\"\""]);
         refused(Kind::Address, &["\"\"", "\"localhost:1\"", "\"127.0.0.1\""]);
         refused(Kind::Path, &["\"\"", "1"]);
         refused(Kind::OneOf(&["none", "wal"]), &["\"\"", "\"WAL\""]);

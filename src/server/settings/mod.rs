@@ -13,14 +13,20 @@ use std::time::Duration;
 
 pub use kind::{Held, Kind, Value};
 
-use crate::delivery::{Durability, Policy, RingLimits};
+use crate::delivery::{Durability, Policy, Rate, Rates, RingLimits};
 use crate::limits::{
-    CORE_MAX, DRAIN_MAX, DRAIN_SETTING_MAX, EPOCHS_REMEMBERED_MAX, GROUPS_PER_SESSION_MAX,
-    GROUPS_PER_SHARD_MAX, HELLO_MAX, HELLO_SETTING_MAX, LOG_BYTES_TARGET, LOG_BYTES_TARGET_MAX,
-    LOG_SEGMENT_BYTES, PAST_EPOCHS_MAX, RETENTION_AGE_MAX, RETENTION_AGE_SETTING_MAX,
-    RING_BYTES_MAX, RING_ENTRIES_MAX, SHARD_RING_BYTES_MAX, SHARD_RING_BYTES_SETTING_MAX,
-    SHARD_RING_ENTRIES_MAX, SHARD_RING_ENTRIES_SETTING_MAX, SHARDS_MAX,
+    CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, CONNECTIONS_UNVALIDATED_MAX, CORE_MAX,
+    DEVICE_BURST, DEVICE_RATE_MAX, DRAIN_MAX, DRAIN_SETTING_MAX, EPOCHS_REMEMBERED_MAX,
+    FRAME_BYTES_MAX, FRAME_MAX, FRAME_SETTING_MAX, GROUP_BURST, GROUP_RATE_MAX,
+    GROUPS_PER_SESSION_MAX, GROUPS_PER_SHARD_MAX, HANDSHAKE_MAX, HANDSHAKES_MAX,
+    HANDSHAKES_PER_NETWORK_MAX, HANDSHAKES_UNVALIDATED_MAX, HELLO_MAX, HELLO_SETTING_MAX,
+    INBOX_BYTES_MAX, LOG_BYTES_TARGET, LOG_BYTES_TARGET_MAX, LOG_SEGMENT_BYTES, PAST_EPOCHS_MAX,
+    RATE_SETTING_MAX, RESERVATION_MAX, RESERVATION_SETTING_MAX, RETENTION_AGE_MAX,
+    RETENTION_AGE_SETTING_MAX, RING_BYTES_MAX, RING_ENTRIES_MAX, SESSIONS_MAX,
+    SHARD_RING_BYTES_MAX, SHARD_RING_BYTES_SETTING_MAX, SHARD_RING_ENTRIES_MAX,
+    SHARD_RING_ENTRIES_SETTING_MAX, SHARDS_MAX, STALL_MAX,
 };
+use crate::net::Admission;
 
 /// One table of the file.
 #[derive(Debug)]
@@ -133,6 +139,11 @@ settings! {
         /// The key under which devices hold tokens, 64 hexadecimal digits. Without it the state
         /// folder's own.
         token_key: Option<PathBuf> = None, Kind::Optional(&Kind::Path), costs "nothing.";
+        /// The authorities, in PEM, of which one must have signed a client's certificate for client
+        /// authentication. Its device's token it needs all the same. Without it no client is asked
+        /// for a certificate.
+        client_authorities: Option<PathBuf> = None, Kind::Optional(&Kind::Path),
+            costs "a signature to verify, and some KiB more, in every full handshake.";
         /// How long a server that was told to stop may take to deliver what it has accepted.
         drain: Duration = DRAIN_MAX, Kind::Time(Duration::ZERO..=DRAIN_SETTING_MAX),
             costs "a restart takes so long if one member does not keep up.";
@@ -191,6 +202,74 @@ settings! {
         groups: usize = GROUPS_PER_SESSION_MAX, Kind::Count(1..=GROUPS_PER_SESSION_MAX as u64),
             costs "8 bytes each, and what waits for a session that is slow.";
     }
+    /// What strangers and devices may take before they are refused or have to wait. All bounds are
+    /// of one shard.
+    defence: Defence {
+        /// Connections. Whoever begins one more is refused.
+        connections: usize = CONNECTIONS_MAX, Kind::Count(1..=CONNECTIONS_MAX as u64),
+            costs "some tens of KiB each, some hundreds if a device is hostile.";
+        /// Connections from which on a client has to prove its address before it gets a place.
+        connections_unproven: usize = CONNECTIONS_UNVALIDATED_MAX,
+            Kind::Count(0..=CONNECTIONS_MAX as u64),
+            costs "places that who only pretends to have an address can take; a proof costs a client a round trip.";
+        /// Handshakes under way. Whoever begins one more is refused.
+        handshakes: usize = HANDSHAKES_MAX, Kind::Count(1..=CONNECTIONS_MAX as u64),
+            costs "about 30 KiB each.";
+        /// Handshakes under way from which on a client has to prove its address before it gets a
+        /// place.
+        handshakes_unproven: usize = HANDSHAKES_UNVALIDATED_MAX,
+            Kind::Count(0..=CONNECTIONS_MAX as u64),
+            costs "300 us of a core each for who only pretends to have an address.";
+        /// Connections of one network: an IPv4 address, or an IPv6 /64.
+        network_connections: usize = CONNECTIONS_PER_NETWORK_MAX,
+            Kind::Count(1..=CONNECTIONS_MAX as u64),
+            costs "a larger share of all places for one attacker.";
+        /// Handshakes under way of one network.
+        network_handshakes: usize = HANDSHAKES_PER_NETWORK_MAX,
+            Kind::Count(1..=CONNECTIONS_MAX as u64),
+            costs "a larger share of all places for one attacker.";
+        /// Whether the loopback addresses are bounded as a network. Who is on this machine is
+        /// the operator, unless something forwards strangers to it.
+        loopback_bounded: bool = false, Kind::Flag,
+            costs "a load from this machine gets no more connections than a network.";
+        /// How long a handshake may take.
+        handshake: Duration = HANDSHAKE_MAX,
+            Kind::Time(Duration::from_millis(100)..=HELLO_SETTING_MAX),
+            costs "a place for so long for every half-open one.";
+        /// Sessions. Whoever says hello for one more is refused.
+        sessions: usize = SESSIONS_MAX, Kind::Count(1..=SESSIONS_MAX as u64),
+            costs "about 1 KiB each.";
+        /// Bytes of unfinished long frames of all sessions together; who needs more than is left is
+        /// not read until there is.
+        frame_bytes: usize = INBOX_BYTES_MAX,
+            Kind::Bytes(FRAME_BYTES_MAX as u64..=SHARD_RING_BYTES_SETTING_MAX as u64),
+            costs "up to twice that much memory: a buffer grows by doubling.";
+        /// How long a long frame may take from when there is room for it until it is whole.
+        frame_time: Duration = FRAME_MAX,
+            Kind::Time(Duration::from_millis(100)..=FRAME_SETTING_MAX),
+            costs "a place for a long frame for so long for who does not end one.";
+        /// How long a session may take nothing of what is due to it, whatever it attaches to
+        /// meanwhile.
+        stall: Duration = STALL_MAX, Kind::Time(Duration::from_millis(100)..=STALL_MAX),
+            costs "what waits for a session that takes nothing.";
+        /// Submissions and attachments that a device is granted, of all its groups.
+        device_rate: u32 = DEVICE_RATE_MAX, Kind::PerSecond(1..=RATE_SETTING_MAX as u64),
+            costs "others wait behind a device that sends as fast.";
+        /// How many of them may come at once after a pause.
+        device_burst: u32 = DEVICE_BURST, Kind::Count(1..=RATE_SETTING_MAX as u64),
+            costs "others wait behind as many.";
+        /// Messages that a group takes.
+        group_rate: u32 = GROUP_RATE_MAX, Kind::PerSecond(1..=RATE_SETTING_MAX as u64),
+            costs "its members have to keep up.";
+        /// How many of them may come at once after a pause.
+        group_burst: u32 = GROUP_BURST, Kind::Count(1..=RATE_SETTING_MAX as u64),
+            costs "as many messages that its members have not taken yet.";
+        /// For how long an epoch is reserved at most for members that have lost commits; with "0s",
+        /// none is.
+        reservation: Duration = RESERVATION_MAX,
+            Kind::Time(Duration::ZERO..=RESERVATION_SETTING_MAX),
+            costs "others wait so long for a member that has lost, and does not come.";
+    }
     /// What the operator's tools read over HTTP: /metrics and /healthz.
     metrics: Metrics {
         /// The TCP address of both. Whoever reaches it may read them.
@@ -211,6 +290,27 @@ impl Settings {
             kept_bytes_max: set.shard_bytes,
             kept_entries_max: set.shard_messages,
             kept_age_max: set.retention,
+            rates: Rates {
+                device: Rate::new(self.defence.device_rate, self.defence.device_burst),
+                group: Rate::new(self.defence.group_rate, self.defence.group_burst),
+            },
+            reservation_max: self.defence.reservation,
+        }
+    }
+
+    /// Whom each shard lets begin a connection.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        let set = &self.defence;
+        Admission {
+            connections_max: set.connections,
+            connections_unvalidated_max: set.connections_unproven,
+            handshakes_max: set.handshakes,
+            handshakes_unvalidated_max: set.handshakes_unproven,
+            connections_per_network_max: set.network_connections,
+            handshakes_per_network_max: set.network_handshakes,
+            loopback_is_a_network: set.loopback_bounded,
+            handshake_max: set.handshake,
         }
     }
 }
@@ -223,6 +323,7 @@ mod tests {
     fn the_defaults_are_those_of_the_policy() {
         let (set, policy) = (Settings::default().policy(), Policy::default());
         assert_eq!(format!("{set:?}"), format!("{policy:?}"));
+        assert_eq!(Settings::default().admission(), Admission::default());
     }
 
     #[test]

@@ -69,6 +69,10 @@ impl Served {
         line
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         signal_to(self.child.id(), signal);
     }
@@ -256,6 +260,10 @@ impl Running<'_> {
             clock::wait_until(clock::now() + Duration::from_millis(10));
         }
         clock::wait_until(clock::now() + time);
+    }
+
+    pub(super) fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
     }
 
     /// The server that it has started for itself.

@@ -5,6 +5,7 @@
 
 mod child;
 mod floor;
+mod hostile;
 mod interrupted;
 mod lost;
 mod operation;

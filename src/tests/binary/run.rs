@@ -159,7 +159,7 @@ fn how_far_from_the_floor(record: &Value, ended: &Ended) {
 }
 
 /// Valid; on a noisy machine perhaps not, but then for its timing alone. Never violated.
-fn believable(desk: &Desk, ended: &Ended) {
+pub(super) fn believable(desk: &Desk, ended: &Ended) {
     assert!(matches!(ended.code, Some(0 | 2)), "{ended:?}");
     let record = desk.record();
     let verdict = &record["verdict"];

@@ -136,6 +136,16 @@ fn a_certificate_that_is_none_is_one_line() {
 }
 
 #[test]
+fn a_client_authority_that_is_none_is_one_line() {
+    let state = tempfile::tempdir().unwrap();
+    let wrong = state.path().join("wrong.pem");
+    std::fs::write(&wrong, "not PEM").unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--client-ca", wrong.to_str().unwrap()];
+    let refusal = Served::start(state.path(), &arguments).refusal();
+    assert!(refusal.contains("wrong.pem") && refusal.contains("client authority"), "{refusal}");
+}
+
+#[test]
 fn a_server_whose_parent_is_another_does_not_start() {
     let state = tempfile::tempdir().unwrap();
     let arguments = ["--listen", "127.0.0.1:0", "--exit-with-parent", "1"];

@@ -77,7 +77,10 @@ fn racers_on_different_shards_have_one_winner_and_every_loser_is_told() {
                 winners += 1;
             } else {
                 let told = Reject::WrongEpoch { current: Epoch(round + 1), winner: Seq(round + 1) };
-                assert_eq!(reason(&answer), Reason::Rejected(told));
+                // Once others have lost more often, it may also be told to come back later.
+                let refused = reason(&answer);
+                let put_off = matches!(refused, Reason::Rejected(Reject::SlowDown { .. }));
+                assert!(put_off || refused == Reason::Rejected(told), "{refused:?}");
             }
         }
         assert_eq!(winners, 1, "round {round}");

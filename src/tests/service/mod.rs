@@ -19,6 +19,7 @@ use crate::clock;
 use crate::delivery::{DeviceId, Enclosed, Epoch, GroupId, Kind, MessageId, RosterChange, Seq};
 use crate::load::{Client, Heard, SessionNumber};
 use crate::net::{Driver, Identity, KeyExchange, Trust};
+use crate::server::settings::Defence;
 use crate::server::{Config, Server, Settings};
 use crate::wire::{Delivery, Reply, Request, TokenKey};
 
@@ -39,9 +40,16 @@ impl Service {
     }
 
     pub(super) fn with_settings(settings: Settings) -> Self {
+        Self::with_identity(settings, |identity| identity)
+    }
+
+    pub(super) fn with_identity(
+        settings: Settings,
+        change: impl FnOnce(Identity) -> Identity,
+    ) -> Self {
         let made = rcgen::generate_simple_self_signed(["stentor".to_owned()]).unwrap();
         let (pem, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).unwrap();
+        let identity = Identity::from_pem(pem.as_bytes(), secret.as_bytes()).map(change).unwrap();
         let key = TokenKey::new(&[9; 32]);
         let server = Server::start(&Config {
             settings,

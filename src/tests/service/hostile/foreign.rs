@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use quinn::crypto::rustls::QuicClientConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::runtime::Runtime;
 
 use super::*;
@@ -27,14 +28,27 @@ impl Foreign {
         alpn: &[u8],
         tune: impl FnOnce(&mut quinn::TransportConfig),
     ) -> Self {
+        Self::showing(None, certificate, alpn, tune)
+    }
+
+    /// As [`Self::new`], with a certificate of its own and its key, if any.
+    pub(super) fn showing(
+        own: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+        certificate: &CertificateDer<'static>,
+        alpn: &[u8],
+        tune: impl FnOnce(&mut quinn::TransportConfig),
+    ) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certificate.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let mut tls = match own {
+            None => tls.with_no_client_auth(),
+            Some((own, key)) => tls.with_client_auth_cert(vec![own], key).unwrap(),
+        };
         tls.alpn_protocols = vec![alpn.to_vec()];
         let mut config =
             quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));

@@ -20,6 +20,7 @@ fn a_frame_that_does_not_parse_ends_its_connection_and_is_counted() {
         let trailing = frame(6, &[&stats[5..], &[0]].concat());
         let truncated = frame(4, &attach[5..attach.len() - 1]);
         let unnamed_group = frame(5, &[0]);
+        let long_group = frame(5, &[65; 66]);
         let more_devices_than_bytes = frame(2, &[&[1; 24][..], &[1, 9], &[0, 1, 0, 0]].concat());
         let more_devices_than_a_roster = frame(3, &[&[1; 16][..], &[0xff; 4], &[0; 40]].concat());
         let reply = frame(68, &[0; 32]);
@@ -29,6 +30,7 @@ fn a_frame_that_does_not_parse_ends_its_connection_and_is_counted() {
             &trailing,
             &truncated,
             &unnamed_group,
+            &long_group,
             &more_devices_than_bytes,
             &more_devices_than_a_roster,
             &reply,

@@ -4,13 +4,16 @@
 //! order, without a gap.
 
 mod bystanders;
+mod certificates;
 mod collectors;
+mod floods;
 mod foreign;
 mod frames;
 mod noise;
 mod readers;
 mod requests;
 mod strangers;
+mod writers;
 
 use bytes::BytesMut;
 
@@ -28,7 +31,12 @@ struct Siege {
 
 /// Runs a test on a server of two shards that others use, and sees that they were not harmed.
 fn under_load(test: impl FnOnce(&mut Siege)) {
-    let mut service = Service::start(2);
+    within(Defence::default(), test);
+}
+
+/// As [`under_load`], with bounds of the test's own.
+fn within(defence: Defence, test: impl FnOnce(&mut Siege)) {
+    let mut service = Service::with_settings(Settings { defence, ..default_settings(2) });
     let bystanders = Bystanders::start(&service);
     let operator = service.join(0);
     let mut siege = Siege { service, bystanders, operator };
@@ -41,7 +49,7 @@ impl Siege {
     fn counters(&mut self) -> Counters {
         self.service.client.request(self.operator, &Request::Stats { request: message_id(1) });
         match self.service.reply(self.operator, |reply| matches!(reply, Reply::Stats { .. })) {
-            Reply::Stats { counters, .. } => counters,
+            Reply::Stats { counters, .. } => *counters,
             _ => unreachable!("asked for stats"),
         }
     }

@@ -159,6 +159,32 @@ fn attaching_again_and_again_costs_no_memory_and_ends_with_one_place_in_the_orde
 }
 
 #[test]
+fn a_reader_that_takes_nothing_gains_no_time_by_attaching_again() {
+    let defence = Defence { stall: Duration::from_millis(400), ..Defence::default() };
+    within(defence, |siege| {
+        let writer = siege.service.join(7);
+        let group = group(1);
+        siege.service.create(writer, group, &[7, 8]);
+        let mut slow = Slow::attached(siege, group);
+        let large = message(&group, 0, Kind::Application, 1 << 20);
+        submit_all(siege, writer, 1, &vec![large; 2]);
+        let attach = encoded(&Request::Attach { group, after: Seq(0) });
+        let deadline = clock::now() + Duration::from_secs(20);
+        while slow.connection.close_reason().is_none() {
+            assert!(clock::now() < deadline, "it is waited for");
+            let short = Duration::from_millis(20);
+            slow.foreign.within(async {
+                // Who has been closed cannot ask any more.
+                slow.control.write_all(&attach).await.ok();
+                tokio::time::sleep(short).await;
+            });
+        }
+        let code = u64::from(Refusal::TooSlow.code());
+        assert_eq!(slow.foreign.close_code(&slow.connection), code);
+    });
+}
+
+#[test]
 fn a_reader_that_stops_its_stream_harms_itself_alone() {
     under_load(|siege| {
         let [writer, reader] = [6, 7].map(|number| siege.service.join(number));

@@ -170,3 +170,27 @@ fn a_session_that_asks_faster_than_it_is_answered_gets_every_answer() {
         siege.counted(Counter::Rejected, count);
     });
 }
+
+#[test]
+fn a_commit_that_is_replayed_wins_no_second_time_and_is_delivered_once() {
+    under_load(|siege| {
+        let [author, thief] = [7, 9].map(|number| siege.service.join(number));
+        let group = group(1);
+        siege.service.create(author, group, &[7, 9]);
+        siege.service.attach(thief, group, 0);
+        let commit = message(&group, 0, Kind::Commit, 0);
+        let first = siege.service.submit(author, 1, commit.clone());
+        assert!(matches!(first, Reply::Accepted { seq: Seq(1), epoch: Epoch(1), .. }), "{first:?}");
+        // Its own retry gets the first answer; under another id it is a commit for a closed epoch.
+        assert_eq!(siege.service.submit(author, 1, commit.clone()), first);
+        check(siege, thief, commit.clone(), Reject::IdTaken);
+        let stale = Reject::WrongEpoch { current: Epoch(1), winner: Seq(1) };
+        for (by, id) in [(thief, 2), (author, 3)] {
+            let answer = siege.service.submit(by, id, commit.clone());
+            let id = message_id(id);
+            assert_eq!(answer, Reply::Rejected { id, reason: Reason::Rejected(stale) });
+        }
+        assert_eq!(siege.service.deliveries(thief, 1), [(1, message_id(1), commit)]);
+        assert_eq!(siege.service.idle(thief), []);
+    });
+}

@@ -214,3 +214,38 @@ fn a_session_that_ends_makes_room_for_another_on_its_connection() {
         siege.counted(Counter::Sessions, before);
     });
 }
+
+#[test]
+fn half_open_handshakes_take_few_places_and_none_for_long() {
+    let defence = Defence {
+        handshakes_unproven: 16,
+        handshake: Duration::from_millis(500),
+        ..Defence::default()
+    };
+    within(defence, |siege| {
+        let before = siege.counters().get(Counter::Connections);
+        let local = Ipv4Addr::LOCALHOST.into();
+        let mut silent = Driver::client(local, 8, siege.service.trust).unwrap();
+        for _ in 0..200 {
+            silent.connect(clock::now(), siege.service.addresses[0]).unwrap();
+        }
+        silent.transmit(clock::now()).unwrap();
+        siege.counted(Counter::HandshakesExpired, 16);
+        siege.counted(Counter::Connections, before);
+        assert!(siege.counters().get(Counter::AddressProofs) >= 184);
+        siege.service.join(7);
+    });
+}
+
+#[test]
+fn a_network_gets_its_share_of_connections_and_no_more() {
+    let defence = Defence { network_connections: 8, loopback_bounded: true, ..Defence::default() };
+    // Six are the bystanders' and the operator's, on two shards.
+    within(defence, |siege| {
+        let foreign = Foreign::polite(&siege.service);
+        let connections: Vec<_> =
+            (0..8).map_while(|_| foreign.connect(siege.service.addresses[0]).ok()).collect();
+        assert!((1..8).contains(&connections.len()), "{}", connections.len());
+        siege.counted(Counter::RefusedConnections, 1);
+    });
+}
