@@ -28,7 +28,7 @@ const USES: &[(&str, &[&str])] = &[
     ("operation", &["limits", "wire", "server"]),
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
-    ("report", &["limits", "clock", "units", "floor", "load"]),
+    ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
     (
         "peers",
         &[
