@@ -3,11 +3,18 @@
 
   scripts/performance.py          rewrites them
   scripts/performance.py --check  exit code 1 if they are not what the records say
+  scripts/performance.py --from-criterion target/criterion validation
+                                  prints the record of benches/validation.rs, or of benches/log.rs
+                                  with `log`, from what `cargo bench` has just left there
 
 Every figure is a median over rounds, or of one run, taken from a record as it is; nothing is typed.
 """
 
+import datetime
 import json
+import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,10 +34,22 @@ RUNS = [
 ]
 
 
+# The benchmarks that make a record, by how their names begin.
+BENCHMARKS = {
+    "validation": ("validation/",),
+    "log": ("fdatasync/", "durable_append/", "replay/"),
+}
+
+
 def load(path):
     if not path.is_file():
         sys.exit(f"performance.py: {path} is missing: results/README.md says how records are made")
     return json.loads(path.read_text())
+
+
+def load_if_there(path):
+    """Some records are younger than the script, and their tables wait for them."""
+    return load(path) if path.is_file() else None
 
 
 def digits(value):
@@ -50,6 +69,19 @@ def duration(micros):
     if micros >= 1e6:
         return f"{digits(micros / 1e6)} s"
     return f"{digits(micros / 1e3)} ms" if micros >= 1e3 else f"{micros:.0f} us"
+
+
+def fine(nanos):
+    """As `duration`, from nanoseconds, with three digits down to one of them."""
+    for unit, length in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if nanos >= length:
+            return f"{digits(nanos / length)} {unit}"
+    return f"{digits(nanos)} ns"
+
+
+def quantiles(distribution, *names):
+    """Of a distribution; nothing was measured where it is empty."""
+    return [duration(distribution[name]) if distribution["count"] else "-" for name in names]
 
 
 def table(header, rows):
@@ -207,13 +239,231 @@ def runs():
     )
 
 
+def side_by_side():
+    """The classes of one run that differ in durability alone."""
+    record = load_if_there(REFERENCE / "durability" / "run.json")
+    if record is None:
+        return ""
+    header = ["groups", "accepted/s", "response p50", "p99", "commits p50", "p99"]
+    header += ["last member p50", "p99"]
+    window = record["throughput"]["window_s"]
+    rows = [
+        [
+            f"`{group['durability']}`: {group['groups']} x {group['members']}",
+            f"{group['response']['count'] / window:,.0f}",
+            *quantiles(group["response"], "p50", "p99"),
+            *quantiles(group["commit_response"], "p50", "p99"),
+            *quantiles(group["fanout_last"], "p50", "p99"),
+        ]
+        for group in record["classes"]
+    ]
+    return (
+        "Durability, both kinds in the same seconds of one run (`durability`, verdict "
+        f"{record['verdict']['status']}):\n\n" + table(header, rows) + f"\n{origins([record])}.\n\n"
+    )
+
+
+def comparable(records):
+    """Whether one build made them all, on one machine."""
+    fields = ("git_commit", "git_dirty", "build_profile", "cpu_model", "cores", "kernel")
+    made = {tuple(record["provenance"].get(field) for field in fields) for record in records}
+    return len(made) == 1
+
+
+def fan_out_through_the_log():
+    """One large group without a log and with one, in two runs."""
+    names = ["fanout-1k", "fanout-1k-wal"]
+    records = [load_if_there(REFERENCE / name / "run.json") for name in names]
+    if None in records:
+        return ""
+    header = ["scenario", "verdict", "deliveries/s", "server us each", "x", "response p50", "p99"]
+    header += ["last member p50", "p99"]
+    each = [record["server"]["cpu_us_per_delivery"] for record in records]
+    times = [digits(one / each[0]) if comparable(records) else "-" for one in each]
+    rows = [
+        [
+            f"`{name}`",
+            record["verdict"]["status"],
+            f"{record['throughput']['deliveries_per_s']:,.0f}",
+            digits(one),
+            over,
+            *quantiles(record["latency_us"]["response"], "p50", "p99"),
+            *quantiles(record["latency_us"]["fanout_last"], "p50", "p99"),
+        ]
+        for name, record, one, over in zip(names, records, each, times)
+    ]
+    return (
+        "What a log costs the fan-out to 1,000 members at the same rate:\n\n"
+        + table(header, rows)
+        + f"\n{origins(records)}.\n\n"
+    )
+
+
+def benchmarks(name):
+    """A record of benchmarks, and its estimates by id; nothing while it is not there."""
+    record = load_if_there(REFERENCE / f"{name}.json")
+    return record, {each["id"]: each for each in record["benchmarks"]} if record else {}
+
+
+def the_log():
+    """The log beside what the disk takes for the same bytes, and how fast it is read back."""
+    record, by_id = benchmarks("log")
+    rows = []
+    for entries in sorted(int(id.split("/")[1]) for id in by_id if id.startswith("fdatasync/")):
+        disk, log = by_id[f"fdatasync/{entries}"], by_id.get(f"durable_append/{entries}")
+        if log:
+            rows.append(
+                [
+                    f"{entries:,}",
+                    fine(disk["median_ns"]),
+                    fine(log["median_ns"]),
+                    digits(log["median_ns"] / disk["median_ns"]),
+                    f"{entries * 1e9 / log['median_ns']:,.0f}",
+                ]
+            )
+    if not rows:
+        return ""
+    read = [
+        f"{what} at {by_id[id]['bytes'] * 1e3 / by_id[id]['median_ns']:,.0f} MB/s"
+        for what, id in (("replayed", "replay/open"), ("verified", "replay/verify"))
+        if id in by_id
+    ]
+    header = ["entries at once", "write and fdatasync", "append until durable", "x", "appends/s"]
+    return (
+        "The log against the disk below it, as many bytes each, one sync each (medians):\n\n"
+        + table(header, rows)
+        + (f"\nFrom the page cache a log is {', and '.join(read)}.\n" if read else "")
+        + f"\n{origins([record])}.\n\n"
+    )
+
+
+def checks():
+    """One check at each level, by the size of the group."""
+    record, by_id = benchmarks("validation")
+    kinds = ["application", "proposal", "commit_merged", "commit_fresh"]
+    parts = [id.split("/") for id in by_id]
+    sizes = sorted({int(part[3]) for part in parts if len(part) == 4})
+    rows = []
+    for kind in kinds:
+        for level in ("opaque", "header", "public"):
+            found = [by_id.get(f"validation/{level}/{kind}/{members}") for members in sizes]
+            if any(found):
+                cells = [fine(each["median_ns"]) if each else "-" for each in found]
+                rows.append([f"{kind.replace('_', ', tree ')}: `{level}`", *cells])
+    if not rows:
+        return ""
+    header = ["one check", *(f"{members:,} members" for members in sizes)]
+    return (
+        "What the levels of validation take of a shard's time for one message, by the size of the "
+        "group (medians):\n\n" + table(header, rows) + f"\n{origins([record])}.\n\n"
+    )
+
+
+def levels():
+    """The classes of one run that differ in the level alone, beside `opaque` of the same size."""
+    record = load_if_there(REFERENCE / "validation-levels" / "run.json")
+    if record is None:
+        return ""
+    opaque = {
+        group["members"]: group["commit_response"]["p50"]
+        for group in record["classes"]
+        if group["validation"] == "opaque"
+    }
+    header = ["level and group", "commits", "answered p50", "x", "p99", "last member p50", "p99"]
+    rows = []
+    for group in record["classes"]:
+        commits, least = group["commit_response"], opaque.get(group["members"])
+        rows.append(
+            [
+                f"`{group['validation']}`: {group['members']:,}",
+                f"{commits['count']:,}",
+                *quantiles(commits, "p50"),
+                digits(commits["p50"] / least) if least and commits["count"] else "-",
+                *quantiles(commits, "p99"),
+                *quantiles(group["fanout_last"], "p50", "p99"),
+            ]
+        )
+    refused = sum(record["refusals"].values())
+    return (
+        "What whoever commits waits for at each level, all in the same seconds of one run "
+        f"(`validation-levels`, verdict {record['verdict']['status']}, {refused:,} refusals):\n\n"
+        + table(header, rows)
+        + f"\n{origins([record])}.\n\n"
+    )
+
+
+def estimates(folder, name):
+    """A record from what Criterion left in `folder` of the benchmarks called `name`."""
+    found, newest = [], 0
+    for path in sorted(folder.glob("**/new/estimates.json")):
+        of = load(path.parent / "benchmark.json")
+        if not of["full_id"].startswith(BENCHMARKS[name]):
+            continue
+        median = load(path)["median"]
+        interval = median["confidence_interval"]
+        found.append(
+            {
+                "id": of["full_id"],
+                "median_ns": median["point_estimate"],
+                "lower_ns": interval["lower_bound"],
+                "upper_ns": interval["upper_bound"],
+                "bytes": (of["throughput"] or {}).get("Bytes"),
+            }
+        )
+        newest = max(newest, path.stat().st_mtime)
+    if not found:
+        sys.exit(f"performance.py: {folder} has no estimate of `cargo bench --bench {name}`")
+    at = datetime.datetime.fromtimestamp(newest, datetime.timezone.utc)
+    return {
+        "schema_version": 1,
+        "provenance": {
+            **built(),
+            "cpu_model": cpu_model(),
+            "cores": len(os.sched_getaffinity(0)),
+            "kernel": f"{platform.system()} {platform.release()}",
+            "measured_utc": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+        "benchmarks": found,
+    }
+
+
+def built():
+    """The commit, and whether anything but results has changed since."""
+
+    def git(*words):
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        changes = git("status", "--porcelain", "--", ".", ":!results")
+        return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": bool(changes)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"git_commit": None, "git_dirty": None}
+
+
+def cpu_model():
+    named = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return named[0].split(":", 1)[1].strip() if named else None
+
+
+def tables():
+    """All of them; those whose records are not there yet are left out."""
+    durability = side_by_side() + fan_out_through_the_log() + the_log()
+    return comparisons() + "\n" + runs() + "\n" + durability + levels() + checks()
+
+
 def main():
+    if sys.argv[1:2] == ["--from-criterion"]:
+        if len(sys.argv) != 4 or sys.argv[3] not in BENCHMARKS:
+            sys.exit("performance.py: --from-criterion takes a folder and validation or log")
+        print(json.dumps(estimates(Path(sys.argv[2]), sys.argv[3]), indent=2))
+        return
     text = README.read_text()
     if BEGIN not in text or END not in text:
         sys.exit("performance.py: README.md has no place for the tables")
     head, rest = text.split(BEGIN, 1)
     _, tail = rest.split(END, 1)
-    written = head + BEGIN + "\n" + comparisons() + "\n" + runs() + "\n" + END + tail
+    written = head + BEGIN + "\n" + tables() + END + tail
     if "--check" in sys.argv[1:]:
         if written != text:
             sys.exit("performance.py: README.md is not what results/reference says; run it")

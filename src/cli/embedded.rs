@@ -28,8 +28,13 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a server on any free ports of the loopback address and waits until it serves.
-    pub(super) fn start(shards: u32, first_core: Option<usize>) -> anyhow::Result<(Self, Target)> {
+    /// Starts a server on any free ports of the loopback address and waits until it serves. Its
+    /// `log`, if it is to have one, is in its state folder, and removed with it.
+    pub(super) fn start(
+        shards: u32,
+        first_core: Option<usize>,
+        log: bool,
+    ) -> anyhow::Result<(Self, Target)> {
         let program = std::env::current_exe().context("cannot find this program to start it")?;
         let name = format!("stentor-{}-{}", std::process::id(), clock::unix().as_nanos());
         let state = std::env::temp_dir().join(name);
@@ -43,6 +48,9 @@ impl Embedded {
             .arg(&state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
+        if log {
+            command.arg("--log").arg(state.join("log"));
+        }
         if let Some(core) = first_core {
             command.arg("--first-core").arg(core.to_string());
         }

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
+use crate::delivery::Durability;
 use crate::limits::SOCKET_BUFFER_BYTES;
 
 /// A delivery service for Messaging Layer Security, and a load engine that tells the truth about it.
@@ -95,6 +96,10 @@ fn read_text(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
     File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut text)?;
     ensure!(text.len() <= bytes_max, "longer than {bytes_max} bytes");
     Ok(String::from_utf8(text)?)
+}
+
+fn durability(name: &str) -> Result<Durability, String> {
+    Durability::of_name(name).ok_or_else(|| "none or wal".to_owned())
 }
 
 /// What there is to say of sockets that were `granted` so many bytes, if that is too few.

@@ -13,8 +13,9 @@ use super::embedded::Embedded;
 use super::progress::{Screen, Show};
 use super::provenance;
 use super::state;
-use super::{read_text, warning_of_small_buffers, with_causes};
+use super::{durability, read_text, warning_of_small_buffers, with_causes};
 use crate::clock;
+use crate::delivery::Durability;
 use crate::floor::{self, F3, Work};
 use crate::limits::{FLOOR_BUDGET, PACKETS_PER_ACK_MAX, SCENARIO_BYTES_MAX};
 use crate::load::run::Options;
@@ -55,6 +56,10 @@ pub(crate) struct Run {
     /// First delete this scenario's groups from that server, if a run that crashed left them.
     #[arg(long, requires = "target")]
     replace: bool,
+    /// What the messages of every class survive, whatever the scenario says: none, or wal. The log
+    /// of a server that the run starts is in the system's temporary folder, $TMPDIR.
+    #[arg(long, value_name = "none|wal", value_parser = durability)]
+    durability: Option<Durability>,
     /// Mint anew, and keep nothing for the next run.
     #[arg(long)]
     no_cache: bool,
@@ -79,7 +84,10 @@ fn tell(line: &str) {
 fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let path = &arguments.scenario;
     let text = read_scenario(path)?;
-    let scenario = Scenario::parse(&text, &path.display().to_string())?;
+    let mut scenario = Scenario::parse(&text, &path.display().to_string())?;
+    if let Some(durability) = arguments.durability {
+        scenario.groups.iter_mut().for_each(|class| class.durability = durability);
+    }
     let name = path.file_stem().map_or_else(|| "scenario".into(), |name| name.to_string_lossy());
     let started = clock::unix();
     let hash = scenario::hash(&text);
@@ -181,7 +189,8 @@ fn load(
     let target = match target {
         Some(target) => crate::load::run::discover(&target, plan.scenario.key_exchange)?,
         None => {
-            let (embedded, target) = Embedded::start(shards, apart.then_some(0))?;
+            let log = plan.scenario.is_durable();
+            let (embedded, target) = Embedded::start(shards, apart.then_some(0), log)?;
             server = Some(embedded);
             target
         }

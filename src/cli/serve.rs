@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::state::{Folder, default_folder, read_identity};
-use super::{read_text, warning_of_small_buffers, with_causes};
+use super::{durability, read_text, warning_of_small_buffers, with_causes};
 use crate::delivery::Durability;
 use crate::limits::{SETTINGS_BYTES_MAX, SHARDS_MAX};
 use crate::operation::{Build, Endpoint, Health, Status};
@@ -96,10 +96,6 @@ pub(crate) struct Serve {
     /// folder whenever this stops.
     #[arg(long, value_name = "PID", hide = true, requires = "state")]
     exit_with_parent: Option<u32>,
-}
-
-fn durability(name: &str) -> Result<Durability, String> {
-    Durability::of_name(name).ok_or_else(|| "none or wal".to_owned())
 }
 
 fn shards() -> impl clap::builder::TypedValueParser<Value = u16> {

@@ -13,6 +13,10 @@ use super::{
 /// costs the whole tree: both fewer and more at a time take longer at 10,000 members.
 pub const BULK_ADD_MAX: usize = 1_000;
 
+/// Longest that a tape founds groups at a service that looks at lifetimes: less than the 84 days
+/// for which OpenMLS makes KeyPackages. Older ones cost minting anew.
+pub const TAPE_AGE_MAX: Duration = Duration::from_secs(80 * 86_400);
+
 /// How many application messages of one sender may overtake another before a real member can no
 /// longer decrypt it. Costs one key each, per sender, in every epoch that is kept.
 pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
@@ -25,7 +29,7 @@ pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
 /// mistyped path from reading a tape into memory.
 pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
 
-/// Most group classes of one scenario. Each costs three histograms per worker.
+/// Most group classes of one scenario. Each costs four histograms per worker.
 pub const CLASSES_MAX: usize = 64;
 
 /// Most groups of one scenario. Each costs the engine about 400 bytes before its members.

@@ -4,10 +4,11 @@
 //! `Scenario::parse`.
 
 use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
+use crate::delivery::Level;
 use crate::limits::{
     CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
 };
-use crate::mls::TreeState;
+use crate::mls::{Handshake, TreeState};
 
 /// A contradiction, and the field to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
                 of_name(scenario, index)
                     .or_else(|| of_members(class))
                     .or_else(|| of_source(class))
+                    .or_else(|| of_level(class))
                     .or_else(|| of_away(scenario, class))
                     .map(|(field, message)| Fault { field: name(index, field), message })
             })
@@ -111,6 +113,23 @@ fn of_source(class: &Class) -> Found {
         }
         _ => None,
     }
+}
+
+fn of_level(class: &Class) -> Found {
+    let level = class.validation;
+    if level == Level::Opaque {
+        return None;
+    }
+    let name = level.name();
+    if class.handshake == Handshake::Private {
+        let message = format!("{name:?} looks at handshakes, so they are to be public");
+        return Some(("handshake", message));
+    }
+    (level == Level::Public && class.source == Source::Synthetic).then(|| {
+        let message = "synthetic handshakes are signed by nobody; the level is to be \"opaque\" or \
+                       \"header\"";
+        ("validation", message.to_owned())
+    })
 }
 
 fn of_away(scenario: &Scenario, class: &Class) -> Found {

@@ -30,6 +30,8 @@ pub struct Series {
 pub struct ClassSeries {
     /// See [`Recorder::response`].
     pub response: Series,
+    /// Of the response, that of the commits which the schedule calls for.
+    pub commit_response: Series,
     /// See [`Recorder::fanout_member`].
     pub fanout_member: Series,
     /// See [`Recorder::fanout_last`].
@@ -226,6 +228,14 @@ impl Recorder {
         }
     }
 
+    /// What was accepted at `at` is a commit that the schedule called for.
+    pub fn committed(&mut self, due: Due, at: Duration) {
+        let class = class_mut(&mut self.classes, due.class).filter(|_| due.measured);
+        if let Some(class) = class {
+            class.commit_response.record(due.intended, at);
+        }
+    }
+
     /// What was due or had lost at `since` was ready, and sent, at `sent`.
     pub fn prepared(&mut self, due: Due, since: Duration, sent: Duration) {
         if due.measured {
@@ -307,6 +317,7 @@ impl Recorder {
         self.timed_out.merge(&other.timed_out);
         for (mine, theirs) in self.classes.iter_mut().zip(&other.classes) {
             mine.response.merge(&theirs.response);
+            mine.commit_response.merge(&theirs.commit_response);
             mine.fanout_member.merge(&theirs.fanout_member);
             mine.fanout_last.merge(&theirs.fanout_last);
             for (mine, theirs) in mine.periods.iter_mut().zip(&theirs.periods) {
@@ -368,9 +379,13 @@ mod tests {
         let at = Duration::from_millis(3);
         recorder.reached(due, at);
         recorder.accepted(due, at, at);
+        recorder.committed(due, at);
         recorder.rejected(due, at);
         recorder.timed_out(due, at);
-        assert_eq!(recorder.outcomes(), (0, 0.0));
+        assert_eq!(
+            (recorder.outcomes(), recorder.classes[0].commit_response.count()),
+            ((0, 0.0), 0)
+        );
         assert_eq!(recorder.lateness.count() + recorder.service.count(), 0);
     }
 

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::away::Away;
 use super::check;
+use crate::delivery::{Durability, Level};
 use crate::limits::{
     GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX,
     SHARDS_MAX,
@@ -87,6 +88,10 @@ pub struct Class {
     pub racers: u32,
     /// Members that go away and come back, if any do.
     pub away: Option<Away>,
+    /// What the messages of its groups survive.
+    pub durability: Durability,
+    /// How closely the service looks at the handshakes of its groups.
+    pub validation: Level,
 }
 
 /// Where a class's MLS messages come from.
@@ -140,6 +145,12 @@ impl Scenario {
             Some(fault) => Err(Mistake::in_field(file, text, &fault.field, fault.message)),
             None => Ok(scenario),
         }
+    }
+
+    /// Whether the service needs a log.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.groups.iter().any(|class| class.durability == Durability::Wal)
     }
 
     /// How long operations are offered: warm-up and measured.
@@ -295,6 +306,10 @@ struct WrittenClass {
     connections: Connections,
     racers: Option<Bounded<2, ROSTER>>,
     away: Option<Away>,
+    #[serde(default, deserialize_with = "durability")]
+    durability: Durability,
+    #[serde(default, deserialize_with = "level")]
+    validation: Level,
 }
 
 impl Written {
@@ -349,6 +364,8 @@ impl WrittenClass {
             connections: self.connections,
             racers,
             away: self.away,
+            durability: self.durability,
+            validation: self.validation,
         }
     }
 }
@@ -373,6 +390,18 @@ impl<'de> Deserialize<'de> for Connections {
             ))),
         }
     }
+}
+
+fn durability<'de, D: Deserializer<'de>>(from: D) -> Result<Durability, D::Error> {
+    let name = String::deserialize(from)?;
+    Durability::of_name(&name)
+        .ok_or_else(|| de::Error::custom(format!("{name:?} is neither \"none\" nor \"wal\"")))
+}
+
+fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
+    let name = String::deserialize(from)?;
+    let wrong = || format!("{name:?} is none of \"opaque\", \"header\" and \"public\"");
+    Level::of_name(&name).ok_or_else(|| de::Error::custom(wrong()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::population::Population;
 use super::target::Target;
 use super::traffic::Plan;
 use crate::clock;
-use crate::delivery::{DeviceId, MessageId, Reject, Seq};
+use crate::delivery::{DeviceId, Level, MessageId, Reject, Seq};
 use crate::limits::{CONNECTING_MAX, SETUP_SILENCE_MAX};
 use crate::net;
 use crate::wire::{OPERATOR, Reason, Reply, Request};
@@ -59,6 +59,15 @@ pub enum SetupError {
         what: String,
         /// Why.
         reason: Reason,
+    },
+    /// Groups are to be durable, and the service keeps no log.
+    #[error(
+        "groups of class {class:?} are to be durable, and the server keeps no log: start it with \
+         --log FOLDER, or run with --durability none"
+    )]
+    NotDurable {
+        /// The class.
+        class: String,
     },
     /// Groups of an earlier run are still there.
     #[error(
@@ -191,11 +200,21 @@ impl<'a> Setup<'a> {
     fn create(&mut self, index: u32) {
         let population = &self.plan.population;
         let group = &population.groups()[index as usize];
-        let roster = (0..group.members).map(|member| population.device(group, member)).collect();
-        let epoch = self.plan.traffic[index as usize].epoch();
-        let first = group.first_member;
+        let class = self.plan.class(index as usize);
+        let traffic = &self.plan.traffic[index as usize];
+        let (epoch, first, level) = (traffic.epoch(), group.first_member, class.validation);
+        let founding = (level != Level::Opaque).then(|| traffic.founding());
+        let by_leaf = founding.as_ref().map(|founding| founding.by_leaf.clone());
+        let members = by_leaf.unwrap_or_else(|| (0..group.members).collect());
+        let roster = members.iter().map(|member| population.device(group, *member)).collect();
+        let (group_info, tree) = founding
+            .filter(|_| level == Level::Public)
+            .map(|founding| (founding.group_info, founding.tree))
+            .unzip();
+        let (durability, group) = (Some(class.durability), group.id);
         let request = self.next_request();
-        let create = Request::plain_group(request, group.id, epoch, roster);
+        let create =
+            Request::Create { request, epoch, group, durability, level, roster, group_info, tree };
         self.client.request(first, &create);
     }
 
@@ -243,6 +262,13 @@ impl<'a> Setup<'a> {
                 }) => {
                     // Groups are created one at a time, in order.
                     return Err(SetupError::GroupExists { group: wait.done });
+                }
+                Heard::Reply(Reply::Rejected {
+                    reason: Reason::Rejected(Reject::NotDurable),
+                    ..
+                }) => {
+                    let class = self.plan.class(wait.done as usize).name.clone();
+                    return Err(SetupError::NotDurable { class });
                 }
                 Heard::Reply(reply) => refusal(reply, session)?,
                 Heard::Over(reason) => return Err(SetupError::Over { stage: wait.stage, reason }),

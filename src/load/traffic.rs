@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::population::Population;
+use super::population::{Group, Population};
 use super::scenario::{Class, Scenario, Source};
 use super::schedule::{Operation, OperationKind, Schedule};
-use crate::delivery::Epoch;
+use crate::delivery::{DeviceId, Epoch, Level};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::mls::cache::Cache;
 use crate::mls::{
@@ -22,9 +22,22 @@ pub enum Traffic {
     Live {
         /// The epoch that they start in.
         epoch: Epoch,
+        /// On what a service that validates founds the group.
+        founding: Founding,
         /// The members, until the run takes them.
         members: Vec<LiveMember>,
     },
+}
+
+/// What a service that validates is told of a new group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// The number of the member at each leaf.
+    pub by_leaf: Vec<u32>,
+    /// The GroupInfo, an MLSMessage without the tree.
+    pub group_info: Bytes,
+    /// The ratchet tree (RFC 9420 §12.4.3.3).
+    pub tree: Bytes,
 }
 
 /// Everything a run needs before it touches the network.
@@ -151,11 +164,16 @@ impl Plan {
     fn form(&self, index: usize) -> Result<Traffic, TrafficError> {
         let group = &self.population.groups()[index];
         let class = self.class(index);
-        let formed = LiveGroup::form(class.suite, group.id, class.members, class.handshake);
+        let devices = devices(class, &self.population, group);
+        let formed =
+            LiveGroup::form(class.suite, group.id, class.members, class.handshake, &devices);
         let name = class.name.clone();
-        let members = formed.map_err(|source| TrafficError::Live { class: name, source })?;
+        let LiveGroup { members, tree, group_info } =
+            formed.map_err(|source| TrafficError::Live { class: name, source })?;
         let epoch = members.first().map_or(Epoch(0), LiveMember::epoch);
-        Ok(Traffic::Live { epoch, members })
+        let by_leaf = (0..class.members).collect();
+        let founding = Founding { by_leaf, group_info, tree };
+        Ok(Traffic::Live { epoch, founding, members })
     }
 
     /// A message that the service would not take is found before anything is started.
@@ -180,6 +198,19 @@ impl Traffic {
         }
     }
 
+    /// On what a service that validates founds the group; a synthetic group has only leaves.
+    #[must_use]
+    pub fn founding(&self) -> Founding {
+        match self {
+            Self::Tape(tape) => Founding {
+                by_leaf: tape.spec.by_leaf(),
+                group_info: tape.group_info.clone(),
+                tree: tape.tree.clone(),
+            },
+            Self::Live { founding, .. } => founding.clone(),
+        }
+    }
+
     /// Message `index` of a tape, with the epoch it was made in.
     #[must_use]
     pub fn message(&self, index: u32) -> Option<(Bytes, Epoch)> {
@@ -200,7 +231,7 @@ fn specs(
         operations[operation.group as usize].extend(tape_operation(operation));
     }
     let groups = population.groups().iter().zip(operations);
-    let spec = |(group, operations): (&super::population::Group, Vec<TapeOperation>)| {
+    let spec = |(group, operations): (&Group, Vec<TapeOperation>)| {
         let class = &scenario.groups[group.class as usize];
         (class.source != Source::Live).then(|| TapeSpec {
             suite: class.suite,
@@ -209,10 +240,18 @@ fn specs(
             senders: class.senders,
             real: if class.source == Source::Tape { class.real } else { 0 },
             handshake: class.handshake,
+            devices: devices(class, population, group),
             operations,
         })
     };
     groups.map(spec).collect()
+}
+
+/// By what a group's members are named in it: nothing of meaning where nobody looks.
+fn devices(class: &Class, population: &Population, group: &Group) -> Vec<DeviceId> {
+    let named = class.validation != Level::Opaque && class.source != Source::Synthetic;
+    let members = if named { 0..group.members } else { 0..0 };
+    members.map(|member| population.device(group, member)).collect()
 }
 
 fn tape_operation(operation: &Operation) -> Option<TapeOperation> {

@@ -2,7 +2,7 @@
 //!
 //! One file for each specification, named by its key. A file is written under a name of its own
 //! and then renamed, so two processes at once both succeed and a reader never sees half of one.
-//! A file that is damaged or foreign is minted anew, never trusted; a folder that cannot be
+//! A file that is damaged, foreign or expired is minted anew, never trusted; a folder that cannot be
 //! written costs the minting again, never the run. It never deletes: the folder is the user's.
 //! Tapes hold private keys, of members who exist nowhere else. Called by `load`.
 
@@ -28,6 +28,7 @@ use super::mint::units;
 use super::tape::Tape;
 use super::tape::TapeSpec;
 use super::tape_file;
+use crate::clock;
 
 /// A folder of tapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +109,8 @@ impl Cache {
     ) -> Result<(Tape, Origin), MintError> {
         let path = self.folder.join(format!("{:032x}.tape", tape_file::key(spec)));
         let cached = fs::read(&path).ok().map(Bytes::from);
-        if let Some(tape) = cached.and_then(|content| tape_file::decode(content, spec)) {
+        let cached = cached.and_then(|content| tape_file::decode(content, spec));
+        if let Some(tape) = cached.filter(|tape| tape.is_fresh(now())) {
             progress(units(spec));
             return Ok((tape, Origin::Cached));
         }
@@ -140,12 +142,19 @@ impl Cache {
     }
 }
 
+/// In Unix seconds.
+fn now() -> u64 {
+    clock::unix().as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::delivery::DeviceId;
     use crate::delivery::GroupId;
+    use crate::limits::TAPE_AGE_MAX;
     use crate::mls::member::RealMember;
     use crate::mls::suite::Suite;
     use crate::mls::tape::Handshake;
@@ -159,6 +168,7 @@ mod tests {
             senders: 2,
             real: 1,
             handshake: Handshake::Private,
+            devices: Vec::new(),
             operations: vec![
                 TapeOperation::Application { sender: 0, bytes: 300 },
                 TapeOperation::Commit { sender: 1 },
@@ -217,6 +227,31 @@ mod tests {
     }
 
     #[test]
+    fn a_tape_that_founds_a_group_is_minted_anew_when_its_leaves_may_have_expired() {
+        let (_folder, cache) = cache();
+        let devices = (0..4).map(|member| DeviceId([member; 16])).collect();
+        let spec = TapeSpec { devices, ..spec() };
+        let (minted, _) = cache.load_or_mint(&spec, &|_| ()).unwrap();
+        let file = file(&cache);
+        let age = |at| {
+            cache.store(&Tape { minted: at, ..minted.clone() }, &file).unwrap();
+            cache.load_or_mint(&spec, &|_| ()).unwrap().1
+        };
+        let (today, most) = (now(), TAPE_AGE_MAX.as_secs());
+        assert_eq!(age(today - most / 2), Origin::Cached);
+        assert_eq!(age(today - most - 1), Origin::Minted);
+        assert_eq!(age(today + 3_600), Origin::Minted, "not valid yet");
+    }
+
+    #[test]
+    fn a_tape_that_founds_nothing_never_expires() {
+        let (_folder, cache) = cache();
+        let (minted, _) = cache.load_or_mint(&spec(), &|_| ()).unwrap();
+        cache.store(&Tape { minted: 1, ..minted }, &file(&cache)).unwrap();
+        assert_eq!(cache.load_or_mint(&spec(), &|_| ()).unwrap().1, Origin::Cached);
+    }
+
+    #[test]
     fn lengths_that_promise_more_than_there_is_are_refused_under_a_valid_checksum() {
         let (_folder, cache) = cache();
         let (tape, _) = cache.load_or_mint(&spec(), &|_| ()).unwrap();
@@ -235,12 +270,13 @@ mod tests {
     fn another_specification_is_another_tape() {
         let (_folder, cache) = cache();
         cache.load_or_mint(&spec(), &|_| ()).unwrap();
-        let changes: [fn(&mut TapeSpec); 6] = [
+        let changes: [fn(&mut TapeSpec); 7] = [
             |spec| spec.suite = Suite::named("x25519-chacha-ed25519").unwrap(),
             |spec| spec.group = GroupId::new(b"other").unwrap(),
             |spec| spec.members += 1,
             |spec| spec.real = 0,
             |spec| spec.handshake = Handshake::Public,
+            |spec| spec.devices = (0..4).map(|member| DeviceId([member; 16])).collect(),
             |spec| spec.operations.truncate(2),
         ];
         for change in changes {

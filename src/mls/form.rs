@@ -14,18 +14,20 @@ use openmls::prelude::KeyPackage;
 use rayon::prelude::IntoParallelIterator;
 use rayon::prelude::ParallelIterator;
 
+use super::leaf;
 use super::leaf::Leaf;
 use super::leaf::MemberError;
 use super::leaf::Newcomer;
 use super::suite::Suite;
 use super::tape::Handshake;
+use crate::delivery::DeviceId;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
 use crate::limits::BULK_ADD_MAX;
 
 /// The group that is to be formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub(super) suite: Suite,
     pub(super) group: GroupId,
     pub(super) members: u32,
@@ -34,6 +36,8 @@ pub(super) struct Plan {
     /// Members 0 to `joiners - 1` will exist: the senders and those that only listen.
     pub(super) joiners: u32,
     pub(super) handshake: Handshake,
+    /// What the credentials name, by member number; empty for names of no meaning.
+    pub(super) devices: &'a [DeviceId],
 }
 
 /// A group right after everybody was added.
@@ -47,18 +51,29 @@ pub(super) struct Formed {
     pub(super) welcome: Bytes,
     /// With which they join.
     pub(super) tree: Bytes,
+    /// Its GroupInfo, without the tree; empty unless the members are named by device.
+    pub(super) group_info: Bytes,
+}
+
+impl Plan<'_> {
+    /// What the credential of `member` says.
+    fn identity(&self, member: u32) -> Vec<u8> {
+        let index = usize::try_from(member).expect("a member number fits an address");
+        self.devices.get(index).map_or_else(|| leaf::identity(member), |device| device.0.to_vec())
+    }
 }
 
 /// Forms the group; `progress` hears of [`UNITS_PER_MEMBER`] for each member.
 pub(super) fn form(
-    plan: &Plan,
+    plan: &Plan<'_>,
     parallel: bool,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Formed, MemberError> {
-    let creator = Newcomer::new(plan.suite, 0)?;
+    let creator = Newcomer::new(plan.suite, plan.identity(0))?;
     let mut creator = creator.create(plan.suite, &plan.group, plan.handshake)?;
-    let joiners =
-        each(parallel, (1..plan.joiners).collect(), |member| Newcomer::new(plan.suite, member))?;
+    let joiners = each(parallel, (1..plan.joiners).collect(), |member| {
+        Newcomer::new(plan.suite, plan.identity(member))
+    })?;
     let seats = seats(plan.members, plan.senders, plan.joiners);
     let seated: BTreeMap<u32, &Newcomer> = seats[1..].iter().copied().zip(&joiners).collect();
     progress(UNITS_PER_MEMBER);
@@ -71,7 +86,8 @@ pub(super) fn form(
     };
     debug_assert_eq!(creator.epoch(), epoch(plan.members), "the epoch is a function of the size");
     let tree = creator.tree()?;
-    Ok(Formed { creator, joiners, welcome, tree })
+    let group_info = if plan.devices.is_empty() { Bytes::new() } else { creator.group_info()? };
+    Ok(Formed { creator, joiners, welcome, tree, group_info })
 }
 
 /// What forming costs per member, in units of an application message encrypted.
@@ -100,6 +116,16 @@ pub(super) fn seats(members: u32, senders: u32, joiners: u32) -> Vec<u32> {
     seats
 }
 
+/// The number of the member at each leaf: those that exist in their seats, the others, in order,
+/// in what is left. Cost: linear in the members.
+pub(super) fn by_leaf(members: u32, senders: u32, joiners: u32) -> Vec<u32> {
+    let seated: BTreeMap<u32, u32> =
+        seats(members, senders, joiners).into_iter().zip(0..).collect();
+    let mut others = joiners..members;
+    let sits = |leaf| seated.get(&leaf).copied().or_else(|| others.next());
+    (0..members).map(sits).map(|member| member.expect("as many members as leaves")).collect()
+}
+
 /// Applies `work` to every item, on every core when `parallel`; results in order.
 pub(super) fn each<T: Send, R: Send>(
     parallel: bool,
@@ -120,7 +146,7 @@ fn is_one_commit(members: u32) -> bool {
 /// Fills all leaves in chunks, then exchanges the seats of those who exist in one more commit:
 /// adds take the blank leaves from the left (RFC 9420 §7.7), so in ascending order of seat.
 fn fill_then_seat(
-    plan: &Plan,
+    plan: &Plan<'_>,
     creator: &mut Leaf,
     seated: &BTreeMap<u32, &Newcomer>,
     parallel: bool,
@@ -147,15 +173,18 @@ fn fill_then_seat(
 /// The KeyPackages for `leaves`: of those who are seated there, and else of members who will
 /// never act, whose private keys are dropped at once.
 fn packages(
-    plan: &Plan,
+    plan: &Plan<'_>,
     leaves: Range<u32>,
     seated: &BTreeMap<u32, &Newcomer>,
     parallel: bool,
 ) -> Result<Vec<KeyPackage>, MemberError> {
+    let by_leaf = by_leaf(plan.members, plan.senders, plan.joiners);
     each(parallel, leaves.collect(), |leaf| match seated.get(&leaf) {
         Some(joiner) => Ok(joiner.key_package().clone()),
-        // A number that no joiner has.
-        None => Ok(Newcomer::new(plan.suite, plan.members + leaf)?.key_package().clone()),
+        None => {
+            let member = by_leaf[usize::try_from(leaf).expect("a leaf fits an address")];
+            Ok(Newcomer::new(plan.suite, plan.identity(member))?.key_package().clone())
+        }
     })
 }
 
@@ -168,6 +197,8 @@ mod tests {
         assert_eq!(seats(8, 2, 4), [0, 4, 7, 6]);
         assert_eq!(seats(4, 4, 4), [0, 1, 2, 3]);
         assert_eq!(seats(10, 3, 10), [0, 3, 6, 9, 8, 7, 5, 4, 2, 1]);
+        assert_eq!(by_leaf(8, 2, 4), [0, 4, 5, 6, 1, 7, 3, 2]);
+        assert_eq!(by_leaf(4, 4, 4), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -177,7 +208,8 @@ mod tests {
         for joiners in [1, 3] {
             let members = u32::try_from(BULK_ADD_MAX).unwrap() + 2;
             let handshake = Handshake::Public;
-            let plan = Plan { suite, group, members, senders: 1, joiners, handshake };
+            let devices = &[];
+            let plan = Plan { suite, group, members, senders: 1, joiners, handshake, devices };
             let formed = form(&plan, true, &|_| ()).unwrap();
             assert_eq!(formed.creator.epoch(), Epoch(3));
             let seats = seats(members, 1, joiners);

@@ -86,15 +86,15 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    /// Makes keys and a KeyPackage for `member`. Cost: 70 µs to 2 ms, by suite.
-    pub(super) fn new(suite: Suite, member: u32) -> Result<Self, MemberError> {
+    /// Makes keys and a KeyPackage for whom `identity` names. Cost: 70 µs to 2 ms, by suite.
+    pub(super) fn new(suite: Suite, identity: Vec<u8>) -> Result<Self, MemberError> {
         let doing = "make a KeyPackage";
         let provider = Provider::new(suite.facts().implementation).map_err(refused(doing))?;
         let signer = SignatureKeyPair::new(suite.ciphersuite().into()).map_err(refused(doing))?;
         signer.store(provider.storage()).map_err(refused(doing))?;
         let key_package = KeyPackage::builder()
             .leaf_node_capabilities(capabilities(suite))
-            .build(suite.ciphersuite(), &provider, &signer, credential(&signer, member))
+            .build(suite.ciphersuite(), &provider, &signer, credential(&signer, identity))
             .map_err(refused(doing))?
             .into_key_package();
         Ok(Self { provider, signer, key_package })
@@ -226,6 +226,13 @@ impl Leaf {
         tree.tls_serialize_detached().map(Bytes::from).map_err(refused("export the tree"))
     }
 
+    /// The GroupInfo of the current epoch, without the tree (RFC 9420 §12.4.3).
+    pub(super) fn group_info(&self) -> Result<Bytes, MemberError> {
+        let doing = "export the GroupInfo";
+        let info = self.group.export_group_info(self.provider.crypto(), &self.signer, false);
+        encoded(&info.map_err(refused(doing))?, doing)
+    }
+
     /// An update commit for the current epoch, to be merged once it is known to have won
     /// (RFC 9420 §14). One made before and not merged is forgotten.
     pub(super) fn prepare_commit(&mut self) -> Result<Bytes, MemberError> {
@@ -310,10 +317,14 @@ fn encoded(message: &MlsMessageOut, doing: &'static str) -> Result<Bytes, Member
     message.to_bytes().map(Bytes::from).map_err(refused(doing))
 }
 
-fn credential(signer: &SignatureKeyPair, member: u32) -> CredentialWithKey {
-    let identity = format!("stentor-member-{member:0width$}", width = IDENTITY_BYTES - 15);
+/// The name of a member that is no device's.
+pub(super) fn identity(member: u32) -> Vec<u8> {
+    format!("stentor-member-{member:0width$}", width = IDENTITY_BYTES - 15).into_bytes()
+}
+
+fn credential(signer: &SignatureKeyPair, identity: Vec<u8>) -> CredentialWithKey {
     CredentialWithKey {
-        credential: BasicCredential::new(identity.into_bytes()).into(),
+        credential: BasicCredential::new(identity).into(),
         signature_key: signer.public().into(),
     }
 }

@@ -15,32 +15,45 @@ use super::leaf::Processed;
 use super::leaf::refused;
 use super::suite::Suite;
 use super::tape::Handshake;
+use crate::delivery::DeviceId;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
 
-/// Forms groups whose every member is live.
-#[derive(Clone, Copy, Debug)]
-pub struct LiveGroup;
+/// A new group whose every member is live.
+#[derive(Debug)]
+pub struct LiveGroup {
+    /// All of them, in its first epoch, by member number. Member n has leaf n.
+    pub members: Vec<LiveMember>,
+    /// The ratchet tree of that epoch (RFC 9420 §12.4.3.3).
+    pub tree: Bytes,
+    /// The GroupInfo of that epoch, an MLSMessage without the tree; empty when the members are not
+    /// named by device.
+    pub group_info: Bytes,
+}
 
 impl LiveGroup {
-    /// All members of a new group of `members` (at least 2), all in its first epoch, by member
-    /// number. Cost: a join each, so quadratic in `members`; meant for tens.
+    /// A new group of `members` (at least 2), named by `devices`, or not if there are none. Cost: a
+    /// join each, so quadratic in `members`; meant for tens.
     pub fn form(
         suite: Suite,
         group: GroupId,
         members: u32,
         handshake: Handshake,
-    ) -> Result<Vec<LiveMember>, MemberError> {
+        devices: &[DeviceId],
+    ) -> Result<Self, MemberError> {
         if members < 2 {
             return Err(refused("form the group")("a group has at least two members"));
         }
         let (senders, joiners) = (members, members);
-        let plan = Plan { suite, group, members, senders, joiners, handshake };
-        let Formed { creator, joiners, welcome, tree } = form::form(&plan, true, &|_| ())?;
+        let plan = Plan { suite, group, members, senders, joiners, handshake, devices };
+        let Formed { creator, joiners, welcome, tree, group_info } =
+            form::form(&plan, true, &|_| ())?;
         let joined = each(true, joiners, |newcomer| {
             Leaf::join(suite, &newcomer.pairs(), &welcome, &tree, handshake)
         })?;
-        Ok([creator].into_iter().chain(joined).map(|leaf| LiveMember { leaf }).collect())
+        let leaves = [creator].into_iter().chain(joined);
+        let members = leaves.map(|leaf| LiveMember { leaf }).collect();
+        Ok(Self { members, tree, group_info })
     }
 }
 
@@ -101,7 +114,8 @@ mod tests {
 
     fn group(suite: &str, members: u32, handshake: Handshake) -> Vec<LiveMember> {
         let group = GroupId::new(b"race").unwrap();
-        LiveGroup::form(Suite::named(suite).unwrap(), group, members, handshake).unwrap()
+        let suite = Suite::named(suite).unwrap();
+        LiveGroup::form(suite, group, members, handshake, &[]).unwrap().members
     }
 
     #[test]
@@ -136,7 +150,7 @@ mod tests {
         let (suite, group) = (Suite::named("x25519-aes128-ed25519"), GroupId::new(b"few"));
         let (suite, group) = (suite.unwrap(), group.unwrap());
         for members in [0, 1] {
-            let formed = LiveGroup::form(suite, group, members, Handshake::Public);
+            let formed = LiveGroup::form(suite, group, members, Handshake::Public, &[]);
             assert!(matches!(formed, Err(MemberError::Refused { .. })), "{members}");
         }
     }

@@ -75,6 +75,7 @@ mod tests {
             senders: 3,
             real: 2,
             handshake,
+            devices: Vec::new(),
             operations: vec![
                 application(2, 100),
                 application(0, 0),

@@ -25,6 +25,7 @@ use super::tape::Tape;
 use super::tape::TapeMessage;
 use super::tape::TapeOperation;
 use super::tape::TapeSpec;
+use crate::clock;
 use crate::delivery::Kind;
 
 /// Why no tape could be minted.
@@ -90,8 +91,11 @@ pub(super) fn mint_on(
         senders: spec.senders,
         joiners: spec.senders + spec.real,
         handshake: spec.handshake,
+        devices: &spec.devices,
     };
-    let Formed { creator, mut joiners, welcome, tree } = form::form(&plan, parallel, progress)?;
+    let minted = clock::unix().as_secs();
+    let Formed { creator, mut joiners, welcome, tree, group_info } =
+        form::form(&plan, parallel, progress)?;
     let epoch = creator.epoch();
     let senders_joining = usize::try_from(spec.senders - 1).expect("a count fits an address");
     let listeners = joiners.split_off(senders_joining);
@@ -111,7 +115,7 @@ pub(super) fn mint_on(
     press.run()?;
     let authenticator = press.authenticator()?;
     let (spec, messages) = (spec.clone(), press.messages);
-    Ok(Tape { spec, epoch, messages, welcome, tree, real, authenticator })
+    Ok(Tape { spec, epoch, messages, welcome, tree, group_info, minted, real, authenticator })
 }
 
 /// The senders at work.

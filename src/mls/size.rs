@@ -10,7 +10,8 @@ use super::suite::Facts;
 use super::suite::Suite;
 use super::tape::Handshake;
 
-/// Bytes of a member's identity in its basic credential: as long as a UUID in text.
+/// Bytes of a member's identity in its basic credential: as long as a UUID in text. A tape whose
+/// members are named by device has 16 instead, and commits that are so much shorter.
 pub const IDENTITY_BYTES: usize = 36;
 
 /// What a commit finds in the ratchet tree: the difference is a factor of N / log N in its size.
@@ -166,6 +167,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::GroupId;
+    use crate::mls::leaf;
     use crate::mls::leaf::Newcomer;
     use crate::mls::mint::mint;
     use crate::mls::tape::TapeOperation;
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     fn a_key_package_is_as_long_as_foretold() {
         for suite in EXACT.map(|name| Suite::named(name).unwrap()) {
-            let newcomer = Newcomer::new(suite, 7).unwrap();
+            let newcomer = Newcomer::new(suite, leaf::identity(7)).unwrap();
             let message = openmls::prelude::MlsMessageOut::from(newcomer.key_package().clone());
             let real = message.tls_serialize_detached().unwrap().len();
             assert_eq!(real, key_package(suite), "{suite}");
@@ -254,6 +256,7 @@ mod tests {
         let suite = Suite::named(suite).unwrap();
         let group = GroupId::new(&[9; 16]).unwrap();
         let operations = operations.to_vec();
-        TapeSpec { suite, group, members, senders, real: 0, handshake, operations }
+        let (real, devices) = (0, Vec::new());
+        TapeSpec { suite, group, members, senders, real, handshake, devices, operations }
     }
 }

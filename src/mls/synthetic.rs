@@ -63,6 +63,8 @@ pub fn synthesize(spec: &TapeSpec, tree: TreeState, seed: u64) -> Tape {
         messages,
         welcome: Bytes::new(),
         tree: Bytes::new(),
+        group_info: Bytes::new(),
+        minted: 0,
         real: Vec::new(),
         authenticator: Vec::new(),
     }
@@ -208,6 +210,7 @@ mod tests {
             senders: 3,
             real: 0,
             handshake,
+            devices: Vec::new(),
             operations: vec![
                 TapeOperation::Application { sender: 0, bytes: 10 },
                 TapeOperation::Commit { sender: 2 },

@@ -7,15 +7,18 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::form;
 use super::size;
 use super::size::TreeState;
 use super::storage::Pair;
 use super::suite::Suite;
+use crate::delivery::DeviceId;
 use crate::delivery::Epoch;
 use crate::delivery::GroupId;
 use crate::delivery::Kind;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::limits::ROSTER_MAX;
+use crate::limits::TAPE_AGE_MAX;
 
 /// What a tape shall contain. Members are numbered from 0: first the senders, then the real
 /// members, then those that only receive. A member's number is not its leaf: senders are spread
@@ -35,6 +38,10 @@ pub struct TapeSpec {
     pub real: u32,
     /// How commits travel.
     pub handshake: Handshake,
+    /// The device of each member, by its number: all that its credential then says, as a service
+    /// that validates wants it. Or none: then credentials have
+    /// [`IDENTITY_BYTES`](super::size::IDENTITY_BYTES), and nobody can found the group elsewhere.
+    pub devices: Vec<DeviceId>,
     /// The traffic, in order.
     pub operations: Vec<TapeOperation>,
 }
@@ -80,6 +87,12 @@ pub struct Tape {
     pub welcome: Bytes,
     /// The ratchet tree for that Welcome (RFC 9420 §12.4.3.3).
     pub tree: Bytes,
+    /// The GroupInfo of the first epoch, an MLSMessage without the tree, with which a service that
+    /// validates founds the group. Empty when the members are not named by device.
+    pub group_info: Bytes,
+    /// When it was minted, in Unix seconds: leaves that have not committed are valid for
+    /// [`TAPE_AGE_MAX`] from then. 0 when synthetic.
+    pub minted: u64,
     /// One for each real member, in order.
     pub real: Vec<MemberSeed>,
     /// The epoch authenticator after the last commit (RFC 9420 §8.7), which every member that has
@@ -115,6 +128,13 @@ impl std::fmt::Debug for MemberSeed {
 }
 
 impl TapeSpec {
+    /// The number of the member at each leaf in the first epoch: the order of a roster that is by
+    /// leaf. Cost: linear in the members.
+    #[must_use]
+    pub fn by_leaf(&self) -> Vec<u32> {
+        form::by_leaf(self.members, self.senders, self.senders + self.real)
+    }
+
     /// Says what is wrong with it, if anything: a count out of range, a sender that is none, a
     /// message that no service would take.
     pub(super) fn check(&self) -> Result<(), &'static str> {
@@ -127,6 +147,9 @@ impl TapeSpec {
         }
         if self.real > self.members - self.senders {
             return Err("senders and real members together are more than members");
+        }
+        if !self.devices.is_empty() && self.devices.len() != members {
+            return Err("there must be a device for each member, or none");
         }
         for operation in &self.operations {
             if operation.sender() >= self.senders {
@@ -152,6 +175,15 @@ impl TapeSpec {
                 size::update_commit(self.suite, group_id, members, 0, tree, self.handshake)
             }
         }
+    }
+}
+
+impl Tape {
+    /// Whether a service that looks at lifetimes would still found the group at `now`, in Unix
+    /// seconds. One that is not founded so never expires.
+    pub(super) fn is_fresh(&self, now: u64) -> bool {
+        let valid = self.minted..self.minted.saturating_add(TAPE_AGE_MAX.as_secs());
+        self.group_info.is_empty() || valid.contains(&now)
     }
 }
 

@@ -15,7 +15,8 @@
 //! | 8 | XXH3-64 of the payload |
 //! | … | payload |
 //!
-//! The payload is: epoch u64; authenticator, Welcome, tree, each a *blob* (length u32, bytes);
+//! The payload is: epoch u64; when it was minted u64, in Unix seconds; authenticator, Welcome, tree,
+//! GroupInfo, each a *blob* (length u32, bytes);
 //! count of real members u32, for each its number u32, count of pairs u32, and two blobs a pair;
 //! count of messages u32, for each its kind u8 (0 application, 2 commit), epoch u64, sender u32
 //! and a blob. Then it ends.
@@ -36,7 +37,7 @@ use crate::delivery::Epoch;
 use crate::delivery::Kind;
 
 /// Raised by every change of the layout, or of what minting makes of a specification.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The OpenMLS that mints: another one's keys may be stored in another way.
 pub(super) const OPENMLS: &str = "0.9.2";
@@ -44,7 +45,7 @@ pub(super) const OPENMLS: &str = "0.9.2";
 const MAGIC: &[u8; 8] = b"STNTTAPE";
 const HEADER_BYTES: usize = 8 + 4 + 16 + 8 + 8;
 
-/// What a tape of `spec` is filed under. Cost: a hash of 9 bytes for each operation.
+/// What a tape of `spec` is filed under. Cost: a hash of 9 bytes for each operation, and 16 for each device.
 pub(super) fn key(spec: &TapeSpec) -> u128 {
     let mut canonical = Vec::with_capacity(128 + 9 * spec.operations.len());
     canonical.put_u32_le(FORMAT);
@@ -58,6 +59,10 @@ pub(super) fn key(spec: &TapeSpec) -> u128 {
         Handshake::Public => 0,
         Handshake::Private => 1,
     });
+    put_count(&mut canonical, spec.devices.len());
+    for device in &spec.devices {
+        canonical.put_slice(&device.0);
+    }
     for operation in &spec.operations {
         match *operation {
             TapeOperation::Application { sender, bytes } => {
@@ -77,11 +82,13 @@ pub(super) fn key(spec: &TapeSpec) -> u128 {
 /// The header and the payload of `tape`, to be written one after the other.
 pub(super) fn encode(tape: &Tape) -> (Vec<u8>, Vec<u8>) {
     let bodies: usize = tape.messages.iter().map(|message| message.body.len() + 17).sum();
-    let mut payload = Vec::with_capacity(bodies + tape.welcome.len() + tape.tree.len() + 1_024);
+    let mut payload = Vec::with_capacity(bodies + tape.welcome.len() + tape.tree.len() + 2_048);
     payload.put_u64_le(tape.epoch.0);
+    payload.put_u64_le(tape.minted);
     put_blob(&mut payload, &tape.authenticator);
     put_blob(&mut payload, &tape.welcome);
     put_blob(&mut payload, &tape.tree);
+    put_blob(&mut payload, &tape.group_info);
     put_count(&mut payload, tape.real.len());
     for seed in &tape.real {
         payload.put_u32_le(seed.member);
@@ -138,14 +145,25 @@ struct Reader(Bytes);
 impl Reader {
     fn tape(&mut self, spec: &TapeSpec) -> Option<Tape> {
         let epoch = Epoch(self.0.try_get_u64_le().ok()?);
+        let minted = self.0.try_get_u64_le().ok()?;
         let authenticator = self.blob()?.to_vec();
-        let (welcome, tree) = (self.blob()?, self.blob()?);
+        let (welcome, tree, group_info) = (self.blob()?, self.blob()?, self.blob()?);
         let real = self.list(SEED_BYTES_MIN, Self::seed)?;
         let messages = self.list(MESSAGE_BYTES_MIN, Self::message)?;
         let as_specified = messages.len() == spec.operations.len()
             && u32::try_from(real.len()).is_ok_and(|real| real == spec.real);
         let spec = spec.clone();
-        as_specified.then_some(Tape { spec, epoch, messages, welcome, tree, real, authenticator })
+        as_specified.then_some(Tape {
+            spec,
+            epoch,
+            messages,
+            welcome,
+            tree,
+            group_info,
+            minted,
+            real,
+            authenticator,
+        })
     }
 
     fn seed(&mut self) -> Option<MemberSeed> {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::delivery::{DeviceId, Epoch, GroupId, Kind};
+use crate::delivery::{DeviceId, Durability, Epoch, GroupId, Kind, Level};
 use crate::load::scenario::{Scenario, Source};
 use crate::load::traffic::{Plan, Traffic};
 use crate::net::KeyExchange;
@@ -38,7 +38,7 @@ pub enum NoWork {
 
 impl Work {
     /// What of a scenario is compared: one group of its first class, on one shard, over the key
-    /// exchange that every contestant has.
+    /// exchange that every contestant has, in memory, its handshakes unread.
     ///
     /// # Errors
     /// [`NoWork::Live`].
@@ -46,6 +46,7 @@ impl Work {
         scenario.groups.truncate(1);
         for class in &mut scenario.groups {
             class.count = 1;
+            (class.durability, class.validation) = (Durability::None, Level::Opaque);
             if class.source == Source::Live {
                 return Err(NoWork::Live);
             }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::provenance::Provenance;
 use super::verdict::Verdict;
+use crate::delivery::{Durability, Level};
 
 /// The version that [`Record::schema_version`] has.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -153,8 +154,18 @@ pub struct ClassRecord {
     pub suite: String,
     /// `tape`, `live` or `synthetic`.
     pub source: String,
+    /// What its messages survived: `none` or `wal`. Older records knew only `none`.
+    #[serde(default = "no_durability")]
+    pub durability: String,
+    /// How closely its handshakes were looked at: `opaque`, `header` or `public`. Older records
+    /// knew only `opaque`.
+    #[serde(default = "no_validation")]
+    pub validation: String,
     /// As in [`Latency`].
     pub response: Distribution,
+    /// Of the response, that of the commits which the schedule called for; empty in older records.
+    #[serde(default)]
+    pub commit_response: Distribution,
     /// As in [`Latency`].
     pub fanout_member: Distribution,
     /// As in [`Latency`].
@@ -162,6 +173,14 @@ pub struct ClassRecord {
     /// The same by period; empty when nobody went away, and in older records.
     #[serde(default)]
     pub periods: Vec<PeriodRecord>,
+}
+
+fn no_durability() -> String {
+    Durability::None.name().to_owned()
+}
+
+fn no_validation() -> String {
+    Level::Opaque.name().to_owned()
 }
 
 /// What a class felt while others were away, came back, or neither.

@@ -8,7 +8,7 @@ use std::path::Path;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::provenance::Provenance;
-use super::record::{Distribution, Record, ServerUse};
+use super::record::{ClassRecord, Distribution, Record, ServerUse};
 use super::verdict::Status;
 
 /// Nothing but a line under the header.
@@ -36,6 +36,7 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
     let parts = [
         verdict(record, look),
         counts(record),
+        settings(record),
         table(latency_rows(record), look),
         table(class_rows(record), look),
         returns(record),
@@ -127,6 +128,21 @@ fn latency_rows(record: &Record) -> Vec<Vec<String>> {
     std::iter::once(header("latency")).chain(rows).collect()
 }
 
+/// The classes whose groups are durable or looked at; nothing when there is none.
+fn settings(record: &Record) -> String {
+    let plain = |class: &&ClassRecord| class.durability == "none" && class.validation == "opaque";
+    let told = record.classes.iter().filter(|class| !plain(class)).map(|class| {
+        let ClassRecord { name, durability, validation, .. } = class;
+        format!("{name}: durability {durability}, validation {validation}")
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        String::new()
+    } else {
+        format!("groups      {}", told.join("\n            "))
+    }
+}
+
 fn class_rows(record: &Record) -> Vec<Vec<String>> {
     if record.classes.len() < 2 {
         return Vec::new();
@@ -134,8 +150,15 @@ fn class_rows(record: &Record) -> Vec<Vec<String>> {
     let mut rows = vec![header("class")];
     for class in &record.classes {
         let who = format!("{} ({} x {})", class.name, grouped(class.groups.into()), class.members);
-        for (what, of) in [("response", &class.response), ("last member", &class.fanout_last)] {
-            rows.push(row(&format!("{who} {what}"), of));
+        for (what, of) in [
+            ("response", &class.response),
+            ("commits", &class.commit_response),
+            ("last member", &class.fanout_last),
+        ] {
+            // Few classes have both, and then they are two figures.
+            if what != "commits" || (1..class.response.count).contains(&of.count) {
+                rows.push(row(&format!("{who} {what}"), of));
+            }
         }
     }
     rows

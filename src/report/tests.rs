@@ -222,6 +222,38 @@ fn a_record_from_before_the_floor_is_read_and_says_nothing_of_it() {
 }
 
 #[test]
+fn a_summary_says_which_groups_were_durable_or_looked_at_and_what_their_commits_felt() {
+    let mut record = finished(&Judgement::default(), false);
+    let text = |record: &Record| render(record, Path::new("results/x"), Look::default());
+    let plain = text(&record);
+    assert!(!plain.contains("durability") && !plain.contains("commits"), "{plain}");
+    let class = &mut record.classes[0];
+    class.durability = "wal".to_owned();
+    class.validation = "public".to_owned();
+    class.commit_response.count = 5;
+    let told = text(&record);
+    assert!(told.contains("\ngroups      town: durability wal, validation public\n"), "{told}");
+    assert!(told.contains("town (1 x 1000) commits"), "{told}");
+    // Where everything is a commit its figures are those of the response.
+    record.classes[0].commit_response.count = record.classes[0].response.count;
+    assert!(!text(&record).contains("commits"));
+}
+
+#[test]
+fn a_record_from_before_levels_was_of_neither() {
+    let record = finished(&Judgement::default(), false);
+    let mut json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
+    for class in json["classes"].as_array_mut().unwrap() {
+        let class = class.as_object_mut().unwrap();
+        let newer = ["durability", "validation", "commit_response"];
+        assert!(newer.iter().all(|field| class.remove(*field).is_some()));
+    }
+    let class = Record::from_json(&json.to_string()).unwrap().classes.remove(0);
+    assert_eq!((class.durability.as_str(), class.validation.as_str()), ("none", "opaque"));
+    assert_eq!(class.commit_response.count, 0);
+}
+
+#[test]
 fn the_histogram_in_a_record_is_the_whole_histogram() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;

@@ -29,7 +29,7 @@ const USES: &[(&str, &[&str])] = &[
     ("mls", &["limits", "clock", "delivery", "wire"]),
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
-    ("report", &["limits", "clock", "units", "floor", "load"]),
+    ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
     (
         "peers",
         &[

@@ -7,6 +7,7 @@ mod absences;
 mod corpus;
 mod key_packages;
 mod layers;
+mod levels;
 mod peers;
 mod scenarios;
 mod service;

@@ -181,3 +181,15 @@ fn a_live_class_is_no_work() {
     let scenario = Scenario::parse(&live, "live.toml").unwrap();
     assert_eq!(Work::narrow(scenario).unwrap_err(), NoWork::Live);
 }
+
+/// Of the others nobody is asked for either.
+#[test]
+fn a_comparison_is_in_memory_and_looks_at_no_handshake() {
+    let text = MIXED.replacen("[[groups]]", "[[groups]]\nvalidation = \"header\"", 1);
+    let text = text.replacen("[[groups]]", "[[groups]]\ndurability = \"wal\"", 1);
+    let scenario = Scenario::parse(&text, "mixed.toml").unwrap();
+    assert!(scenario.is_durable());
+    let narrowed = Work::narrow(scenario).unwrap();
+    let plain = Work::narrow(Scenario::parse(MIXED, "mixed.toml").unwrap()).unwrap();
+    assert_eq!(narrowed, plain);
+}

@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use crate::delivery::GroupId;
 use crate::load::run::{Options, Watch};
 use crate::load::scenario::{Class, Scenario, Source};
 use crate::load::setup::{SetupError, Stage};
-use crate::load::traffic::Draft;
+use crate::load::traffic::{Draft, Plan};
 use crate::load::{Observer, Outcome, Progress, RunError, Target, run};
 use crate::report::build::{EngineTotals, Finished, record};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::report::verdict::Status;
-use crate::tests::service::Service;
+use crate::tests::service::{Service, default_settings};
 
 #[test]
 fn every_scenario_of_the_repository_runs_without_a_fault() {
@@ -25,7 +27,8 @@ fn every_scenario_of_the_repository_runs_without_a_fault() {
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         let scenario = small(&file);
-        let service = Service::start(u16::try_from(scenario.shards).unwrap());
+        let log = scenario.is_durable().then(|| TempDir::new().unwrap());
+        let service = service_with(&scenario, log.as_ref());
         let (outcome, seen) = run_on(&service, &scenario, false);
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         check(&name, &scenario, &outcome.unwrap());
@@ -64,6 +67,13 @@ fn groups_that_a_crashed_run_left_are_named_and_deleted_on_demand() {
     check("after replacing", &scenario, &outcome);
 }
 
+/// A server as a run would start it.
+pub(super) fn service_with(scenario: &Scenario, log: Option<&TempDir>) -> Service {
+    let mut settings = default_settings(u16::try_from(scenario.shards).unwrap());
+    settings.log.folder = log.map(|folder| folder.path().join("log"));
+    Service::with_settings(settings)
+}
+
 /// What a run said of itself.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -100,8 +110,16 @@ pub(super) fn run_on(
     scenario: &Scenario,
     replace: bool,
 ) -> (Result<Outcome, RunError>, Seen) {
-    static RUNS: AtomicU64 = AtomicU64::new(0);
     let plan = Draft::of(scenario.clone()).prepare(None, &|_| {}).unwrap();
+    run_plan(service, plan, replace)
+}
+
+pub(super) fn run_plan(
+    service: &Service,
+    plan: Plan,
+    replace: bool,
+) -> (Result<Outcome, RunError>, Seen) {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
     let target = Target {
         addresses: service.addresses.clone(),
         fingerprint: service.trust.fingerprint,
@@ -114,7 +132,7 @@ pub(super) fn run_on(
 }
 
 /// Nothing is wrong with a run, but for what a noisy machine does to its timing.
-fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
+pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
     let counts = outcome.judgement.counts;
     let violations = &outcome.judgement.violations;
     assert_eq!(violations.total(), 0, "{name}: {:?}", violations.examples());

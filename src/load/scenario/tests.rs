@@ -104,6 +104,35 @@ fn fields_that_contradict_each_other_are_refused_by_name() {
 }
 
 #[test]
+fn a_class_says_what_its_messages_survive_and_how_closely_they_are_looked_at() {
+    let scenario = with("").unwrap();
+    let class = &scenario.groups[0];
+    assert_eq!((class.durability, class.validation), (Durability::None, Level::Opaque));
+    assert!(!scenario.is_durable());
+    let scenario = with("durability = \"wal\"\nvalidation = \"public\"").unwrap();
+    let class = &scenario.groups[0];
+    assert_eq!((class.durability, class.validation), (Durability::Wal, Level::Public));
+    assert!(scenario.is_durable());
+    check("durability = \"disk\"", "groups[0].durability", "neither \"none\" nor \"wal\"");
+    check("validation = \"deep\"", "groups[0].validation", "none of \"opaque\"");
+}
+
+#[test]
+fn a_level_wants_handshakes_that_it_can_read() {
+    for level in ["header", "public"] {
+        let level = format!("validation = \"{level}\"");
+        let private = format!("{level}\nhandshake = \"private\"");
+        check(&private, "groups[0].handshake", "they are to be public");
+        assert!(with(&format!("source = \"live\"\n{level}")).is_ok());
+    }
+    let private = "validation = \"opaque\"\nhandshake = \"private\"";
+    assert!(with(private).is_ok());
+    assert!(with("source = \"synthetic\"\nvalidation = \"header\"").is_ok());
+    let unsigned = "source = \"synthetic\"\nvalidation = \"public\"";
+    check(unsigned, "groups[0].validation", "signed by nobody");
+}
+
+#[test]
 fn members_that_go_away_leave_those_that_send_and_are_back_in_time() {
     let away = "away = { members = \"25%\", from = \"500ms\", for = \"1s\" }";
     let class = with(away).unwrap().groups.remove(0);
@@ -258,7 +287,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 7 + 3 + 1 + 16 + 6, "the five tables of the format");
+    assert_eq!(count, 7 + 3 + 1 + 18 + 6, "the five tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::come_and_go::Attached;
 use super::issue::{AT_END, AT_START, IDLE};
 use super::{Sample, Worker};
-use crate::delivery::{Epoch, Kind, MessageId, Reject, Seq};
+use crate::delivery::{Check, Epoch, Kind, MessageId, Reject, Seq};
 use crate::load::attempt::index_of;
 use crate::load::client::SessionNumber;
 use crate::load::racers;
@@ -44,6 +44,9 @@ impl Worker<'_> {
         self.oracle.accepted(attempt, seq, epoch);
         let Some(flight) = self.flights.land(attempt) else { return };
         self.recorder.accepted(flight.due, flight.sent, at);
+        if self.is_commit(attempt) {
+            self.recorder.committed(flight.due, at);
+        }
         if flight.due.measured {
             self.occupancy.leave(at);
         }
@@ -191,6 +194,25 @@ impl Worker<'_> {
 
 /// A racer's commit that comes after those of others, as a record names it: not in vain.
 const PUT_OFF: &str = "put_off";
+/// By the number of the check that failed.
+const INVALID: [&str; Check::ALL.len()] = [
+    "invalid_check_1",
+    "invalid_check_2",
+    "invalid_check_3",
+    "invalid_check_4",
+    "invalid_check_5",
+    "invalid_check_6",
+    "invalid_check_7",
+    "invalid_check_8",
+    "invalid_check_9",
+    "invalid_check_10",
+    "invalid_check_11",
+    "invalid_check_12",
+    "invalid_check_13",
+    "invalid_check_14",
+    "invalid_check_15",
+    "invalid_check_16",
+];
 
 /// A refusal's reason, as a record names it.
 fn name(reason: Reason) -> &'static str {
@@ -206,7 +228,10 @@ fn name(reason: Reason) -> &'static str {
             Reject::TooManyProposals => "too_many_proposals",
             Reject::TooManyGroups => "too_many_groups",
             Reject::NotSubmittable => "not_submittable",
-            Reject::Invalid { .. } => "invalid",
+            Reject::Invalid { check } => {
+                let index = usize::from(check).checked_sub(1);
+                index.and_then(|index| INVALID.get(index)).copied().unwrap_or("invalid")
+            }
             Reject::SlowDown { .. } => "slow_down",
             Reject::NotDurable => "not_durable",
             Reject::LevelUnavailable => "level_unavailable",
@@ -217,5 +242,20 @@ fn name(reason: Reason) -> &'static str {
         },
         Reason::Malformed { .. } => "malformed",
         Reason::Busy => "busy",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_that_failed_a_check_is_told_with_its_number() {
+        for check in Check::ALL {
+            let invalid = Reject::Invalid { check: check.number() };
+            let named = name(Reason::Rejected(invalid));
+            assert_eq!(named, format!("invalid_check_{}", check.number()));
+        }
+        assert_eq!(name(Reason::Rejected(Reject::Invalid { check: 17 })), "invalid");
     }
 }

@@ -107,6 +107,29 @@ fn a_run_with_a_server_of_its_own_leaves_a_complete_record_and_nothing_else() {
 }
 
 #[test]
+fn every_class_is_durable_if_the_command_line_says_so_and_its_log_is_gone_with_the_server() {
+    let desk = Desk::new();
+    let scenario = desk.write("mixed.toml", MIXED);
+    let ended = desk.run(&scenario, &["--durability", "wal", "--no-floor"]).end();
+    believable(&desk, &ended);
+    for class in desk.record()["classes"].as_array().expect("classes are a list") {
+        assert_eq!(class["durability"], "wal", "{class}");
+    }
+    assert!(ended.out.contains("live: durability wal, validation opaque"), "{}", ended.out);
+    assert_eq!(desk.temporary(), Vec::<&Path>::new());
+}
+
+#[test]
+fn a_durable_run_on_a_server_without_a_log_is_told_what_to_do() {
+    let desk = Desk::new();
+    let (_served, address) = desk.served(1);
+    let scenario = desk.write("mixed.toml", MIXED);
+    let ended = desk.run_at(&address, &scenario, &["--durability", "wal"]).end();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.refusal().contains("start it with --log FOLDER"), "{}", ended.refusal());
+}
+
+#[test]
 fn a_pause_of_the_server_is_charged_to_everything_that_was_due_in_it() {
     let desk = Desk::new();
     let (served, address) = desk.served(1);
