@@ -2,8 +2,10 @@
 //!
 //! On a real directory, which has to be on the disk that is meant: `TMPDIR` says where. `fdatasync` is
 //! the floor, a write of the same bytes into room that was taken in advance and its sync, in the same
-//! run; a durable append is to stay near it, however many entries share a sync. Each bench checks its
-//! answer, so the smoke run of `cargo test` is a test; it replays a small log.
+//! run; a durable append is to stay near it, however many entries share a sync. `replay` is the log's
+//! own part of a restart, `recovery` all of it: groups, retries and what members have not fetched
+//! yet. Each bench checks its answer, so the smoke run of `cargo test` is a test; it replays a small
+//! log.
 //!
 //! `cargo bench --bench log -- --quick`
 
@@ -13,7 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
+use stentor::delivery::{
+    DeviceId, Durability, Enclosed, Epoch, Founding, GroupId, Input, Kind, Link, MessageId, Policy,
+    RosterChange, Submission,
+};
+use stentor::engine::{self, Engine, Recovery};
 use stentor::log::{self, Config, Directory, Log as _, Position, Wal};
 
 #[global_allocator]
@@ -37,11 +45,9 @@ fn main() {
         fdatasync(&mut criterion, place.path(), entries);
         durable_append(&mut criterion, place.path(), entries);
     }
-    replay(
-        &mut criterion,
-        place.path(),
-        if measured { REPLAYED_BYTES } else { REPLAYED_BYTES_SMOKE },
-    );
+    let bytes = if measured { REPLAYED_BYTES } else { REPLAYED_BYTES_SMOKE };
+    replay(&mut criterion, place.path(), bytes);
+    recovery(&mut criterion, place.path(), bytes);
     criterion.final_summary();
 }
 
@@ -113,6 +119,77 @@ fn replay(criterion: &mut Criterion, place: &Path, bytes: usize) {
         });
     });
     bench.finish();
+}
+
+/// A shard's groups read back from its log, application messages above all.
+fn recovery(criterion: &mut Criterion, place: &Path, bytes: usize) {
+    let path = place.join("recovery");
+    let (mut engine, _) = recovered(&path);
+    for number in 0..GROUPS {
+        let mut founding = Founding::plain(group(number), (0..MEMBERS).map(device).collect());
+        founding.settings.durability = Durability::Wal;
+        let (founding, request) = (Box::new(founding), MessageId([0; 16]));
+        let create = Input::Create { from: FROM, device: device(0), request, founding };
+        engine.handle(Duration::from_secs(1), create).expect("the disk has room");
+    }
+    let messages = bytes / ENTRY_BYTES;
+    let body = Bytes::from(vec![0xa5; ENTRY_BYTES - 150]);
+    for number in 0..messages {
+        let submission = Submission {
+            id: MessageId((number as u128).to_be_bytes()),
+            group: group(number % GROUPS),
+            epoch: Epoch(0),
+            kind: Kind::Application,
+            joins: false,
+            change: RosterChange::default(),
+            enclosed: Enclosed::default(),
+            body: body.clone(),
+        };
+        let sender = device(number % MEMBERS);
+        let submit = Input::Submit { from: FROM, device: sender, submission };
+        engine.handle(Duration::from_secs(1), submit).expect("the disk has room");
+        engine.sync().expect("the disk syncs");
+        while engine.release().is_some() {}
+    }
+    while !engine.is_settled() {
+        engine.sync().expect("the disk syncs");
+        while engine.release().is_some() {}
+    }
+    let logged = engine.log_bytes();
+    drop(engine);
+    let mut bench = criterion.benchmark_group("recovery");
+    bench.throughput(Throughput::Bytes(logged)).sample_size(10);
+    bench.measurement_time(Duration::from_secs(5));
+    bench.bench_function("groups", |bencher| {
+        bencher.iter(|| {
+            let (engine, found) = recovered(&path);
+            assert_eq!((found.groups, found.messages), (GROUPS as u64, messages as u64));
+            engine
+        });
+    });
+    bench.finish();
+}
+
+const GROUPS: usize = 64;
+const MEMBERS: usize = 20;
+const FROM: Link = Link { shard: 0, session: 0, generation: 0 };
+
+fn group(number: usize) -> GroupId {
+    GroupId::new(&[u8::try_from(number).expect("they are few"); 32]).expect("it is short")
+}
+
+fn device(number: usize) -> DeviceId {
+    DeviceId((number as u128).to_be_bytes())
+}
+
+/// The engine that goes on where the log in `path` ends.
+fn recovered(path: &Path) -> (Engine, engine::Recovered) {
+    let directory = Directory::open(path, Arc::new(|| {})).expect("a directory can be made");
+    let config = Config { segment_bytes: SEGMENT_BYTES, ..Config::new(1, Duration::ZERO) };
+    let mut recovery = Recovery::new(Policy::default());
+    let replay = |position, entry: &[u8]| recovery.replay(position, entry);
+    let (wal, _) = Wal::open(directory, config, replay).expect("the log is whole");
+    recovery.finish(Box::new(wal), u64::MAX).expect("the log is an engine's")
 }
 
 /// Opens a log and checks how much is replayed.

@@ -1,6 +1,8 @@
 //! `stentor survive`: kill a server of one's own under load, and check what it promised.
 //!
-//! Prints how it stands while it goes on, then a table of what was done, looked at and found.
+//! Prints how it stands while it goes on, then a table of what was done, looked at and found. The
+//! kernel outlives every kill, and so does what was written and not yet synced: what a loss of power
+//! takes is for the simulations of `log` and `engine`.
 //! Called by `cli::main`.
 
 use std::fmt::Write as _;

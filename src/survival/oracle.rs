@@ -285,10 +285,6 @@ impl Oracle {
                     self.violations.note(Violation::Lost, what);
                 }
             }
-            if head != group.order.len() as u64 {
-                let what = format!("group {number} has {} of {head}", group.order.len());
-                self.violations.note(Violation::Lost, what);
-            }
             let mut epoch = None;
             for (seq, id) in &group.order {
                 let submitted = group.submitted[id];

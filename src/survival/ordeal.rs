@@ -143,7 +143,8 @@ fn begin(
     options: &Options,
     outcome: &mut Outcome,
 ) -> Result<Crowd, Failure> {
-    let started = service.start()?;
+    // Nothing was promised yet: what hinders the first start is not its fault.
+    let started = service.start().map_err(Failure::environment)?;
     outcome.starts += 1;
     Crowd::gather(options, started.target)
 }
@@ -186,4 +187,33 @@ fn kill_and_kill(
 fn note(crowd: &Crowd, outcome: &mut Outcome) {
     outcome.counts = crowd.oracle.counts();
     outcome.violations = crowd.oracle.violations().clone();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It never starts.
+    struct Refusing;
+
+    impl Service for Refusing {
+        fn start(&mut self) -> Result<Started, Failure> {
+            Err(Failure::Fallen("its port is taken".to_owned()))
+        }
+
+        fn start_and_kill(&mut self, _: Duration) -> Result<bool, Failure> {
+            unreachable!("it is not there to be killed")
+        }
+
+        fn kill(&mut self) -> Result<(), Failure> {
+            unreachable!("it is not there to be killed")
+        }
+    }
+
+    #[test]
+    fn a_service_that_does_not_start_at_all_has_broken_no_promise() {
+        let options = Options { kills: 1, groups: 1, members: 2, seed: 1 };
+        let outcome = endure(&mut Refusing, &options, &mut |_| ());
+        assert_eq!(outcome.unwrap_err(), "its port is taken");
+    }
 }

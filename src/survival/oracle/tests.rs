@@ -125,6 +125,19 @@ fn a_member_that_misses_one_or_gets_one_again_sees_a_gap() {
 }
 
 #[test]
+fn a_member_that_is_attached_elsewhere_than_it_asked_sees_a_gap() {
+    check(
+        Kind::Application,
+        |oracle| {
+            to_both(oracle, 1, ID, 11);
+            oracle.attaching(0, 0, Some(Seq(1)));
+            oracle.attached(0, 0, Seq(1), Seq(1), false);
+        },
+        &[Violation::Gap],
+    );
+}
+
+#[test]
 fn a_cursor_may_lag_what_was_acknowledged_and_never_lead_it() {
     let to_cursor = |oracle: &mut Oracle, acknowledged| {
         to_both(oracle, 1, ID, 11);
@@ -190,6 +203,15 @@ fn two_commits_for_one_epoch_are_two_winners() {
         &[Violation::Winners],
     );
     check(Kind::Commit, |oracle| oracle.accepted(0, ID, Seq(1), Epoch(2)), &[Violation::Winners]);
+    check(
+        Kind::Application,
+        |oracle| {
+            let late = MessageId([3; 16]);
+            oracle.submitted(0, late, Epoch(3), Kind::Application, 33);
+            oracle.accepted(0, late, Seq(1), Epoch(2));
+        },
+        &[Violation::Winners],
+    );
 }
 
 #[test]
