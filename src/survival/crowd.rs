@@ -370,6 +370,12 @@ impl Crowd {
                 self.groups[number].members[index].waiting.take_if(|message| message.id == id);
                 self.rest(number, index);
             }
+            // The epoch is reserved for others: its message is given up, as one that lost.
+            (Some((number, index)), Reason::Rejected(Reject::SlowDown { .. })) => {
+                self.oracle.lost_race(number, id);
+                self.groups[number].members[index].waiting.take_if(|message| message.id == id);
+                self.rest(number, index);
+            }
             (_, reason) => self.oracle.refused(format!("{id:?}: {reason:?}")),
         }
     }

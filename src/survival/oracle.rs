@@ -66,7 +66,7 @@ pub struct Counts {
     pub accepted: u64,
     /// Commits among them.
     pub commits: u64,
-    /// Commits that lost their epoch to another.
+    /// Commits that lost their epoch to another, or had to wait for others.
     pub races_lost: u64,
     /// Acknowledgements that came again, alike.
     pub answered_again: u64,
