@@ -27,13 +27,16 @@
 //! ```text
 //! datagrams     net        recvmmsg, QUIC: a session's stream yields bytes
 //! frame         wire       Inbox, Request: whole frames; the header of the MLSMessage in one of
-//!                          them names group, epoch and kind. Nothing else of it is ever read
+//!                          them names group, epoch and kind
 //! owner         server     the shard that the group hashes to; another than the session's is
 //!                          reached by one ring entry per batch
+//! handshake     validation as closely as the group's level says: is the leaf the submitter's, is the
+//!                          commit one that members will take?
 //! decision      delivery   Shard::handle: is the epoch the current one, is the sender a member?
 //!                          The first commit wins and opens the next epoch; every other learns
 //!                          the epoch and who won
-//! log           engine     each decision is appended, the batch synced once, outputs released
+//! log           engine     each decision about a durable group is one entry; what came while the disk
+//!                          synced shares its next sync. Outputs leave when theirs is synced
 //! fan-out       server     the frame is encoded once: the same bytes for every member. Each shard
 //!                          with members of the group gets it once
 //! cursors       delivery   Audience: each member drains the same ring as fast as its stream takes
@@ -159,10 +162,9 @@
 //!
 //! Known gaps: whoever holds a token may make groups up to the shard's bound. A dozen devices that
 //! send the longest frames slowly make others' long frames wait for a minute; short ones never
-//! wait. What is refused counts against no rate, so a stranger may have commits that pretend to
-//! join looked at, and refused, as fast as it can send them. A device with more sessions than one
-//! has a rate on each shard it sends to. A session outlives its token, and a client's certificate
-//! is not revoked but by another authority. The load engine shows no certificate. On loopback there
+//! wait. A device with more sessions than one has a rate on each shard it sends to. A client's
+//! certificate is not revoked but by another authority, and a session that was opened under a key
+//! that is dropped goes on until its token expires. The load engine shows no certificate. On loopback there
 //! is no bound by network unless one is set. A member may declare a roster that is not the group's
 //! where the level does not look.
 

@@ -11,6 +11,7 @@ use ahash::RandomState;
 
 use super::ids::DeviceId;
 use super::reject::Reject;
+use super::shard::Shard;
 use crate::limits::{
     DEVICE_BURST, DEVICE_RATE_MAX, DEVICES_METERED_MAX, GROUP_BURST, GROUP_RATE_MAX,
 };
@@ -143,6 +144,21 @@ impl DeviceRates {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Shard {
+    /// Whether a device's rate allows it to ask for something more.
+    ///
+    /// # Errors
+    /// [`Reject::SlowDown`].
+    pub fn may_ask(&self, now: Duration, device: DeviceId) -> Result<(), Reject> {
+        self.device_rates.check(now, device, self.policy.rates.device)
+    }
+
+    /// Counts against a device's rate what it asked for in vain, where finding that out was work.
+    pub fn charge(&mut self, now: Duration, device: DeviceId) {
+        self.device_rates.take(now, device, self.policy.rates.device);
+    }
 }
 
 #[cfg(test)]

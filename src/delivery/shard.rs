@@ -219,7 +219,7 @@ pub struct Shard {
     pub(super) policy: Policy,
     pub(super) slots: Slots,
     pub(super) retries: Retries,
-    device_rates: DeviceRates,
+    pub(super) device_rates: DeviceRates,
     /// Every message kept for catching up, oldest first, whichever group it is of.
     pub(super) kept: VecDeque<Kept>,
     pub(super) kept_bytes: usize,

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use crate::delivery::group::Group;
 use crate::delivery::joining::{Ask, Told};
 use crate::delivery::{
-    Durability, Entry, GroupId, Input, Link, MessageId, Output, Policy, Reject, Shard,
+    DeviceId, Durability, Entry, GroupId, Input, Level, Link, MessageId, Output, Policy, Reject,
+    Shard,
 };
 use crate::log::{Error, Log, Position};
 use crate::validation::{Checked, State};
@@ -67,6 +68,15 @@ enum Looked {
     AtFounding(GroupId, Box<State>),
     /// A message that passes every check of its group's level.
     AtMessage(GroupId, Box<Checked>),
+}
+
+/// What was looked at, and is refused.
+#[derive(Debug)]
+struct Refused {
+    to: Link,
+    device: DeviceId,
+    id: MessageId,
+    reason: Reject,
 }
 
 /// A log and what is known of it.
@@ -115,7 +125,10 @@ impl Engine {
                     self.hold(logged, output)?;
                 }
             }
-            Err((to, id, reason)) => {
+            Err(Refused { to, device, id, reason }) => {
+                if matches!(reason, Reject::Invalid { .. }) {
+                    self.shard.charge(self.now, device);
+                }
                 self.hold(logged, Output::Rejected { to, id, reason })?;
             }
         }
@@ -149,15 +162,19 @@ impl Engine {
 
     /// Looks at what an input brings, as closely as its group wants: before the shard decides, and
     /// only at what it might accept.
-    fn look_at(&self, mut input: Input) -> Result<(Input, Looked), (Link, MessageId, Reject)> {
+    fn look_at(&self, mut input: Input) -> Result<(Input, Looked), Refused> {
         match &mut input {
-            Input::Create { from, request, founding, .. }
+            Input::Create { from, device, request, founding }
                 if !self.shard.contains(&founding.group) =>
             {
-                let refused = |reason| (*from, *request, reason);
+                let (to, device, id) = (*from, *device, *request);
+                let refused = |reason| Refused { to, device, id, reason };
                 let durable = founding.settings.durability == Durability::Wal;
                 if durable && self.journal.is_none() {
                     return Err(refused(Reject::NotDurable));
+                }
+                if founding.settings.level == Level::Public {
+                    self.shard.may_ask(self.now, device).map_err(refused)?;
                 }
                 let state = Levels::found(founding).map_err(refused)?;
                 let looked = state.map_or(Looked::Away, |state| {
@@ -170,8 +187,8 @@ impl Engine {
                     && self.shard.might_accept(self.now, *device, submission) =>
             {
                 let checked = self.levels.check(self.now.as_secs(), *device, submission);
-                let (to, id) = (*from, submission.id);
-                let checked = checked.map_err(|reason| (to, id, reason))?;
+                let (to, device, id) = (*from, *device, submission.id);
+                let checked = checked.map_err(|reason| Refused { to, device, id, reason })?;
                 let looked = checked.map_or(Looked::Away, |checked| {
                     submission.change = checked.change.clone();
                     Looked::AtMessage(submission.group, Box::new(checked))

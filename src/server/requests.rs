@@ -227,7 +227,8 @@ impl Worker {
         let mut chunk = [whose.freeze()];
         self.driver.write(connection, deliveries, &mut chunk);
         let [rest] = chunk;
-        let peer = Peer::new(device, deliveries, rest);
+        let peer = Peer::new((device, token.not_after), deliveries, rest);
+        self.token_expiry_next = self.token_expiry_next.min(token.not_after);
         self.sessions.authenticate(key, peer);
         self.driver.trust(connection);
         self.grant_more_sessions(connection);

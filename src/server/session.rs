@@ -55,6 +55,8 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) device: DeviceId,
+    /// The last second, Unix time, at which its token is good.
+    pub(super) not_after: u64,
     pub(super) deliveries: StreamId,
     /// The part of a frame that the delivery stream has not taken yet.
     pub(super) rest: Bytes,
@@ -73,9 +75,14 @@ pub(super) struct Peer {
 
 impl Peer {
     /// A device that has just authenticated; `rest` has not been written yet.
-    pub(super) fn new(device: DeviceId, deliveries: StreamId, rest: Bytes) -> Self {
+    pub(super) fn new(
+        (device, not_after): (DeviceId, u64),
+        deliveries: StreamId,
+        rest: Bytes,
+    ) -> Self {
         Self {
             device,
+            not_after,
             deliveries,
             rest,
             audiences: Vec::new(),

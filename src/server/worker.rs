@@ -88,6 +88,8 @@ pub(super) struct Worker {
     /// How far it has come with stopping.
     pub(super) stage: Stage,
     housekeeping_next: Instant,
+    /// When the first token of a session expires, Unix time in seconds.
+    pub(super) token_expiry_next: u64,
     publishing_next: Instant,
 }
 
@@ -126,6 +128,7 @@ impl Worker {
             unauthenticated: VecDeque::new(),
             stage: Stage::default(),
             housekeeping_next: started,
+            token_expiry_next: u64::MAX,
             publishing_next: started,
         }
     }
@@ -270,6 +273,7 @@ impl Worker {
         self.engine.tick(self.unix(now));
         self.close_stalled(now);
         self.close_slow_writers(now);
+        self.close_expired();
         while let Some((deadline, connection)) = self.unauthenticated.front().copied() {
             if deadline > now {
                 break;
@@ -281,6 +285,29 @@ impl Worker {
             if !greeted && self.driver.is_open(connection) {
                 self.condemn(connection, Refusal::NotAuthenticated);
             }
+        }
+    }
+
+    /// Closes connections with a session whose token has expired. Looks at sessions only when the
+    /// first of them is due.
+    fn close_expired(&mut self) {
+        let unix_s = clock::unix().as_secs();
+        if unix_s <= self.token_expiry_next {
+            return;
+        }
+        let mut next = u64::MAX;
+        let mut expired = Vec::new();
+        for session in self.sessions.iter() {
+            let Some(peer) = &session.peer else { continue };
+            if peer.not_after < unix_s {
+                expired.push(session.connection);
+            } else {
+                next = next.min(peer.not_after);
+            }
+        }
+        self.token_expiry_next = next;
+        for connection in expired {
+            self.condemn(connection, Refusal::ExpiredToken);
         }
     }
 

@@ -9,6 +9,7 @@ mod collectors;
 mod floods;
 mod foreign;
 mod frames;
+mod handshakes;
 mod noise;
 mod readers;
 mod requests;

@@ -44,6 +44,18 @@ fn a_hello_with_a_token_that_has_expired_is_refused_as_such() {
 }
 
 #[test]
+fn a_session_ends_when_its_token_does() {
+    under_load(|siege| {
+        let token = siege.service.key.issue(device(7), clock::unix().as_secs() + 1);
+        let address = siege.service.addresses[0];
+        let connection = siege.service.client.connect(clock::now(), address).unwrap();
+        let session = siege.service.client.open(connection, device(7), token);
+        siege.service.reply(session, |reply| matches!(reply, Reply::Ready { .. }));
+        siege.refused(session, Refusal::ExpiredToken);
+    });
+}
+
+#[test]
 fn a_dropped_key_opens_no_more_sessions_and_leaves_those_that_are_there() {
     under_load(|siege| {
         let old = hello(&siege.service, 7);
