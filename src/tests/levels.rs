@@ -72,6 +72,23 @@ fn what_a_class_says_of_durability_holds_on_a_server_that_is_set_otherwise() {
 }
 
 #[test]
+fn members_that_acknowledge_leave_a_trace_in_the_log_and_none_in_what_is_delivered() {
+    let [silent, telling] = ["", "acknowledge = 2"].map(|line| {
+        let scenario = small(&format!("durability = \"wal\"\narrivals = \"even\"\n{line}"));
+        let folder = TempDir::new().unwrap();
+        let outcome = run_on(&service_with(&scenario, Some(&folder)), &scenario, false).0.unwrap();
+        check(line, &scenario, &outcome);
+        let again = service_with(&scenario, Some(&folder));
+        (again.server.as_ref().unwrap().recovered().records, outcome.judgement.counts.accepted)
+    });
+    assert_eq!(silent.1, telling.1);
+    // Six members each, every second message; the last may come when the groups are gone.
+    let acknowledged = telling.0 - silent.0;
+    let most = telling.1 * 6 / 2;
+    assert!((most / 2..=most).contains(&acknowledged), "{silent:?} {telling:?}");
+}
+
+#[test]
 fn groups_of_every_level_race_and_talk_without_a_fault() {
     for level in Level::ALL.map(Level::name) {
         for source in ["tape", "live"] {
