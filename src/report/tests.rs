@@ -248,6 +248,8 @@ fn a_record_from_before_levels_was_of_neither() {
         let newer = ["durability", "validation", "acknowledge", "commit_response"];
         assert!(newer.iter().all(|field| class.remove(*field).is_some()));
     }
+    let provenance = json["provenance"].as_object_mut().unwrap();
+    assert!(provenance.remove("log_file_system").is_some());
     let class = Record::from_json(&json.to_string()).unwrap().classes.remove(0);
     assert_eq!((class.durability.as_str(), class.validation.as_str()), ("none", "opaque"));
     assert_eq!(class.commit_response.count, 0);
