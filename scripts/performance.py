@@ -93,9 +93,10 @@ def table(header, rows):
 def origin(provenance):
     commit = (provenance["git_commit"] or "no commit")[:12]
     dirty = " with changes" if provenance.get("git_dirty") else ""
+    log = f", log on {provenance['log_file_system']}" if provenance.get("log_file_system") else ""
     return (
         f"{provenance['cores']} x {provenance['cpu_model']}, {provenance['kernel']}, "
-        f"commit {commit}{dirty}"
+        f"commit {commit}{dirty}{log}"
     )
 
 

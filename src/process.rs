@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -143,6 +144,13 @@ pub fn kernel() -> String {
     if release.is_empty() { "unknown".to_owned() } else { release.trim().to_owned() }
 }
 
+/// Type of the file system that an absolute path is on, such as `ext4`.
+#[must_use]
+pub fn file_system(path: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    file_system_of(&mounts, &path.canonicalize().ok()?).map(str::to_owned)
+}
+
 fn micros(time: TimeVal) -> u64 {
     u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0)
 }
@@ -169,6 +177,16 @@ fn interface_bytes(table: &str, interface: &str) -> u64 {
         counters.split_ascii_whitespace().next()?.parse().ok()
     };
     table.lines().find_map(own).unwrap_or(0)
+}
+
+/// The innermost mount that `path` is within, and of several there the last: it hides the others.
+fn file_system_of<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+    let mounted = |line: &'a str| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        Some((Path::new(fields.next()?), fields.next()?))
+    };
+    let around = mounts.lines().filter_map(mounted).filter(|(at, _)| path.starts_with(at));
+    around.max_by_key(|(at, _)| at.components().count()).map(|(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -209,6 +227,18 @@ mod tests {
         let table = "face |bytes\n  lo1: 5 1\n    lo: 1234 9 0\n";
         assert_eq!(interface_bytes(table, "lo"), 1234);
         assert_eq!(interface_bytes(table, "eth0"), 0);
+    }
+
+    #[test]
+    fn a_path_is_on_the_innermost_file_system_around_it() {
+        let mounts = "/dev/a / ext4 rw 0 0\nb /tmp xfs rw 0 0\nc /tmp tmpfs rw 0 0\nd /tmp/x btrfs";
+        let check =
+            |path, kind| assert_eq!(file_system_of(mounts, Path::new(path)), kind, "{path}");
+        check("/tmp/stentor", Some("tmpfs"));
+        check("/tmp/x/stentor", Some("btrfs"));
+        check("/tmpo", Some("ext4"));
+        assert_eq!(file_system_of("", Path::new("/tmp")), None);
+        assert_eq!(file_system(Path::new("/proc/self")).as_deref(), Some("proc"));
     }
 
     #[test]

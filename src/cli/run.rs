@@ -95,6 +95,9 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);
+    if target.is_none() && scenario.is_durable() {
+        provenance.log_file_system = place_of_log();
+    }
     let mut screen = Screen::new();
     let plan = prepare(arguments.no_cache, scenario, &mut screen)?;
     let asked = plan.scenario.clone();
@@ -107,6 +110,20 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let floor = floor_of(arguments, &asked, &outcome, &mut screen);
     let record = record(finished(&asked, &outcome, floor, provenance));
     conclude(&folder, &record)
+}
+
+/// The file system that the log of a server of our own will be on. In memory it proves nothing.
+fn place_of_log() -> Option<String> {
+    let place = std::env::temp_dir();
+    let kind = process::file_system(&place)?;
+    if ["tmpfs", "ramfs"].contains(&kind.as_str()) {
+        tell(&format!(
+            "the log will be in memory, where a sync costs nothing: {} is {kind}; set TMPDIR to a \
+             folder on a disk",
+            place.display()
+        ));
+    }
+    Some(kind)
 }
 
 /// Never more of a file than a scenario may be long.

@@ -32,6 +32,11 @@ pub const SCENARIO_BYTES_MAX: usize = 256 << 10;
 /// Most group classes of one scenario. Each costs four histograms per worker.
 pub const CLASSES_MAX: usize = 64;
 
+/// Most messages of its group after which a member acknowledges: as many as the service keeps for
+/// one that says nothing. Fewer cost a request each, and in a durable group a log entry.
+pub const ACKNOWLEDGE_EVERY_MAX: u32 = 1_024;
+const _: () = assert!(ACKNOWLEDGE_EVERY_MAX as usize <= AUDIENCE_ENTRIES_MAX);
+
 /// Most groups of one scenario. Each costs the engine about 400 bytes before its members.
 pub const GROUPS_MAX: u32 = 200_000;
 

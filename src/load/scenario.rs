@@ -16,8 +16,8 @@ use super::away::Away;
 use super::check;
 use crate::delivery::{Durability, Level};
 use crate::limits::{
-    GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX, SESSIONS_PER_CONNECTION_MAX,
-    SHARDS_MAX,
+    ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SCENARIO_BYTES_MAX,
+    SESSIONS_PER_CONNECTION_MAX, SHARDS_MAX,
 };
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
@@ -92,6 +92,9 @@ pub struct Class {
     pub durability: Durability,
     /// How closely the service looks at the handshakes of its groups.
     pub validation: Level,
+    /// After how many messages of its group each member says how far it has come; `None` if it
+    /// never does.
+    pub acknowledge: Option<u32>,
 }
 
 /// Where a class's MLS messages come from.
@@ -310,6 +313,7 @@ struct WrittenClass {
     durability: Durability,
     #[serde(default, deserialize_with = "level")]
     validation: Level,
+    acknowledge: Option<Bounded<1, ACKNOWLEDGE_EVERY_MAX>>,
 }
 
 impl Written {
@@ -366,6 +370,7 @@ impl WrittenClass {
             away: self.away,
             durability: self.durability,
             validation: self.validation,
+            acknowledge: self.acknowledge.map(Bounded::get),
         }
     }
 }

@@ -280,6 +280,7 @@ fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
         source: source_name(class.source).to_owned(),
         durability: class.durability.name().to_owned(),
         validation: class.validation.name().to_owned(),
+        acknowledge: class.acknowledge,
         response: distribution(&series.response),
         commit_response: distribution(&series.commit_response),
         fanout_member: distribution(&series.fanout_member),

@@ -40,6 +40,9 @@ pub struct Provenance {
     pub started_utc: String,
     /// What the kernel granted each of the engine's sockets, in or out, in bytes: the least.
     pub socket_buffer_bytes: Option<u64>,
+    /// The file system of the log that the run's own server kept; `None` if it kept none.
+    #[serde(default)]
+    pub log_file_system: Option<String>,
     /// The command line, secrets redacted.
     pub command: Vec<String>,
 }

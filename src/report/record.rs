@@ -161,6 +161,9 @@ pub struct ClassRecord {
     /// knew only `opaque`.
     #[serde(default = "no_validation")]
     pub validation: String,
+    /// After how many messages its members acknowledged; `None` if never, and in older records.
+    #[serde(default)]
+    pub acknowledge: Option<u32>,
     /// As in [`Latency`].
     pub response: Distribution,
     /// Of the response, that of the commits which the schedule called for; empty in older records.

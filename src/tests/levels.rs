@@ -6,12 +6,14 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::scenarios::{check, run_on, run_plan, service_with};
-use crate::delivery::{Durability, Kind, Level};
+use crate::delivery::{DeviceId, Durability, Kind, Level};
+use crate::limits::BULK_ADD_MAX;
 use crate::load::scenario::Scenario;
 use crate::load::setup::SetupError;
 use crate::load::traffic::{Draft, Plan, Traffic};
 use crate::load::{Outcome, RunError};
 use crate::tests::service::{Service, default_settings};
+use crate::validation::{self, State};
 
 const SMALL: &str = r#"
 why = "to test"
@@ -72,6 +74,23 @@ fn what_a_class_says_of_durability_holds_on_a_server_that_is_set_otherwise() {
 }
 
 #[test]
+fn members_that_acknowledge_leave_a_trace_in_the_log_and_none_in_what_is_delivered() {
+    let [silent, telling] = ["", "acknowledge = 2"].map(|line| {
+        let scenario = small(&format!("durability = \"wal\"\narrivals = \"even\"\n{line}"));
+        let folder = TempDir::new().unwrap();
+        let outcome = run_on(&service_with(&scenario, Some(&folder)), &scenario, false).0.unwrap();
+        check(line, &scenario, &outcome);
+        let again = service_with(&scenario, Some(&folder));
+        (again.server.as_ref().unwrap().recovered().records, outcome.judgement.counts.accepted)
+    });
+    assert_eq!(silent.1, telling.1);
+    // Six members each, every second message; the last may come when the groups are gone.
+    let acknowledged = telling.0 - silent.0;
+    let most = telling.1 * 6 / 2;
+    assert!((most / 2..=most).contains(&acknowledged), "{silent:?} {telling:?}");
+}
+
+#[test]
 fn groups_of_every_level_race_and_talk_without_a_fault() {
     for level in Level::ALL.map(Level::name) {
         for source in ["tape", "live"] {
@@ -84,6 +103,28 @@ fn groups_of_every_level_race_and_talk_without_a_fault() {
             check(&format!("{source} at {level}"), &scenario, &outcome);
         }
     }
+}
+
+/// It is filled in parts, and its joiners take the seats of others.
+#[test]
+fn a_group_too_large_for_one_commit_is_founded_by_the_leaves_that_its_tape_names() {
+    let text = SMALL.replace("count = 2", "count = 1\nsenders = 2\nreal = 2");
+    let members = format!("members = {}", BULK_ADD_MAX + 2);
+    let text = text.replace("members = 6", &members) + "validation = \"public\"\n";
+    let text = text.replace("\"20/s\"", "\"2/s\"");
+    let scenario = Scenario::parse(&text, "large.toml").unwrap();
+    let plan = Draft::of(scenario).prepare(None, &|_| {}).unwrap();
+    let (group, founding) = (&plan.population.groups()[0], plan.traffic[0].founding());
+    let device = |member: &u32| plan.population.device(group, *member);
+    let roster: Vec<DeviceId> = founding.by_leaf.iter().map(device).collect();
+    let told = validation::Founding {
+        group: group.id,
+        epoch: plan.traffic[0].epoch(),
+        roster: &roster,
+        group_info: Some(&founding.group_info),
+        tree: Some(&founding.tree),
+    };
+    assert_eq!(State::found(Level::Public, &told).unwrap().level(), Level::Public);
 }
 
 #[test]

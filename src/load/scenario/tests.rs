@@ -108,7 +108,9 @@ fn a_class_says_what_its_messages_survive_and_how_closely_they_are_looked_at() {
     let scenario = with("").unwrap();
     let class = &scenario.groups[0];
     assert_eq!((class.durability, class.validation), (Durability::None, Level::Opaque));
-    assert!(!scenario.is_durable());
+    assert!(!scenario.is_durable() && class.acknowledge.is_none());
+    assert_eq!(with("acknowledge = 64").unwrap().groups[0].acknowledge, Some(64));
+    check("acknowledge = 0", "groups[0].acknowledge", "from 1 to 1024");
     let scenario = with("durability = \"wal\"\nvalidation = \"public\"").unwrap();
     let class = &scenario.groups[0];
     assert_eq!((class.durability, class.validation), (Durability::Wal, Level::Public));
@@ -287,7 +289,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 7 + 3 + 1 + 18 + 6, "the five tables of the format");
+    assert_eq!(count, 7 + 3 + 1 + 19 + 6, "the five tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

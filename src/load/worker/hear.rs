@@ -13,7 +13,7 @@ use crate::load::client::SessionNumber;
 use crate::load::racers;
 use crate::load::schedule::OperationKind;
 use crate::process::Usage;
-use crate::wire::{Counters, Delivery, Reason, Reply, group_bytes, peek_group};
+use crate::wire::{Counters, Delivery, Reason, Reply, Request, group_bytes, peek_group};
 
 impl Worker<'_> {
     /// An answer to a session.
@@ -143,6 +143,7 @@ impl Worker<'_> {
                 let Some(found) = found else { return };
                 let class = self.groups[group as usize].class;
                 self.recorder.delivered(class, &found, body.len(), at);
+                self.acknowledge(session, (group, member), seq);
                 self.pass_on((group, member), found.attempt, body);
             }
             Delivery::Resync { next, .. } => {
@@ -150,6 +151,15 @@ impl Worker<'_> {
                 self.on_progress(session, (group, member));
             }
             Delivery::For { .. } | Delivery::Welcome { .. } | Delivery::LowKeyPackages { .. } => {}
+        }
+    }
+
+    /// Says how far a member has come, if it is its turn: not all of a group at once.
+    fn acknowledge(&mut self, session: SessionNumber, (group, member): racers::Seat, seq: Seq) {
+        let Some(every) = self.plan.class(group as usize).acknowledge else { return };
+        if (seq.0 + u64::from(member)).is_multiple_of(every.into()) {
+            let group = self.plan.population.groups()[group as usize].id;
+            self.client.request(session, &Request::Acknowledge { group, seq });
         }
     }
 

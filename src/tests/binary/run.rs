@@ -102,6 +102,7 @@ fn a_run_with_a_server_of_its_own_leaves_a_complete_record_and_nothing_else() {
     let record = desk.record();
     complete(&record);
     how_far_from_the_floor(&record, &ended);
+    assert_eq!(record["provenance"]["log_file_system"], Value::Null);
     assert_eq!(desk.temporary(), Vec::<&Path>::new(), "the server's state is gone with it");
     assert!(desk.path("cache").exists(), "tapes are kept for the next run");
 }
@@ -112,7 +113,9 @@ fn every_class_is_durable_if_the_command_line_says_so_and_its_log_is_gone_with_t
     let scenario = desk.write("mixed.toml", MIXED);
     let ended = desk.run(&scenario, &["--durability", "wal", "--no-floor"]).end();
     believable(&desk, &ended);
-    for class in desk.record()["classes"].as_array().expect("classes are a list") {
+    let record = desk.record();
+    assert!(record["provenance"]["log_file_system"].is_string(), "{}", record["provenance"]);
+    for class in record["classes"].as_array().expect("classes are a list") {
         assert_eq!(class["durability"], "wal", "{class}");
     }
     assert!(ended.out.contains("live: durability wal, validation opaque"), "{}", ended.out);
