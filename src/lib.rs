@@ -96,8 +96,8 @@
 //!
 //! An oracle follows every delivery while it measures: loss, forks, order, what came to whom it
 //! was not for. A member that goes away is owed what it misses as any other is; but fan-out is of
-//! the members that are there, and how long the others take to catch up is told apart. Then a run has one verdict: *violated* if the oracle saw the contract broken,
-//! else *invalid* if the numbers describe anything but the service, the generator above all, else
+//! the members that are there, and how long the others take to catch up is told apart. Then a run
+//! has one verdict: *violated* if the oracle saw the contract broken, else *invalid* if the numbers describe anything but the service, the generator above all, else
 //! *valid*. How good the numbers are has no part in it.
 //!
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
@@ -111,7 +111,7 @@
 //!   who is in which group; never plaintext. It can withhold and reorder, which members notice; it
 //!   cannot forge or read.
 //! - Whoever holds a token key can be any device towards the service, and is its operator. A token
-//!   is its device's until it expires; it is looked at when a session begins and not again.
+//!   is its device's until it expires, and so is a session that was opened with it.
 //! - A client trusts one certificate by its fingerprint: no names, no authorities. A server may be
 //!   told to talk only to clients whose certificate an authority has signed (`serve --client-ca`);
 //!   they need a token all the same.
@@ -126,7 +126,10 @@
 //! What the service cannot check, whatever a group's level: the membership tag and the confirmation
 //! tag of a message, that the ciphertexts of an update path decrypt, that a PSK is there, that a
 //! Welcome says what it should (RFC 9420 §6.2, §12.4). So a malicious member can still make members
-//! disagree (RFC 9420 §16.12); they notice, and have to remove it. Of a PrivateMessage handshake it
+//! disagree (RFC 9420 §16.12); they notice, and have to remove it. At level `public` an external
+//! commit (RFC 9420 §12.4.3.2) lets any device that knows a group's id and its GroupInfo join it, or
+//! end an epoch in the attempt: who may is a policy, and the service has none but everybody. The
+//! other levels take no external commits. Of a PrivateMessage handshake it
 //! sees group, epoch, kind and size alone.
 //!
 //! What attacks meet; each bound is in [`limits`], most can be set, in [`server::settings`]:
@@ -151,7 +154,7 @@
 //! | pretending to lose | each reservation not used doubles what the next one takes | `delivery::fairness` |
 //! | proposals without end | 1,024 an epoch; each has to be committed by somebody | `delivery::group` |
 //! | a replayed commit | its epoch is closed; under its own id the first answer again, to its author | `delivery::shard` |
-//! | a foreign group | not a member; nothing more is said | `delivery::group` |
+//! | a foreign group | not a member; nothing more is said, but at level `public` the epoch, to whoever offers to join | `delivery::group` |
 //! | group or device ids made to collide | found by a keyed hash | `delivery::slots` |
 //! | one shard flooding another | questions and decisions cross on rings of their own, both bounded | `server::mesh` |
 //!

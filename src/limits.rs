@@ -101,9 +101,16 @@ const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
 /// Highest epoch a group can be created at: no group lives long enough to wrap from here.
 pub const EPOCH_MAX: u64 = u64::MAX / 2;
 
-/// Largest entry of a log in bytes: a checkpoint of one group with all that its ring may hold, and
-/// room for its roster and the fields of each message. Replay holds one at a time.
-pub const LOG_RECORD_BYTES_MAX: usize = 2 * RING_BYTES_MAX;
+/// Largest entry of a log in bytes: a checkpoint of one group with all that its ring, its enclosures
+/// and its validation may hold, its roster and the fields of each message. Replay holds one at a time.
+pub const LOG_RECORD_BYTES_MAX: usize = 4 * RING_BYTES_MAX;
+
+/// Bytes of the state of a group's validation, as it is saved: 250,000 members with 32-byte keys, some
+/// 7,000 with the largest post-quantum ones. A group with more is not followed at level `public`.
+pub const LEVEL_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes in memory of the state of a group's validation from which on it takes no more members.
+pub const LEVEL_STATE_BYTES_MAX: usize = LEVEL_BYTES_MAX;
 
 /// Bytes of a log's segment, taken from the disk when it begins and given back when what is in it
 /// is no longer needed. A larger one keeps more than is needed; a smaller one costs two syncs in a
@@ -125,7 +132,18 @@ pub const LOG_READ_BYTES: usize = 1 << 20;
 pub const LOG_FILES_OPEN_MAX: usize = 8;
 
 const _: () = assert!(LOG_RECORD_BYTES_MAX < 1 << 31);
-const _: () = assert!(RING_BYTES_MAX + ROSTER_MAX * DEVICE_ID_BYTES < LOG_RECORD_BYTES_MAX);
+// A checkpoint: the ring and the fields of its entries, the roster with its cursors, what is kept for
+// joiners, the validation.
+const _: () = assert!(
+    RING_BYTES_MAX
+        + RING_ENTRIES_MAX * 128
+        + ROSTER_MAX * (DEVICE_ID_BYTES + 16)
+        + ENCLOSURES_BYTES_MAX
+        + LEVEL_BYTES_MAX
+        < LOG_RECORD_BYTES_MAX
+);
+// A message that adds: itself, its change, its enclosures, the validation after it.
+const _: () = assert!(FRAME_BYTES_MAX + LEVEL_BYTES_MAX < LOG_RECORD_BYTES_MAX);
 const _: () = assert!(LOG_WRITE_BYTES <= LOG_BUFFER_BYTES_MAX);
 
 /// UDP messages moved by one system call. More would not be faster and would delay the first.

@@ -190,9 +190,9 @@ impl Group {
     }
 
     /// Whoever joins by an external commit is a stranger until it is accepted. What it proves is in
-    /// the message, so a group whose handshakes are not looked at takes none.
+    /// the message, so only a group whose messages are verified takes one.
     fn check_sender(&self, sender: DeviceId, submission: &Submission) -> Result<(), Reject> {
-        let may_join = submission.joins && self.settings.level != Level::Opaque;
+        let may_join = submission.joins && self.settings.level == Level::Public;
         let may = self.roster.contains(sender) || may_join;
         may.then_some(()).ok_or(Reject::NotMember)
     }
@@ -299,7 +299,7 @@ impl Group {
             Kind::Proposal => self.proposals_pending += 1,
             Kind::Application => {}
         }
-        let bytes = entry.body.len();
+        let bytes = entry.cost();
         self.recent.push(entry, bytes, limits);
         self.roster.forget_departed_before(self.recent.first());
     }
@@ -381,7 +381,7 @@ impl Group {
         }
         let mut recent = Ring::starting_at(saved.first);
         for entry in saved.entries {
-            let bytes = entry.body.len();
+            let bytes = entry.cost();
             let all = RingLimits { entries_max: usize::MAX, bytes_max: usize::MAX };
             recent.push(entry, bytes, all);
         }

@@ -138,3 +138,16 @@ pub struct Entry {
     /// The MLSMessage, shared by every recipient.
     pub body: Bytes,
 }
+
+impl Entry {
+    /// Bytes that keeping it takes: the body, 16 for each device of its change, and 100 for what is
+    /// remembered of each that it removes.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let (added, removed) = (self.change.added.len(), self.change.removed.len());
+        self.body.len() + 16 * added + (16 + DEPARTED_BYTES) * removed
+    }
+}
+
+/// What a roster remembers of a device that left, for as long as its last message is kept.
+const DEPARTED_BYTES: usize = 100;

@@ -156,8 +156,10 @@ impl Shard {
     }
 
     /// Counts against a device's rate what it asked for in vain, where finding that out was work.
-    pub fn charge(&mut self, now: Duration, device: DeviceId) {
-        self.device_rates.take(now, device, self.policy.rates.device);
+    pub fn charge(&mut self, now: Duration, device: DeviceId, units: u32) {
+        for _ in 0..units {
+            self.device_rates.take(now, device, self.policy.rates.device);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use ahash::RandomState;
 use crate::delivery::{
     DeviceId, Enclosed, Entry, Founding, GroupId, Kind, Level, Reject, RosterChange, Submission,
 };
+use crate::limits::LEVEL_STATE_BYTES_MAX;
 use crate::validation::{self, Checked, Everybody, FoundingError, State, Submitted};
 
 /// A state for each group above level `opaque`.
@@ -55,6 +56,12 @@ impl Levels {
     /// The state of a group.
     pub(super) fn of(&self, group: &GroupId) -> Option<&State> {
         if self.0.is_empty() { None } else { self.0.get(group) }
+    }
+
+    /// Whether a group is as large as one may be that is followed; its saved state is smaller than
+    /// its state.
+    pub(super) fn is_full(&self, group: &GroupId) -> bool {
+        self.of(group).is_some_and(|state| state.bytes() > LEVEL_STATE_BYTES_MAX)
     }
 
     /// Makes the checks of the group's level; `now` is in seconds since the Unix epoch.

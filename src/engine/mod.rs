@@ -26,6 +26,7 @@ use crate::delivery::{
     DeviceId, Durability, Entry, GroupId, Input, Level, Link, MessageId, Output, Policy, Reject,
     Shard,
 };
+use crate::limits::LEVEL_BYTES_MAX;
 use crate::log::{Error, Log, Position};
 use crate::validation::{Checked, State};
 use bases::{Bases, Subject};
@@ -56,8 +57,15 @@ pub struct Engine {
 /// Whether a message that passed its checks may fail them when the log is replayed: a KeyPackage that
 /// it adds has expired by then (RFC 9420 §7.3). The state after it is then logged with it.
 fn is_perishable(level: &State, entry: &Entry) -> bool {
-    matches!(level, State::Public(_)) && !entry.change.added.is_empty()
+    is_public(level) && !entry.change.added.is_empty()
 }
+
+fn is_public(level: &State) -> bool {
+    matches!(level, State::Public(_))
+}
+
+/// After how long a group of an id that is just being deleted may be created again: a sync.
+const GOING_RETRY_MS: u32 = 20;
 
 /// What was looked at before the shard decides.
 #[derive(Debug)]
@@ -77,6 +85,15 @@ struct Refused {
     device: DeviceId,
     id: MessageId,
     reason: Reject,
+    /// What finding out counts against the device's rate, if it was work.
+    cost: Option<u32>,
+}
+
+/// What a look counts against a device's rate: one, and at level `public` one more for every 16
+/// members, up to what 64 ordinary messages count.
+fn cost_of_looking(level: Level, members: usize) -> u32 {
+    let members = if level == Level::Public { members / 16 } else { 0 };
+    1 + u32::try_from(members.min(63)).expect("it is small")
 }
 
 /// A log and what is known of it.
@@ -125,9 +142,9 @@ impl Engine {
                     self.hold(logged, output)?;
                 }
             }
-            Err(Refused { to, device, id, reason }) => {
-                if matches!(reason, Reject::Invalid { .. }) {
-                    self.shard.charge(self.now, device);
+            Err(Refused { to, device, id, reason, cost }) => {
+                if let Some(units) = cost {
+                    self.shard.charge(self.now, device, units);
                 }
                 self.hold(logged, Output::Rejected { to, id, reason })?;
             }
@@ -168,7 +185,11 @@ impl Engine {
                 if !self.shard.contains(&founding.group) =>
             {
                 let (to, device, id) = (*from, *device, *request);
-                let refused = |reason| Refused { to, device, id, reason };
+                let refused = |reason| Refused { to, device, id, reason, cost: None };
+                // What is still said about the group that is gone must not meet the new one.
+                if self.is_going(&founding.group) {
+                    return Err(refused(Reject::SlowDown { retry_ms: GOING_RETRY_MS }));
+                }
                 let durable = founding.settings.durability == Durability::Wal;
                 if durable && self.journal.is_none() {
                     return Err(refused(Reject::NotDurable));
@@ -176,7 +197,16 @@ impl Engine {
                 if founding.settings.level == Level::Public {
                     self.shard.may_ask(self.now, device).map_err(refused)?;
                 }
-                let state = Levels::found(founding).map_err(refused)?;
+                let cost = cost_of_looking(founding.settings.level, founding.roster.len());
+                let looked = Levels::found(founding);
+                let state =
+                    looked.map_err(|reason| Refused { cost: Some(cost), ..refused(reason) })?;
+                if state
+                    .as_ref()
+                    .is_some_and(|state| is_public(state) && state.save().len() > LEVEL_BYTES_MAX)
+                {
+                    return Err(refused(Reject::LevelUnavailable));
+                }
                 let looked = state.map_or(Looked::Away, |state| {
                     Looked::AtFounding(founding.group, Box::new(state))
                 });
@@ -188,7 +218,18 @@ impl Engine {
             {
                 let checked = self.levels.check(self.now.as_secs(), *device, submission);
                 let (to, device, id) = (*from, *device, submission.id);
-                let checked = checked.map_err(|reason| Refused { to, device, id, reason })?;
+                let group = self.shard.group(&submission.group);
+                let (level, members) = group.map_or((Level::Opaque, 0), |group| {
+                    (group.settings().level, group.roster().len())
+                });
+                let cost = Some(cost_of_looking(level, members));
+                let checked = checked.map_err(|reason| Refused { to, device, id, reason, cost })?;
+                let grows =
+                    checked.as_ref().is_some_and(|checked| !checked.change.added.is_empty());
+                if grows && self.levels.is_full(&submission.group) {
+                    let reason = Reject::RosterFull;
+                    return Err(Refused { to, device, id, reason, cost });
+                }
                 let looked = checked.map_or(Looked::Away, |checked| {
                     submission.change = checked.change.clone();
                     Looked::AtMessage(submission.group, Box::new(checked))
@@ -197,6 +238,13 @@ impl Engine {
             }
             _ => Ok((input, Looked::Away)),
         }
+    }
+
+    /// Whether a group is deleted, and who drains it has not been told. O(outputs that wait), and
+    /// asked for creations alone.
+    fn is_going(&self, group: &GroupId) -> bool {
+        let going = |output: &Output| matches!(output, Output::Deleted { group: gone, .. } if gone == group);
+        self.held.iter().any(|(_, output)| going(output)) || self.ready.iter().any(going)
     }
 
     /// Follows what was looked at, if the shard has accepted it.
@@ -322,7 +370,12 @@ impl Journal {
     fn append(&mut self, now: Duration, output: &Output, levels: &Levels) -> Result<(), Error> {
         let mut body: &[u8] = &[];
         match output {
-            Output::Created(founding) => self.encoder.created(now, founding),
+            Output::Created(founding) => {
+                // Its leaves expire: what they are founded on is not looked at again.
+                let level = levels.of(&founding.group).filter(|level| is_public(level));
+                let level = level.map(State::save).unwrap_or_default();
+                self.encoder.created(now, founding, &level);
+            }
             Output::Deleted { group, .. } => self.encoder.deleted(now, group),
             Output::Appended { group, entry, enclosed, .. } => {
                 let level = levels.of(group).filter(|level| is_perishable(level, entry));

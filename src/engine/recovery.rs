@@ -11,9 +11,9 @@ use super::bases::{Bases, Subject};
 use super::levels::Levels;
 use super::record::{Encoder, Record, What};
 use super::{Engine, Journal};
-use crate::delivery::{Enclosed, Entry, Founding, GroupId, Level, Policy, Shard};
+use crate::delivery::{Check, Enclosed, Entry, Founding, GroupId, Kind, Level, Policy, Shard};
 use crate::log::{Log, Position};
-use crate::validation::State;
+use crate::validation::{Failed, State};
 
 /// An engine while it replays its log.
 #[derive(Debug)]
@@ -63,7 +63,9 @@ impl Recovery {
         self.latest = self.latest.max(record.at);
         self.recovered.records += 1;
         match record.what {
-            What::Created(founding) => self.created(position, &founding)?,
+            What::Created(founding, level) => {
+                self.created(position, &founding, level.as_deref())?;
+            }
             What::Deleted(group) => {
                 self.shard.replay_deleted(&group);
                 self.bases.remove(&Subject::Group(group));
@@ -103,10 +105,18 @@ impl Recovery {
         Ok(())
     }
 
-    fn created(&mut self, position: Position, founding: &Founding) -> Result<(), String> {
+    fn created(
+        &mut self,
+        position: Position,
+        founding: &Founding,
+        level: Option<&[u8]>,
+    ) -> Result<(), String> {
         self.shard.replay_created(founding).map_err(|error| error.to_string())?;
-        let state = Levels::found(founding);
-        let state = state.map_err(|reject| format!("a group that cannot be: {reject:?}"))?;
+        let state = match level {
+            Some(level) => Some(State::restore(level).map_err(|error| error.to_string())?),
+            None => Levels::found(founding)
+                .map_err(|reject| format!("a group that cannot be: {reject:?}"))?,
+        };
         if let Some(state) = state {
             self.levels.keep(founding.group, state);
         }
@@ -127,8 +137,12 @@ impl Recovery {
             self.levels.keep(*group, state);
             return Ok(());
         }
-        let followed = self.levels.replay(self.latest.as_secs(), group, entry, enclosed);
-        followed.map_err(|error| error.to_string())
+        match self.levels.replay(self.latest.as_secs(), group, entry, enclosed) {
+            // A KeyPackage that it proposes to add has expired since (RFC 9420 §7.3): no commit may
+            // take the proposal any more, and one that did is logged with the state after it.
+            Err(Failed(Check::LeafNode)) if entry.kind == Kind::Proposal => Ok(()),
+            followed => followed.map_err(|error| error.to_string()),
+        }
     }
 
     /// What was found, if all of it makes sense.

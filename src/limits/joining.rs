@@ -94,6 +94,10 @@ pub const OUTBOX_WELCOMES_MAX: usize = 64;
 /// full, what would bring more is told to slow down.
 pub const JOINING_BYTES_MAX: usize = 1 << 30;
 
+/// Bytes that one group keeps for those who join it: GroupInfo, ratchet tree, Welcomes on their way.
+/// Beyond it a commit that brings more is refused until they have arrived.
+pub const ENCLOSURES_BYTES_MAX: usize = 64 << 20;
+
 /// What is told to slow down because a shard is full, not because it asked too often, is told to
 /// come back after this.
 pub const FULL_RETRY: Duration = Duration::from_secs(1);

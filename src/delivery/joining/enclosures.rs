@@ -8,7 +8,9 @@ use super::nouns::Told;
 use crate::delivery::ids::{DeviceId, GroupId, Seq};
 use crate::delivery::message::Enclosed;
 use crate::delivery::reject::Reject;
-use crate::limits::{FULL_RETRY, JOINING_BYTES_MAX, MESSAGE_BYTES_MAX, OUTBOX_WELCOMES_MAX};
+use crate::limits::{
+    ENCLOSURES_BYTES_MAX, FULL_RETRY, JOINING_BYTES_MAX, MESSAGE_BYTES_MAX, OUTBOX_WELCOMES_MAX,
+};
 
 /// A Welcome that has not reached all shards of the devices that its commit adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,11 @@ impl Enclosures {
         if enclosed.welcome.is_some() && self.outbox().len() >= OUTBOX_WELCOMES_MAX {
             return Err(slow_down());
         }
-        let more = enclosed.welcome.iter().chain(&enclosed.group_info).map(Bytes::len).sum();
+        let more: usize = enclosed.welcome.iter().chain(&enclosed.group_info).map(Bytes::len).sum();
+        // What the commit drops of the epoch that it closes is not counted: there is room enough.
+        if self.bytes() + more > ENCLOSURES_BYTES_MAX {
+            return Err(slow_down());
+        }
         Self::check_room(kept_bytes, more)
     }
 
@@ -175,7 +181,8 @@ impl Enclosures {
         let Some(kept) = &self.0 else { return 0 };
         let blobs = kept.group_info.iter().chain(&kept.tree);
         let blobs = blobs.chain(kept.outbox.iter().map(|parcel| &parcel.welcome));
-        blobs.map(Bytes::len).sum()
+        let devices: usize = kept.outbox.iter().map(|parcel| parcel.devices.len()).sum();
+        blobs.map(Bytes::len).sum::<usize>() + 16 * devices
     }
 
     fn tidy(&mut self) {

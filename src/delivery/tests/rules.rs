@@ -343,7 +343,7 @@ fn messages_older_than_the_retention_are_forgotten_though_nobody_acknowledged_th
 }
 
 #[test]
-fn a_stranger_joins_by_an_external_commit_where_handshakes_are_looked_at_and_nowhere_else() {
+fn a_stranger_joins_by_an_external_commit_where_messages_are_verified_and_nowhere_else() {
     for level in [Level::Opaque, Level::Header, Level::Public] {
         let mut shard = Shard::new(Policy::default());
         let mut founding = Founding::plain(group(1), vec![device(1)]);
@@ -354,7 +354,7 @@ fn a_stranger_joins_by_an_external_commit_where_handshakes_are_looked_at_and_now
         drain(&mut shard);
         let join =
             |id, added: &[u8]| Submission { joins: true, ..commit_changing(id, 0, added, &[]) };
-        if level == Level::Opaque {
+        if level != Level::Public {
             assert_eq!(refusal(&submit(&mut shard, 2, join(1, &[2]))), Reject::NotMember);
             continue;
         }
@@ -451,4 +451,17 @@ fn a_group_is_appended_to_the_shards_that_watch_it() {
     assert_eq!(watchers(&submit(&mut shard, 1, submission(1, Kind::Application, 0))), 0b1000);
     shard.handle(Duration::ZERO, Input::Unwatch { shard: 3, group: group(1) });
     assert_eq!(watchers(&submit(&mut shard, 1, submission(2, Kind::Application, 0))), 0);
+}
+
+#[test]
+fn what_a_commit_says_of_the_roster_counts_among_the_bytes_that_are_kept() {
+    let ring = RingLimits { entries_max: 100, bytes_max: 1_000 };
+    let mut shard = shard_with(2, Policy { ring, ..Policy::default() });
+    let others: Vec<u8> = (10..50).collect();
+    for (epoch, added, removed) in [(0, &others[..], &[][..]), (1, &[], &others[..])] {
+        acceptance(&submit(&mut shard, 1, commit_changing(epoch + 1, epoch, added, removed)));
+    }
+    // 40 devices are 640 bytes, and those that leave are remembered.
+    let recent = shard.group(&group(1)).unwrap().recent();
+    assert_eq!((recent.first(), recent.next()), (Seq(2), Seq(3)));
 }

@@ -114,7 +114,7 @@ fn attaching_again_and_again_counts_against_a_devices_rate() {
 #[test]
 fn a_stranger_late_to_join_by_a_commit_makes_no_member_wait() {
     let mut shard = Shard::new(Policy::default());
-    let settings = Settings { level: Level::Header, ..Settings::default() };
+    let settings = Settings { level: Level::Public, ..Settings::default() };
     let founding = Founding { settings, ..Founding::plain(group(1), vec![device(1)]) };
     let (from, request) = (link(1), MessageId([0; 16]));
     let founding = Box::new(founding);

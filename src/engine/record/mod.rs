@@ -11,6 +11,7 @@
 //!               | added devices | removed devices
 //!
 //! 1 Created      group | epoch u64 | level u8 | devices | GroupInfo blob | tree blob
+//!                | state of the validation, where it cannot be had from them later, blob
 //! 2 Deleted      group
 //! 3 Appended     group | entry | Welcome blob | GroupInfo blob | state of the validation after it, where
 //!                it cannot be had from the message later, blob | body: what is left
@@ -65,7 +66,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// The group exists from here on.
-    Created(Box<Founding>),
+    Created(Box<Founding>, Option<Bytes>),
     /// A group is gone.
     Deleted(GroupId),
     /// A message was accepted, with what came with it, and perhaps the state of the group's
@@ -102,13 +103,15 @@ impl Encoder {
         &self.0
     }
 
-    pub(super) fn created(&mut self, at: Duration, founding: &Founding) {
+    pub(super) fn created(&mut self, at: Duration, founding: &Founding, level: &[u8]) {
         self.start_of(CREATED, at, &founding.group);
         self.0.extend(founding.epoch.0.to_be_bytes());
         self.0.push(founding.settings.level.number());
         self.devices(&founding.roster);
         self.blob(founding.group_info.as_ref());
         self.blob(founding.tree.as_ref());
+        self.count(level.len());
+        self.0.extend(level);
     }
 
     pub(super) fn deleted(&mut self, at: Duration, group: &GroupId) {
@@ -250,7 +253,8 @@ impl Record {
         let what = match tag {
             CREATED => {
                 let group = group(&mut rest)?;
-                What::Created(Box::new(created(&mut rest, group)?))
+                let founding = Box::new(created(&mut rest, group)?);
+                What::Created(founding, blob(&mut rest)?)
             }
             DELETED => What::Deleted(group(&mut rest)?),
             APPENDED => {

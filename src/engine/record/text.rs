@@ -10,7 +10,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:09} ", self.at.as_secs(), self.at.subsec_nanos())?;
         match &self.what {
-            What::Created(founding) => {
+            What::Created(founding, _) => {
                 let (group, epoch) = (Hex(founding.group.as_bytes()), founding.epoch.0);
                 let (members, level) = (founding.roster.len(), founding.settings.level.name());
                 write!(f, "created {group} epoch {epoch} members {members} level {level}")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use openmls::prelude::Lifetime;
 
 use super::told::{Teller, told};
 use super::{FROM, device, released};
@@ -139,6 +140,47 @@ fn a_commit_from_anothers_leaf_is_refused_also_after_a_restart() {
         forged.sender = client_device(1);
         assert_eq!(seq_of(&service.submit(&bed, epoch, &forged, false)), Seq(1));
     }
+}
+
+/// A leaf of the founding tree and a KeyPackage of a proposal have expired when the log is replayed:
+/// what was good when it was accepted is not looked at again.
+#[test]
+fn a_restart_does_not_mind_what_has_expired_since() {
+    let short = |client: &Client| {
+        client.package_with(|package| package.key_package_lifetime(Lifetime::new(2)))
+    };
+    let mut bed = Bed::new(2);
+    let joiner = Client::new(2);
+    let adds = vec![short(&joiner)];
+    bed.clients.push(joiner);
+    let made = bed.commit(0, Commit { adds, ..Commit::default() });
+    bed.settle(0, &made);
+    let mut service = Service::new(u64::MAX);
+    let founded = service.create(&mut bed, Level::Public);
+    assert!(matches!(founded[..], [Output::Created(_), Output::Done { .. }]), "{founded:?}");
+    let package = short(&Client::new(3));
+    let body = bed.propose(1, |group, provider, signer| {
+        group.propose_add_member(provider, signer, &package).unwrap().0
+    });
+    let submission = Submission {
+        id: MessageId([200; 16]),
+        group: group_of(&bed),
+        epoch: Epoch(epoch_of(&bed)),
+        kind: Kind::Proposal,
+        joins: false,
+        change: RosterChange::default(),
+        enclosed: Enclosed::default(),
+        body: body.into(),
+    };
+    let device = client_device(1);
+    assert_eq!(seq_of(&service.handle(Input::Submit { from: FROM, device, submission })), Seq(1));
+    // OpenMLS asks the system, so time has to pass.
+    while now().as_secs() <= package.life_time().not_after() + 1 {
+        std::thread::yield_now();
+    }
+    let mut service = service.restarted();
+    let next = bed.commit(0, Commit { without_pending: true, ..Commit::default() });
+    assert_eq!(seq_of(&service.submit(&bed, epoch_of(&bed), &next, false)), Seq(2));
 }
 
 /// What a commit adds expires: its validation is not made again when the log is replayed.

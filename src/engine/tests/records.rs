@@ -172,10 +172,10 @@ fn saved_device() -> impl Strategy<Value = SavedDevice> {
 
 fn what() -> impl Strategy<Value = What> {
     prop_oneof![
-        (group(), epoch(), settings(), vec(device(), 0..5), blob(), blob()).prop_map(
-            |(group, epoch, settings, roster, group_info, tree)| {
+        (group(), epoch(), settings(), vec(device(), 0..5), (blob(), blob(), blob())).prop_map(
+            |(group, epoch, settings, roster, (group_info, tree, level))| {
                 let founding = Founding { group, epoch, settings, roster, group_info, tree };
-                What::Created(Box::new(founding))
+                What::Created(Box::new(founding), level)
             }
         ),
         group().prop_map(What::Deleted),
@@ -202,7 +202,9 @@ fn encode(Record { at, what }: &Record) -> Vec<u8> {
     let mut encoder = Encoder::default();
     let mut body = Bytes::new();
     match what {
-        What::Created(founding) => encoder.created(*at, founding),
+        What::Created(founding, level) => {
+            encoder.created(*at, founding, level.as_deref().unwrap_or_default());
+        }
         What::Deleted(group) => encoder.deleted(*at, group),
         What::Appended(group, entry, enclosed, level) => {
             let level = level.as_deref().unwrap_or_default();

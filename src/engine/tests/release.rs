@@ -144,7 +144,7 @@ fn every_change_of_state_is_one_log_entry_and_nothing_else_is() {
         matches!(
             what[..],
             [
-                What::Created(_),
+                What::Created(..),
                 What::Appended(..),
                 What::Acknowledged(_, DEVICE, Seq(1)),
                 What::Deleted(_)
@@ -152,4 +152,25 @@ fn every_change_of_state_is_one_log_entry_and_nothing_else_is() {
         ),
         "{what:?}"
     );
+}
+
+/// What is still to be said about the group that is gone must not meet another of its id.
+#[test]
+fn an_id_is_free_again_when_everybody_has_been_told_of_its_deletion() {
+    let (log, told) = told();
+    let mut engine = engine(log);
+    engine.handle(AT, create(Durability::Wal)).unwrap();
+    told.set_durable(1);
+    released(&mut engine);
+    let delete = Input::Delete { from: FROM, request: MessageId([0; 16]), group: group(7) };
+    engine.handle(AT, delete).unwrap();
+    engine.handle(AT, create(Durability::None)).unwrap();
+    let early = released(&mut engine);
+    let later = Reject::SlowDown { retry_ms: 20 };
+    assert!(matches!(early[..], [Output::Rejected { reason, .. }] if reason == later), "{early:?}");
+    told.set_durable(2);
+    let late = released(&mut engine);
+    assert!(matches!(late[..], [Output::Deleted { .. }, Output::Done { .. }]), "{late:?}");
+    engine.handle(AT, create(Durability::None)).unwrap();
+    assert!(matches!(released(&mut engine)[..], [Output::Created(_), Output::Done { .. }]));
 }
