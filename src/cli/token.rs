@@ -40,7 +40,8 @@ enum Command {
         hours: u32,
     },
     /// Make a new key that signs from now on. Tokens under the keys before it stay good until they
-    /// expire; send the server a SIGHUP.
+    /// expire; send the server a SIGHUP. A server with a --token-key of its own reads that file
+    /// instead, which this does not change.
     Rotate {
         /// How many of the keys before it stay good, at most 7. With 0 every token issued so far
         /// is worthless.

@@ -136,8 +136,9 @@ settings! {
             costs "each certificate of the chain is sent in every handshake.";
         /// The private key of the certificate, in PEM.
         certificate_key: Option<PathBuf> = None, Kind::Optional(&Kind::Path), costs "nothing.";
-        /// The key under which devices hold tokens, 64 hexadecimal digits. Without it the state
-        /// folder's own.
+        /// The file of the keys under which devices hold tokens: 64 hexadecimal digits, or a line
+        /// for each key, oldest first, its id before the digits. Without it the state folder's own.
+        /// Read again on SIGHUP.
         token_key: Option<PathBuf> = None, Kind::Optional(&Kind::Path), costs "nothing.";
         /// The authorities, in PEM, of which one must have signed a client's certificate for client
         /// authentication. Its device's token it needs all the same. Without it no client is asked
@@ -159,14 +160,14 @@ settings! {
         /// Messages that one group keeps; the oldest is forgotten first.
         group_messages: usize = RING_ENTRIES_MAX, Kind::Count(1..=RING_ENTRIES_MAX as u64),
             costs "about 150 bytes each besides the body.";
-        /// Bytes of bodies that one group keeps; its latest message is kept whatever its size.
+        /// Bytes of bodies and roster changes that one group keeps; its latest message is kept whatever its size.
         group_bytes: usize = RING_BYTES_MAX, Kind::Bytes(1..=RING_BYTES_MAX as u64),
             costs "that much memory for a group that is busy, up to shard_bytes together.";
         /// Messages that all groups keep together; the shard's oldest is forgotten first.
         shard_messages: usize = SHARD_RING_ENTRIES_MAX,
             Kind::Count(1..=SHARD_RING_ENTRIES_SETTING_MAX as u64),
             costs "about 150 bytes each besides the body.";
-        /// Bytes of bodies that all groups keep together; the shard's oldest is forgotten first.
+        /// Bytes of bodies and roster changes that all groups keep together; the shard's oldest is forgotten first.
         shard_bytes: usize = SHARD_RING_BYTES_MAX,
             Kind::Bytes(1..=SHARD_RING_BYTES_SETTING_MAX as u64),
             costs "that much memory.";
