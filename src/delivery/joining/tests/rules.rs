@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::limits::{
-    KEY_PACKAGE_HANDED_AGE_MAX, KEY_PACKAGE_SUITES_MAX, KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_LOW,
-    KEY_PACKAGES_PER_SUITE_MAX, MAILBOX_WELCOMES_MAX, OUTBOX_WELCOMES_MAX, WELCOME_AGE_MAX,
-    WELCOMES_IN_FLIGHT_MAX,
+    KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_HANDED_AGE_MAX, KEY_PACKAGE_SUITES_MAX,
+    KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_LOW, KEY_PACKAGES_PER_PUBLICATION_MAX,
+    KEY_PACKAGES_PER_SUITE_MAX, MAILBOX_WELCOMES_MAX, OUTBOX_WELCOMES_MAX, SHELF_BYTES_MAX,
+    WELCOME_AGE_MAX, WELCOMES_IN_FLIGHT_MAX,
 };
 
 #[test]
@@ -91,6 +92,32 @@ fn a_device_has_a_bounded_number_of_key_packages_and_suites() {
     assert_eq!(asked.publish(3, resort(suites + 1)), Err(Reject::TooManyKeyPackages));
     let two = vec![last_resort(1 << 40, 1), last_resort(2 << 40, 1)];
     assert_eq!(asked.publish(4, two), Err(Reject::TooManyKeyPackages));
+}
+
+#[test]
+fn what_waits_for_a_device_fits_one_log_entry_whatever_it_publishes() {
+    let mut asked = Asked::new();
+    let body = Bytes::from(vec![0; KEY_PACKAGE_BYTES_MAX]);
+    let large = |number: u64, suite| KeyPackage { body: body.clone(), ..package(number, suite) };
+    let most = KEY_PACKAGES_PER_PUBLICATION_MAX as u64;
+    asked.publish(1, (0..most).map(|number| large(number, 1)).collect()).unwrap();
+    let resort = |number: u64| KeyPackage { body: body.clone(), ..last_resort(number, 1) };
+    asked.publish(1, vec![resort(1 << 20)]).unwrap();
+    let shelf = |asked: &Asked| asked.shard.devices().directory().bytes();
+    let mut number = most;
+    while asked.publish(1, vec![large(number, 2)]).is_ok() {
+        number += 1;
+    }
+    assert!(shelf(&asked) <= SHELF_BYTES_MAX, "{}", shelf(&asked));
+    assert!(shelf(&asked) + 2 * KEY_PACKAGE_BYTES_MAX > SHELF_BYTES_MAX, "{}", shelf(&asked));
+    let further = asked.publish(1, vec![large(number, 2)]);
+    assert_eq!(further, Err(Reject::TooManyKeyPackages));
+    assert!(asked.publish(1, vec![resort(2 << 20)]).is_ok(), "it takes the place of another");
+    assert_eq!(asked.publish(2, vec![large(number, 2)]), Ok(1), "each has a shelf of its own");
+    asked.wait(1_000);
+    let fresh = KeyPackage { not_after: u64::MAX, ..large(number + 1, 3) };
+    assert_eq!(asked.publish(1, vec![fresh]), Ok(1), "those that have expired do not count");
+    assert!(shelf(&asked) <= 5 * KEY_PACKAGE_BYTES_MAX, "and are dropped, of every suite");
 }
 
 #[test]
