@@ -165,6 +165,47 @@ fn an_owner_is_told_when_few_key_packages_are_left_and_when_none_is() {
 }
 
 #[test]
+fn an_owner_is_told_when_its_key_packages_have_expired() {
+    let mut asked = Asked::new();
+    let most = u64::from(KEY_PACKAGES_LOW) + 1;
+    let publish = |asked: &mut Asked, suite: u16| {
+        let number = |number: u64| package((u64::from(suite) << 32) + number, suite);
+        asked.publish(1, (0..most).map(number).collect()).unwrap();
+    };
+    (1..=3).for_each(|suite| publish(&mut asked, suite));
+    let lasting = |number: u64| KeyPackage { not_after: u64::MAX, ..package(number, 1) };
+    asked.publish(1, (0..3).map(lasting).collect()).unwrap();
+    let from = FROM;
+    let collect = Ask::Collect { from, device: device(1) };
+    assert_eq!(asked.ask(collect.clone()), Ok(vec![]));
+    asked.wait(1_000);
+    let low = |told: Vec<Output>| {
+        let low = |it: &Output| match it {
+            Output::Joining(Told::LowKeyPackages { to: FROM, suite, left }) => {
+                Some((*suite, *left))
+            }
+            _ => None,
+        };
+        told.iter().filter_map(low).collect::<Vec<_>>()
+    };
+    let claim = |asked: &mut Asked, suite: u16| {
+        let (claimer, request) = (device(9), MessageId([2; 16]));
+        let device = device(1);
+        low(asked.handle(Input::Joining(Ask::Claim { from, claimer, request, device, suite })))
+    };
+    assert_eq!(claim(&mut asked, 1), [(1, 2)], "two of the three that last");
+    assert_eq!(claim(&mut asked, 2), [(2, 0)], "a claim finds nothing");
+    assert_eq!(claim(&mut asked, 2), [(2, 0)]);
+    assert_eq!(claim(&mut asked, 7), [], "it never published of this suite");
+    let (request, packages) = (MessageId([1; 16]), vec![lasting(9)]);
+    let (device, last_resort) = (device(1), false);
+    let publish = Ask::Publish { from, device, request, last_resort, packages };
+    assert_eq!(low(asked.handle(Input::Joining(publish))), [(3, 0)], "a publication finds it");
+    let told = low(asked.handle(Input::Joining(collect)));
+    assert_eq!(told, [(1, 3), (2, 0), (3, 0)]);
+}
+
+#[test]
 fn a_welcome_reaches_only_whom_its_commit_adds_by_a_key_package_that_was_handed_out() {
     let mut asked = Asked::new();
     for (whose, number) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
