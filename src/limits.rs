@@ -34,9 +34,19 @@ pub const EPOCHS_REMEMBERED_MAX: usize = 64;
 /// Proposals of one epoch. A committer must include them all, so their number is its burden.
 pub const PROPOSALS_PENDING_MAX: usize = 1_024;
 
-/// Proposals that one commit lists, at level `public`; some 150 bytes each while it is checked. Four
-/// times what a client should add at once: a bulk add is quadratic in its adds, for the service too.
-pub const PROPOSALS_LISTED_MAX: usize = 8_192;
+/// Proposals that one commit lists, at level `public`; some 150 bytes each while it is checked. All
+/// that can be pending, and as many of the committer's own: a client adds a thousand at once at
+/// most, for a bulk add is quadratic in its adds, for the service too.
+pub const PROPOSALS_LISTED_MAX: usize = 2_048;
+
+const _: () = assert!(PROPOSALS_PENDING_MAX + BULK_ADD_MAX <= PROPOSALS_LISTED_MAX);
+
+/// Members that a group of level `public` is created with. The shard checks a signature for each
+/// before it does anything else, some 50 microseconds: a second for a group of this size. It may
+/// grow beyond it.
+pub const FOUNDED_MEMBERS_MAX: usize = 20_000;
+
+const _: () = assert!(FOUNDED_MEMBERS_MAX <= ROSTER_MAX);
 
 /// Groups of one shard. An idle group of two costs about 1 KiB.
 pub const GROUPS_PER_SHARD_MAX: usize = 4 << 20;

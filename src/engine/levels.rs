@@ -36,7 +36,9 @@ impl Levels {
         let state = State::found(founding.settings.level, &from);
         state.map(Some).map_err(|error| match error {
             FoundingError::Roster => Reject::BadRosterChange,
-            FoundingError::Missing | FoundingError::Suite(_) => Reject::LevelUnavailable,
+            FoundingError::Missing | FoundingError::Suite(_) | FoundingError::TooLarge => {
+                Reject::LevelUnavailable
+            }
             FoundingError::Check(failed) => Reject::Invalid { check: failed.0.number() },
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, RETENTION_AGE_MAX};
+use super::{FRAME_BYTES_MAX, LOG_RECORD_BYTES_MAX, MESSAGE_BYTES_MAX, RETENTION_AGE_MAX};
 
 /// Largest KeyPackage in bytes. ML-KEM-1024 with ML-DSA-87 makes 15 KB; X.509 adds its chain.
 pub const KEY_PACKAGE_BYTES_MAX: usize = 32 << 10;
@@ -16,6 +16,11 @@ pub const KEY_PACKAGES_PER_SUITE_MAX: usize = 512;
 
 /// Suites that a device has KeyPackages of. When full a publication is refused.
 pub const KEY_PACKAGE_SUITES_MAX: usize = 16;
+
+/// Bytes of KeyPackages that one device has waiting, of all suites together, about 200 bytes more
+/// for each: 512 of the largest, of one suite. A checkpoint of the device is one log entry and holds
+/// them all. When full a publication is refused.
+pub const SHELF_BYTES_MAX: usize = 20 << 20;
 
 /// Bytes of KeyPackages that the devices of a shard have waiting together, about 200 bytes more
 /// for each. When full a publication is refused.
@@ -58,9 +63,9 @@ pub const ALLOWANCES_MAX: usize = 1 << 16;
 /// to be added again or join from outside.
 pub const MAILBOX_WELCOMES_MAX: usize = 1_024;
 
-/// Bytes of Welcomes that wait for one device, what they share counted for each. When full the
-/// oldest is dropped for good.
-pub const MAILBOX_BYTES_MAX: usize = 64 << 20;
+/// Bytes of Welcomes that wait for one device, what they share counted for each. A checkpoint of
+/// the device holds them all. When full the oldest is dropped for good.
+pub const MAILBOX_BYTES_MAX: usize = 32 << 20;
 
 /// Bytes of Welcomes that wait for all devices of a shard. When full the oldest is dropped for
 /// good, whichever device it is for.
@@ -107,4 +112,13 @@ const _: () =
 const _: () = assert!(KEY_PACKAGES_PER_PUBLICATION_MAX <= KEY_PACKAGES_PER_SUITE_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX <= MAILBOX_BYTES_MAX);
 const _: () = assert!(MAILBOX_BYTES_MAX <= MAILBOXES_BYTES_MAX);
+const _: () =
+    assert!(KEY_PACKAGES_PER_PUBLICATION_MAX * (KEY_PACKAGE_BYTES_MAX + 200) <= SHELF_BYTES_MAX);
+const _: () = assert!(SHELF_BYTES_MAX <= DIRECTORY_BYTES_MAX);
+// A checkpoint of a device: what waits, 100 bytes for each KeyPackage that was handed out, and the
+// rest. It takes half of the largest log entry at most.
+const _: () = assert!(
+    SHELF_BYTES_MAX + MAILBOX_BYTES_MAX + 100 * KEY_PACKAGES_HANDED_MAX + (64 << 10)
+        <= LOG_RECORD_BYTES_MAX / 2
+);
 const _: () = assert!(2 * MESSAGE_BYTES_MAX <= JOINING_BYTES_MAX);

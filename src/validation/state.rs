@@ -56,6 +56,9 @@ pub enum FoundingError {
     /// Level `public` has no implementation of this cipher suite.
     #[error("cipher suite {0:#06x} cannot be validated here")]
     Suite(u16),
+    /// More members than level `public` begins with.
+    #[error("level public begins with fewer members")]
+    TooLarge,
     /// The GroupInfo or the tree is not valid.
     #[error(transparent)]
     Check(Failed),

@@ -34,7 +34,7 @@ impl Shard {
                 outcome.err().map(|reason| (from, request, reason))
             }
             Ask::Collect { from, device } => {
-                self.devices.collect(from, device, &mut out);
+                self.devices.collect(from, (device, unix_s), &mut out);
                 None
             }
             Ask::Collected { device, number } => {

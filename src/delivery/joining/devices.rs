@@ -56,8 +56,13 @@ impl Devices {
         packages: Vec<KeyPackage>,
         out: &mut VecDeque<Told>,
     ) -> Result<(), Reject> {
-        self.directory.make_room(unix_s);
+        for (device, suite, left) in self.directory.make_room(unix_s) {
+            self.tell_low(device, suite, left, out);
+        }
         self.directory.check(device, unix_s, last_resort, &packages)?;
+        for (suite, left) in self.directory.drop_expired(device, unix_s) {
+            self.tell_low(device, suite, left, out);
+        }
         let suite = packages.first().map(|package| package.suite);
         self.directory.publish(device, unix_s, packages.clone());
         let left = suite.map_or(0, |suite| self.directory.left(device, suite));
@@ -75,19 +80,37 @@ impl Devices {
         out: &mut VecDeque<Told>,
     ) -> Result<(), Reject> {
         self.claims.take(now, claimer)?;
-        let (package, left) = self.directory.claim(device, suite, unix_s)?;
-        let reference = package.reference;
-        let last_resort = package.last_resort;
-        out.push_back(Told::Record(Record::Claimed { device, suite, reference, unix_s }));
-        out.push_back(Told::KeyPackage { to, request, package: Box::new(package) });
-        if last_resort || left == KEY_PACKAGES_LOW || left == 0 {
-            let low = |to| Told::LowKeyPackages { to, suite, left };
-            out.extend(self.mailboxes.listeners(device).map(low));
+        let before = self.directory.left(device, suite);
+        let claimed = self.directory.claim(device, suite, unix_s);
+        let left = self.directory.left(device, suite);
+        // What has expired is found by a claim, so many may be gone at once.
+        let crossed = before > KEY_PACKAGES_LOW && left <= KEY_PACKAGES_LOW;
+        let low = crossed || (left == 0 && self.directory.may_know(device, suite));
+        let outcome = claimed.map(|(package, _)| {
+            let reference = package.reference;
+            out.push_back(Told::Record(Record::Claimed { device, suite, reference, unix_s }));
+            out.push_back(Told::KeyPackage { to, request, package: Box::new(package) });
+        });
+        if low {
+            self.tell_low(device, suite, left, out);
         }
-        Ok(())
+        outcome
     }
 
-    pub(super) fn collect(&mut self, to: Link, device: DeviceId, out: &mut VecDeque<Told>) {
+    fn tell_low(&self, device: DeviceId, suite: u16, left: u32, out: &mut VecDeque<Told>) {
+        let low = |to| Told::LowKeyPackages { to, suite, left };
+        out.extend(self.mailboxes.listeners(device).map(low));
+    }
+
+    pub(super) fn collect(
+        &mut self,
+        to: Link,
+        (device, unix_s): (DeviceId, u64),
+        out: &mut VecDeque<Told>,
+    ) {
+        for (suite, left) in self.directory.drop_expired(device, unix_s) {
+            self.tell_low(device, suite, left, out);
+        }
         for suite in self.directory.suites(device) {
             let left = self.directory.left(device, suite);
             if left <= KEY_PACKAGES_LOW {

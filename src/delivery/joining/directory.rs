@@ -12,7 +12,7 @@ use crate::delivery::ids::DeviceId;
 use crate::delivery::reject::Reject;
 use crate::limits::{
     DIRECTORY_BYTES_MAX, KEY_PACKAGE_EARLY_MAX, KEY_PACKAGE_HANDED_AGE_MAX, KEY_PACKAGE_SUITES_MAX,
-    KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_PER_SUITE_MAX,
+    KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_LOW, KEY_PACKAGES_PER_SUITE_MAX, SHELF_BYTES_MAX,
 };
 
 /// What a KeyPackage costs besides its body, and what one costs that was handed out.
@@ -137,18 +137,29 @@ impl Directory {
         if packages.is_empty() {
             return Err(Reject::BadKeyPackage);
         }
-        if suites > KEY_PACKAGE_SUITES_MAX || self.bytes + bytes > DIRECTORY_BYTES_MAX {
+        // Those of last resort take the place of the ones before.
+        let stays = |it: &KeyPackage| {
+            it.not_after > unix_s
+                && !(last_resort && it.last_resort && more.contains_key(&it.suite))
+        };
+        let staying = shelf.into_iter().flat_map(Shelf::packages).filter(|it| stays(it));
+        let shelved = staying.map(cost).sum::<usize>() + bytes;
+        if suites > KEY_PACKAGE_SUITES_MAX
+            || shelved > SHELF_BYTES_MAX
+            || self.bytes + bytes > DIRECTORY_BYTES_MAX
+        {
             return Err(Reject::TooManyKeyPackages);
         }
         Ok(())
     }
 
-    /// Keeps checked KeyPackages. One of last resort takes the place of the one before.
+    /// Keeps checked KeyPackages, once what has expired of the device is dropped. One of last resort
+    /// takes the place of the one before.
     pub fn publish(&mut self, device: DeviceId, unix_s: u64, packages: Vec<KeyPackage>) {
+        self.drop_expired(device, unix_s);
         for package in packages {
             let shelf = self.shelves.entry(device).or_default();
             let stack = shelf.stack_mut(package.suite);
-            let expired = stack.drop_expired(unix_s);
             let state =
                 if package.last_resort { HandedState::LastResort } else { HandedState::Waiting };
             self.bytes += cost(&package);
@@ -162,8 +173,22 @@ impl Directory {
             } else {
                 stack.waiting.push_back(package);
             }
-            self.forget(&expired);
         }
+    }
+
+    /// Drops what has expired of a device; of which suites few are left by that, and how many.
+    pub fn drop_expired(&mut self, device: DeviceId, unix_s: u64) -> Vec<(u16, u32)> {
+        let Some(shelf) = self.shelves.get_mut(&device) else { return Vec::new() };
+        let (mut expired, mut low) = (Vec::new(), Vec::new());
+        for (suite, stack) in &mut shelf.stacks {
+            let before = stack.len();
+            expired.extend(stack.drop_expired(unix_s));
+            if before > KEY_PACKAGES_LOW && stack.len() <= KEY_PACKAGES_LOW {
+                low.push((*suite, stack.len()));
+            }
+        }
+        self.forget(&expired);
+        low
     }
 
     /// Hands out the next KeyPackage of a device and suite; how many are left besides the one of
@@ -182,7 +207,7 @@ impl Directory {
         };
         let expired = stack.drop_expired(unix_s);
         let next = stack.waiting.pop_front();
-        let left = u32::try_from(stack.waiting.len()).expect("they are bounded");
+        let left = stack.len();
         let package = next.or_else(|| stack.last_resort.clone());
         self.forget(&expired);
         if let Some(package) = &package
@@ -229,8 +254,13 @@ impl Directory {
     #[must_use]
     pub fn left(&self, device: DeviceId, suite: u16) -> u32 {
         let shelf = self.shelves.get(&device);
-        let waiting = shelf.and_then(|shelf| shelf.stack(suite)).map_or(0, |it| it.waiting.len());
-        u32::try_from(waiting).expect("they are bounded")
+        shelf.and_then(|shelf| shelf.stack(suite)).map_or(0, Stack::len)
+    }
+
+    /// Whether a device may have published of a suite: nothing is known of it, or this is.
+    #[must_use]
+    pub fn may_know(&self, device: DeviceId, suite: u16) -> bool {
+        self.shelves.get(&device).is_none_or(|shelf| shelf.stack(suite).is_some())
     }
 
     /// The suites that a device has published KeyPackages of.
@@ -280,17 +310,21 @@ impl Directory {
         }
     }
 
-    /// Drops everything that has expired, if the directory is filling up; now and then.
-    pub fn make_room(&mut self, unix_s: u64) {
+    /// Drops everything that has expired, if the directory is filling up; now and then. Of which
+    /// devices and suites few are left by that, and how many.
+    pub fn make_room(&mut self, unix_s: u64) -> Vec<(DeviceId, u16, u32)> {
+        let mut low = Vec::new();
         if self.bytes < DIRECTORY_BYTES_MAX / 4 * 3 || unix_s < self.sweep_next {
-            return;
+            return low;
         }
         self.sweep_next = unix_s + SWEEP_EVERY_S;
-        let stacks = self.shelves.values_mut().flat_map(|shelf| &mut shelf.stacks);
-        let expired: Vec<KeyPackage> =
-            stacks.flat_map(|(_, stack)| stack.drop_expired(unix_s)).collect();
-        self.forget(&expired);
+        let devices: Vec<DeviceId> = self.devices().collect();
+        for device in devices {
+            let suites = self.drop_expired(device, unix_s).into_iter();
+            low.extend(suites.map(|(suite, left)| (device, suite, left)));
+        }
         self.shelves.retain(|_, shelf| !shelf.is_empty());
+        low
     }
 
     fn remember(&mut self, device: DeviceId, unix_s: u64, which: Reference, state: HandedState) {
@@ -352,6 +386,11 @@ impl Shelf {
         self.handed.is_empty() && self.stacks.iter().all(|(_, stack)| is_empty(stack))
     }
 
+    /// All that wait.
+    fn packages(&self) -> impl Iterator<Item = &KeyPackage> {
+        self.stacks.iter().flat_map(|(_, stack)| stack.waiting.iter().chain(&stack.last_resort))
+    }
+
     fn stack(&self, suite: u16) -> Option<&Stack> {
         self.stacks.iter().find(|(other, _)| *other == suite).map(|(_, stack)| stack)
     }
@@ -371,6 +410,11 @@ impl Shelf {
 }
 
 impl Stack {
+    /// How many wait, the one of last resort not counted.
+    fn len(&self) -> u32 {
+        u32::try_from(self.waiting.len()).expect("they are bounded")
+    }
+
     /// How many wait that have not expired.
     fn fresh(&self, unix_s: u64) -> usize {
         self.waiting.iter().filter(|package| package.not_after > unix_s).count()

@@ -294,7 +294,9 @@ pub enum Told {
         /// `encrypted_group_info`.
         group_info: Bytes,
     },
-    /// A session's device is running out of KeyPackages.
+    /// A session's device is running out of KeyPackages: few are left, handed out or expired, or
+    /// a claim took the one of last resort or found nothing. What has expired is noticed when
+    /// somebody claims, publishes or collects.
     LowKeyPackages {
         /// The session.
         to: Link,

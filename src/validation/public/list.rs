@@ -184,7 +184,7 @@ pub(super) fn check_by_joiner(
     const APP_DATA: [u16; 2] = [8, 9];
     let (mut inits, mut removes) = (0, 0);
     let mut keys = HashSet::new();
-    let mut gone = false;
+    let mut left = HashSet::new();
     for item in items {
         let good = match &item.what {
             What::ExternalInit => {
@@ -193,13 +193,14 @@ pub(super) fn check_by_joiner(
             }
             What::Remove { leaf } => {
                 removes += 1;
-                gone = true;
-                removes == 1 && !item.referred && members.device(*leaf) == Some(joiner)
+                let own = members.device(*leaf) == Some(joiner);
+                removes == 1 && !item.referred && own && left.insert(*leaf)
             }
             What::PreSharedKey { id } => !item.referred && keys.insert(id),
             What::SelfRemove => {
-                gone |= item.by.and_then(|by| members.device(by)) == Some(joiner);
-                item.referred
+                // Who has announced that it leaves is not removed by value besides.
+                let member = |by: u32| members.device(by).is_some();
+                item.referred && item.by.is_some_and(|by| member(by) && left.insert(by))
             }
             What::Other(kind) => !item.referred && APP_DATA.contains(kind),
             _ => false,
@@ -208,7 +209,7 @@ pub(super) fn check_by_joiner(
             return Err(Check::ExternalCommit);
         }
     }
-    if inits == 1 && (gone || members.leaf(joiner).is_none()) {
+    if inits == 1 && members.leaf(joiner).is_none_or(|leaf| left.contains(&leaf)) {
         return Ok(());
     }
     Err(Check::ExternalCommit)

@@ -20,13 +20,14 @@ use super::refusal;
 use super::shape::{Shape, trace};
 use super::storage::Parts;
 use crate::delivery::{Check, DeviceId, RosterChange};
+use crate::limits::FOUNDED_MEMBERS_MAX;
 use crate::validation::header::read;
 use crate::validation::leaves::Leaves;
 use crate::validation::policy::Policy;
 use crate::validation::state::{Failed, Founding, FoundingError, Submitted};
 use crate::wire::Sender;
 use crate::wire::attachment::group_info;
-use crate::wire::handshake::{Commit, Handshake, LeafSource, Path, Proposal};
+use crate::wire::handshake::{Commit, Handshake, LeafSource, Path, Proposal, TreeNode, tree_nodes};
 
 /// Everything public about one group.
 #[derive(Debug)]
@@ -59,7 +60,8 @@ struct Next {
 }
 
 impl Observer {
-    /// Tracks a group from its GroupInfo and tree on. Cost: a signature for each leaf.
+    /// Tracks a group from its GroupInfo and tree on. Cost: a signature for each leaf, once the
+    /// leaves are known to be those of the roster, and not too many.
     ///
     /// # Errors
     /// As [`FoundingError`] says.
@@ -68,6 +70,9 @@ impl Observer {
         let (Some(info), Some(tree)) = (founding.group_info, founding.tree) else {
             return Err(FoundingError::Missing);
         };
+        if founding.roster.len() > FOUNDED_MEMBERS_MAX {
+            return Err(FoundingError::TooLarge);
+        }
         let suite = group_info(info).ok().ok_or_else(|| failed(Check::GroupInfo))?.cipher_suite;
         let crypto = Crypto::of(suite).ok_or(FoundingError::Suite(suite))?;
         let message = MlsMessageIn::tls_deserialize_exact_bytes(info);
@@ -80,6 +85,7 @@ impl Observer {
             return Err(failed(Check::GroupInfo));
         }
         let shape = Shape::of(tree).ok_or_else(|| failed(Check::Tree))?;
+        check_roster(tree, founding.roster)?;
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree)
             .ok()
             .ok_or_else(|| failed(Check::Tree))?;
@@ -88,11 +94,7 @@ impl Observer {
             PublicGroup::from_external(crypto, &nothing, tree, info, store)
         })
         .map_err(|error| failed(refusal::of_founding(&error)))?;
-        let made = Self::of(group, crypto, shape)?;
-        if made.leaves.devices().into_iter().flatten().eq(founding.roster.iter().copied()) {
-            return Ok(made);
-        }
-        Err(FoundingError::Roster)
+        Self::of(group, crypto, shape)
     }
 
     /// A group with nothing pending.
@@ -434,6 +436,20 @@ impl Members for Observer {
     fn leaf(&self, device: DeviceId) -> Option<u32> {
         self.leaves.of(device)
     }
+}
+
+/// The leaves of a tree are those of the founding members, in their order. No cryptography.
+fn check_roster(tree: &[u8], roster: &[DeviceId]) -> Result<(), FoundingError> {
+    let failed = |check| FoundingError::Check(Failed(check));
+    let mut expected = roster.iter().copied();
+    for node in tree_nodes(tree).ok().ok_or_else(|| failed(Check::Tree))? {
+        if let TreeNode::Leaf(leaf) = node.ok().ok_or_else(|| failed(Check::Tree))?
+            && expected.next() != Some(list::device(&leaf).map_err(failed)?)
+        {
+            return Err(FoundingError::Roster);
+        }
+    }
+    expected.next().map_or(Ok(()), |_| Err(FoundingError::Roster))
 }
 
 /// The committer's new leaf is the submitter's, and made for a commit.

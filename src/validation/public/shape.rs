@@ -70,13 +70,17 @@ impl Shape {
         self.key(leaf.saturating_mul(2)) == BLANK
     }
 
-    /// RFC 9420 §12.1.2: the new leaf, and a blank path above it.
+    /// RFC 9420 §12.1.2: the new leaf, and a blank path above it. Nothing where the tree has no
+    /// such leaf.
     pub(super) fn update(&mut self, leaf: u32, key: Trace) {
-        self.set(2 * leaf, key);
-        self.blank_path(leaf);
+        if leaf < self.leaves() {
+            self.set(2 * leaf, key);
+            self.blank_path(leaf);
+        }
     }
 
-    /// RFC 9420 §12.1.3: a blank leaf, a blank path above it, and no empty right half.
+    /// RFC 9420 §12.1.3: a blank leaf, a blank path above it, and no empty right half. Nothing more
+    /// where the leaf is blank, or is not there.
     pub(super) fn remove(&mut self, leaf: u32) {
         self.update(leaf, BLANK);
         while self.leaves() > 1 && self.blank_from(self.leaves() / 2) {
@@ -133,7 +137,7 @@ impl Shape {
     /// The nodes of the filtered direct path, each with its child on the copath.
     fn filtered(&self, leaf: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         let none = HashSet::new();
-        let mut below = 2 * leaf;
+        let mut below = leaf.saturating_mul(2);
         self.direct_path(leaf).filter_map(move |node| {
             let copath = if left(node) == below { right(node) } else { left(node) };
             below = node;
@@ -160,10 +164,10 @@ impl Shape {
         }
     }
 
-    /// Parents of a leaf, from below to the root.
+    /// Parents of a leaf, from below to the root; none of a leaf that is not there.
     fn direct_path(&self, leaf: u32) -> impl Iterator<Item = u32> + use<> {
         let root = self.leaves() - 1;
-        let mut node = 2 * leaf;
+        let mut node = if leaf < self.leaves() { 2 * leaf } else { root };
         std::iter::from_fn(move || {
             (node != root).then(|| {
                 node = parent(node);
@@ -177,7 +181,7 @@ impl Shape {
     }
 
     fn blank_from(&self, leaf: u32) -> bool {
-        self.keys[usize_of(2 * leaf)..].iter().step_by(2).all(|key| *key == BLANK)
+        self.keys.iter().skip(usize_of(2 * leaf)).step_by(2).all(|key| *key == BLANK)
     }
 
     fn key(&self, node: u32) -> Trace {
@@ -185,8 +189,10 @@ impl Shape {
     }
 
     fn set(&mut self, node: u32, key: Trace) {
-        self.keys[usize_of(node)] = key;
-        self.unmerged.remove(&node);
+        if let Some(kept) = self.keys.get_mut(usize_of(node)) {
+            *kept = key;
+            self.unmerged.remove(&node);
+        }
     }
 }
 
@@ -205,4 +211,26 @@ fn right(parent: u32) -> u32 {
 fn parent(node: u32) -> u32 {
     let level = node.trailing_ones();
     (node | (1 << level)) & !(1 << (level + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_that_is_blank_or_not_there_is_removed_and_updated_without_effect() {
+        let mut shape = Shape { keys: vec![BLANK], unmerged: BTreeMap::new() };
+        for key in 1..=3 {
+            shape.add(0, key);
+        }
+        shape.remove(2);
+        let halved = shape.clone();
+        for leaf in [2, 3, 4, 1 << 20, u32::MAX] {
+            shape.remove(leaf);
+            shape.update(leaf, 9);
+            assert_eq!(shape, halved);
+            assert!(shape.ciphertexts(leaf, &HashSet::new()).is_empty());
+            assert!(shape.is_blank(leaf));
+        }
+    }
 }

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::bed::{Bed, device};
 use super::following::now;
 use crate::delivery::{Check, Epoch, GroupId, Kind, Level, RosterChange};
+use crate::limits::FOUNDED_MEMBERS_MAX;
 use crate::validation::{Everybody, Failed, Founding, FoundingError, State, Submitted};
 
 /// What a service is told of a group, to be changed.
@@ -77,6 +78,30 @@ fn a_group_is_founded_only_on_what_is_true_of_it() {
         Founding { group: *group, epoch: *epoch, roster, group_info: Some(&told.info), tree: None };
     let missing = State::found(Level::Public, &founding).err();
     assert_eq!(missing, Some(FoundingError::Missing));
+}
+
+#[test]
+fn a_roster_that_is_not_the_trees_is_refused_before_any_signature_is_checked() {
+    let told = Told::of(&mut Bed::new(3));
+    let end = told.info.len() - 1;
+    // Nothing of these is signed as it should be, and the roster is refused all the same.
+    let tree = Bed::new(3).tree(0);
+    for roster in [&[1, 0, 2][..], &[0, 1], &[0, 1, 2, 7], &[]] {
+        let refused = told.refused(|told| {
+            told.info[end] ^= 1;
+            told.tree.clone_from(&tree);
+            told.roster = roster.iter().copied().map(device).collect();
+        });
+        assert_eq!(refused, Some(FoundingError::Roster));
+    }
+}
+
+#[test]
+fn a_group_is_not_founded_with_more_members_than_can_be_checked_at_once() {
+    let told = Told::of(&mut Bed::new(2));
+    let sized = |members: usize| told.refused(|told| told.roster.resize(members, device(9)));
+    assert_eq!(sized(FOUNDED_MEMBERS_MAX), Some(FoundingError::Roster));
+    assert_eq!(sized(FOUNDED_MEMBERS_MAX + 1), Some(FoundingError::TooLarge));
 }
 
 /// A group of one in this suite, and its first commit.

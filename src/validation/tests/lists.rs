@@ -2,7 +2,7 @@
 
 use openmls::prelude::LeafNodeParameters;
 
-use super::bed::{Client, Commit, Made, device};
+use super::bed::{Bed, Client, Commit, Made, device};
 use super::following::{now, proposed};
 use super::forge::{Forge, context, vector};
 use super::stage::{EXTENSIONS, EXTERNAL_INIT, REINIT, Stage, add, refused, remove};
@@ -116,6 +116,28 @@ fn nine_an_external_commit_refers_to_nothing_but_departures() {
     let body = forge.sealed(&stage.bed.clients[9], &context(&stage.bed.clients[0]));
     let forged = Made { body, group_info: None, ..made };
     assert_eq!(refused(&stage.state, &forged), Some(Check::ExternalCommit));
+}
+
+#[test]
+fn nine_a_joiner_that_has_announced_its_departure_is_not_removed_twice() {
+    let mut bed = Bed::new(3);
+    let mut state = bed.observed();
+    let body = bed.propose(2, |group, provider, signer| {
+        group.leave_group_via_self_remove(provider, signer).unwrap()
+    });
+    let checked = state.check(proposed(2, &body), &Everybody, now()).unwrap();
+    state.accept(checked);
+    let State::Public(observer) = &state else { unreachable!() };
+    let departure = [vec![2], vector(observer.departures().next().unwrap())].concat();
+    let made = bed.external(2);
+    let of = |list: &[&[u8]]| {
+        let group = context(&bed.clients[0]);
+        let body = Forge::of(&made.body).listing(list).sealed(&bed.clients[2], &group);
+        refused(&state, &Made { body, group_info: None, ..made.clone() })
+    };
+    let listed = of(&[&EXTERNAL_INIT, &remove(2), &departure]);
+    assert_eq!(listed, Some(Check::ExternalCommit));
+    assert_eq!(of(&[&departure, &remove(2), &EXTERNAL_INIT]), Some(Check::ExternalCommit));
 }
 
 #[test]

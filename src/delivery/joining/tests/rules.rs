@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::limits::{
-    KEY_PACKAGE_HANDED_AGE_MAX, KEY_PACKAGE_SUITES_MAX, KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_LOW,
-    KEY_PACKAGES_PER_SUITE_MAX, MAILBOX_WELCOMES_MAX, OUTBOX_WELCOMES_MAX, WELCOME_AGE_MAX,
-    WELCOMES_IN_FLIGHT_MAX,
+    KEY_PACKAGE_BYTES_MAX, KEY_PACKAGE_HANDED_AGE_MAX, KEY_PACKAGE_SUITES_MAX,
+    KEY_PACKAGES_HANDED_MAX, KEY_PACKAGES_LOW, KEY_PACKAGES_PER_PUBLICATION_MAX,
+    KEY_PACKAGES_PER_SUITE_MAX, MAILBOX_WELCOMES_MAX, OUTBOX_WELCOMES_MAX, SHELF_BYTES_MAX,
+    WELCOME_AGE_MAX, WELCOMES_IN_FLIGHT_MAX,
 };
 
 #[test]
@@ -94,6 +95,32 @@ fn a_device_has_a_bounded_number_of_key_packages_and_suites() {
 }
 
 #[test]
+fn what_waits_for_a_device_fits_one_log_entry_whatever_it_publishes() {
+    let mut asked = Asked::new();
+    let body = Bytes::from(vec![0; KEY_PACKAGE_BYTES_MAX]);
+    let large = |number: u64, suite| KeyPackage { body: body.clone(), ..package(number, suite) };
+    let most = KEY_PACKAGES_PER_PUBLICATION_MAX as u64;
+    asked.publish(1, (0..most).map(|number| large(number, 1)).collect()).unwrap();
+    let resort = |number: u64| KeyPackage { body: body.clone(), ..last_resort(number, 1) };
+    asked.publish(1, vec![resort(1 << 20)]).unwrap();
+    let shelf = |asked: &Asked| asked.shard.devices().directory().bytes();
+    let mut number = most;
+    while asked.publish(1, vec![large(number, 2)]).is_ok() {
+        number += 1;
+    }
+    assert!(shelf(&asked) <= SHELF_BYTES_MAX, "{}", shelf(&asked));
+    assert!(shelf(&asked) + 2 * KEY_PACKAGE_BYTES_MAX > SHELF_BYTES_MAX, "{}", shelf(&asked));
+    let further = asked.publish(1, vec![large(number, 2)]);
+    assert_eq!(further, Err(Reject::TooManyKeyPackages));
+    assert!(asked.publish(1, vec![resort(2 << 20)]).is_ok(), "it takes the place of another");
+    assert_eq!(asked.publish(2, vec![large(number, 2)]), Ok(1), "each has a shelf of its own");
+    asked.wait(1_000);
+    let fresh = KeyPackage { not_after: u64::MAX, ..large(number + 1, 3) };
+    assert_eq!(asked.publish(1, vec![fresh]), Ok(1), "those that have expired do not count");
+    assert!(shelf(&asked) <= 5 * KEY_PACKAGE_BYTES_MAX, "and are dropped, of every suite");
+}
+
+#[test]
 fn a_claimer_that_asks_too_often_is_told_to_slow_down_and_takes_nothing() {
     let mut asked = Asked::new();
     asked.publish(1, (0..300).map(|number| package(number, 1)).collect()).unwrap();
@@ -135,6 +162,47 @@ fn an_owner_is_told_when_few_key_packages_are_left_and_when_none_is() {
     }
     assert_eq!(told, [KEY_PACKAGES_LOW, 0]);
     assert_eq!(collect(&mut asked), [(1, 0)], "who was away is told when it is back");
+}
+
+#[test]
+fn an_owner_is_told_when_its_key_packages_have_expired() {
+    let mut asked = Asked::new();
+    let most = u64::from(KEY_PACKAGES_LOW) + 1;
+    let publish = |asked: &mut Asked, suite: u16| {
+        let number = |number: u64| package((u64::from(suite) << 32) + number, suite);
+        asked.publish(1, (0..most).map(number).collect()).unwrap();
+    };
+    (1..=3).for_each(|suite| publish(&mut asked, suite));
+    let lasting = |number: u64| KeyPackage { not_after: u64::MAX, ..package(number, 1) };
+    asked.publish(1, (0..3).map(lasting).collect()).unwrap();
+    let from = FROM;
+    let collect = Ask::Collect { from, device: device(1) };
+    assert_eq!(asked.ask(collect.clone()), Ok(vec![]));
+    asked.wait(1_000);
+    let low = |told: Vec<Output>| {
+        let low = |it: &Output| match it {
+            Output::Joining(Told::LowKeyPackages { to: FROM, suite, left }) => {
+                Some((*suite, *left))
+            }
+            _ => None,
+        };
+        told.iter().filter_map(low).collect::<Vec<_>>()
+    };
+    let claim = |asked: &mut Asked, suite: u16| {
+        let (claimer, request) = (device(9), MessageId([2; 16]));
+        let device = device(1);
+        low(asked.handle(Input::Joining(Ask::Claim { from, claimer, request, device, suite })))
+    };
+    assert_eq!(claim(&mut asked, 1), [(1, 2)], "two of the three that last");
+    assert_eq!(claim(&mut asked, 2), [(2, 0)], "a claim finds nothing");
+    assert_eq!(claim(&mut asked, 2), [(2, 0)]);
+    assert_eq!(claim(&mut asked, 7), [], "it never published of this suite");
+    let (request, packages) = (MessageId([1; 16]), vec![lasting(9)]);
+    let (device, last_resort) = (device(1), false);
+    let publish = Ask::Publish { from, device, request, last_resort, packages };
+    assert_eq!(low(asked.handle(Input::Joining(publish))), [(3, 0)], "a publication finds it");
+    let told = low(asked.handle(Input::Joining(collect)));
+    assert_eq!(told, [(1, 3), (2, 0), (3, 0)]);
 }
 
 #[test]
