@@ -1,7 +1,9 @@
 //! One shard's thread: what it owns, and the order of one turn.
 //!
 //! A turn takes datagrams and posts, decides the whole batch, syncs once, releases, sweeps a
-//! bounded number of recipients, sends. Nothing here waits but [`Worker::sleep`].
+//! bounded number of recipients, sends. Nothing here waits but [`Worker::sleep`], and an append to
+//! the log: for the disk, when a segment is full before the one before it is durable, or more is
+//! unwritten than the log may hold back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -252,11 +254,9 @@ impl Worker {
         // Looked at once more after announcing sleep: stopping wakes only who sleeps.
         let stopping = self.shared.stop.load(Ordering::Relaxed);
         let tick = if stopping { now + Duration::from_millis(5) } else { self.housekeeping_next };
-        let deadline = self.engine.deadline();
-        let deadline = deadline
-            .map(|deadline| self.started + deadline.saturating_sub(self.shared.started_unix));
-        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
-        self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
+        // What time alone calls for is done at the next tick and not before: to wake for it earlier
+        // would be to find nothing done and wake again.
+        self.driver.wait(now, Some(tick), Some(self.mesh.descriptor()));
         self.mesh.awake();
         Ok(())
     }
