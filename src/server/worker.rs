@@ -65,6 +65,10 @@ pub(super) struct Worker {
     pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
+    /// What time it was then, since the Unix epoch, as far as decisions are concerned: the clock's,
+    /// or the latest in the log if the clock is behind it. A time that waited for the clock to catch
+    /// up would stand still: nothing would be refilled or expire.
+    epoch: Duration,
     /// The keys that tokens are verified with.
     pub(super) token_keys: TokenKeys,
     /// Later ones, when the operator has changed them.
@@ -106,6 +110,7 @@ impl Worker {
         defence: &settings::Defence,
     ) -> Self {
         let started = shared.started;
+        let epoch = shared.started_unix.max(engine.now());
         Self {
             driver,
             engine,
@@ -116,6 +121,7 @@ impl Worker {
             timings: Timings::default(),
             shared,
             started,
+            epoch,
             token_keys,
             token_keys_next,
             room: Room::new(defence.frame_bytes, defence.frame_time),
@@ -210,9 +216,10 @@ impl Worker {
         Ok(work > 0 || self.driver.is_busy() || more)
     }
 
-    /// Time since the Unix epoch, by the clock as it stood when the server started.
+    /// Time since the Unix epoch, by the clock as it stood when the server started; never before
+    /// what the log says, and never still.
     fn unix(&self, now: Instant) -> Duration {
-        self.shared.started_unix + now.saturating_duration_since(self.started)
+        self.epoch + now.saturating_duration_since(self.started)
     }
 
     /// Hands an input to the shard that owns its group.
