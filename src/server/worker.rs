@@ -26,7 +26,7 @@ use crate::delivery::joining::Ask;
 use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
 use crate::net::{ConnectionId, Driver};
-use crate::wire::{Counter, Counters, Refusal, TokenKeys};
+use crate::wire::{Counter, Counters, Refusal, Reply, TokenKeys};
 
 /// How often recipients that take nothing are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -295,8 +295,8 @@ impl Worker {
         }
     }
 
-    /// Closes connections with a session whose token has expired. Looks at sessions only when the
-    /// first of them is due.
+    /// Ends sessions whose token has expired, and a connection with the last of its own. Looks at
+    /// sessions only when the first of them is due.
     fn close_expired(&mut self) {
         let unix_s = clock::unix().as_secs();
         if unix_s <= self.token_expiry_next {
@@ -307,15 +307,37 @@ impl Worker {
         for session in self.sessions.iter() {
             let Some(peer) = &session.peer else { continue };
             if peer.not_after < unix_s {
-                expired.push(session.connection);
+                expired.extend(self.sessions.find(session.connection, session.control));
             } else {
                 next = next.min(peer.not_after);
             }
         }
         self.token_expiry_next = next;
-        for connection in expired {
-            self.condemn(connection, Refusal::ExpiredToken);
+        for key in expired {
+            self.end_expired(key);
         }
+    }
+
+    /// Ends a session and counts it. Others of its connection go on: then it is told why on its own
+    /// stream, else by the close.
+    fn end_expired(&mut self, key: SessionKey) {
+        let code = Refusal::ExpiredToken;
+        let Some(connection) = self.sessions.get(key).map(|session| session.connection) else {
+            return;
+        };
+        let keys = self.sessions.keys_of(connection);
+        let is_another = |other: SessionKey, sessions: &mut Sessions| {
+            other != key && sessions.get(other).is_some_and(|one| one.peer.is_some())
+        };
+        if !keys.into_iter().any(|other| is_another(other, &mut self.sessions)) {
+            return self.condemn(connection, code);
+        }
+        if let Some(session) = self.sessions.get(key) {
+            session.reply(&Reply::Refused { code });
+            session.flush_replies(&mut self.driver);
+        }
+        self.end_session(key);
+        self.counters.add(Counter::RefusedSessions, 1);
     }
 
     /// A connection has to authenticate a session from now on.
