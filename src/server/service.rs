@@ -70,12 +70,12 @@ impl Server {
             return Err(Error::Config(least));
         }
         config.identity.check()?;
-        if let Some(folder) = &config.settings.log.folder {
-            logs::check(folder, set.shards)?;
-        }
         let bounds = (0..set.shards)
             .map(|shard| Ok(Bound::bind(shard_address(set.listen, shard)?)?))
             .collect::<Result<Vec<_>, Error>>()?;
+        if let Some(folder) = &config.settings.log.folder {
+            logs::prepare(folder, set.shards)?;
+        }
         let addresses = bounds.iter().map(Bound::address).collect::<Result<Vec<_>, _>>()?;
         let socket_buffer_bytes = bounds.iter().map(Bound::buffer_bytes).min().unwrap_or(0);
         let stop = Arc::new(AtomicBool::new(false));
