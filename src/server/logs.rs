@@ -72,7 +72,12 @@ pub(super) fn open(
     };
     let directory = Directory::open(&path_of(folder, shard), Arc::new(move || waker.wake()))?;
     let identity = u64::from(shards) << 16 | u64::from(shard);
-    let config = Config { segment_bytes: set.segment, ..Config::new(identity, unix) };
+    let mut salt = [0; 8];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_unspecified| {
+        crate::log::Error::Unusable("the system gives no random bytes".to_owned())
+    })?;
+    let salt = u64::from_be_bytes(salt);
+    let config = Config { segment_bytes: set.segment, salt, ..Config::new(identity, unix) };
     let mut recovery = Recovery::new(policy);
     let replay = |position, bytes: &[u8]| recovery.replay(position, bytes);
     let (wal, found) = Wal::open(directory, config, replay)?;
