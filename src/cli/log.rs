@@ -217,13 +217,13 @@ mod tests {
         let lines: Vec<&str> = out.lines().collect();
         let header = "log 00000000000000ab, since 9 s";
         let first =
-            format!("0000000000000001.log: {header}, 7 entries 1 to 7, 936 of 936 bytes, sealed");
+            format!("0000000000000001.log: {header}, 7 entries 1 to 7, 944 of 944 bytes, sealed");
         assert!(lines[0].ends_with(&first), "{out}");
-        let last = format!("{header}, 6 entries 15 to 20, 768 of 1024 bytes, open");
+        let last = format!("{header}, 6 entries 15 to 20, 776 of 1024 bytes, open");
         assert!(lines[2].ends_with(&last), "{out}");
         let (fine, out, _) = verified(place.path());
         assert!(fine);
-        assert_eq!(out, "3 segments, 2640 bytes, 20 entries, 1 to 20, 0 groups: whole\n");
+        assert_eq!(out, "3 segments, 2664 bytes, 20 entries, 1 to 20, 0 groups: whole\n");
         assert_eq!(fs::read(place.path().join("0000000000000003.log")).unwrap(), before);
     }
 
@@ -262,7 +262,7 @@ mod tests {
     fn a_torn_tail_is_said_and_left_as_it_is() {
         let place = tempfile::tempdir().unwrap();
         log(place.path());
-        damage(place.path(), 3, 48 + 5 * 120 + 30);
+        damage(place.path(), 3, 56 + 5 * 120 + 30);
         for _ in 0..2 {
             let (fine, out, _) = verified(place.path());
             assert!(fine);
@@ -271,7 +271,7 @@ mod tests {
             assert!(out.ends_with(expected), "{out}");
         }
         let (fine, out, _) = inspected(place.path(), false);
-        let expected = "bad at byte 648: the record does not match its checksum\n";
+        let expected = "bad at byte 656: the record does not match its checksum\n";
         assert!(fine && out.ends_with(expected), "{out}");
     }
 
@@ -279,14 +279,14 @@ mod tests {
     fn damage_is_exit_code_one_and_one_line_with_the_file_and_the_byte() {
         let place = tempfile::tempdir().unwrap();
         log(place.path());
-        damage(place.path(), 2, 48 + 120 + 30);
-        let expected = "0000000000000002.log is damaged at byte 168: \
+        damage(place.path(), 2, 56 + 120 + 30);
+        let expected = "0000000000000002.log is damaged at byte 176: \
                         the record does not match its checksum";
         let (fine, out, err) = verified(place.path());
         assert!(!fine && out.is_empty() && err.contains(expected), "{err}");
         let (fine, out, err) = inspected(place.path(), false);
         assert!(!fine && err.contains("it would not open") && err.contains(expected), "{err}");
-        assert!(out.contains("1 entries 8 to 8, 168 of 936 bytes, bad at byte 168"), "{out}");
+        assert!(out.contains("1 entries 8 to 8, 176 of 944 bytes, bad at byte 176"), "{out}");
         assert_eq!(err.lines().count(), 1);
     }
 

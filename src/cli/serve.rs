@@ -1,7 +1,8 @@
 //! `stentor serve`: runs the delivery service until it is told to stop.
 //!
 //! Prepares the state folder, opens the metrics page if there is to be one, starts the shards, says
-//! on standard output where they listen, then waits: for a signal, which drains and ends it, or for a shard to fail. Touches no message.
+//! on standard output where they listen, then waits: for a signal, which drains and ends it, or for a
+//! shard to fail. A signal before that ends it at once. Touches no message.
 //! Called by `cli::main`.
 
 use std::io::{self, Write};
@@ -133,7 +134,10 @@ fn serve(arguments: &Serve) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot wait for signals")?;
-    runtime.block_on(serve_until_told(arguments, settings))
+    let served = runtime.block_on(serve_until_told(arguments, settings));
+    // A start that nobody waits for any more ends with the process.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve_until_told(arguments: &Serve, settings: Settings) -> anyhow::Result<()> {
@@ -164,6 +168,14 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
         })
     }
+
+    /// Returns when one says to stop.
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 async fn serve_from(
@@ -180,8 +192,11 @@ async fn serve_from(
     }
     let keys = settings.service.token_key.clone();
     let config = config(settings, folder)?;
-    // A signal is heard when it has started, and answered by a drain.
-    let mut server = apart(move || Server::start(&config)).await?;
+    let mut server = tokio::select! {
+        started = apart(move || Server::start(&config)) => started?,
+        // Nothing was promised yet: there is nobody to drain, and the logs are as a crash leaves them.
+        () = signals.told_to_stop() => return Ok(()),
+    };
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
         tell(&warning);

@@ -311,10 +311,10 @@ impl Engine {
         self.shard.tick(self.now);
     }
 
-    /// When [`Self::tick`] next has something to do.
+    /// The latest time that it was told, or found in its log: no decision is of an earlier one.
     #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        self.shard.deadline()
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// Bytes of the log, 0 without one.

@@ -66,6 +66,16 @@ impl Directory {
         Ok(Self { syncer: Some(syncer), path, directory, files: BTreeMap::new() })
     }
 
+    /// Makes an empty one, and those above it that are missing, so that they are there after a
+    /// crash; one that is there stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when the system refuses.
+    pub fn make(path: &Path) -> Result<(), Error> {
+        let failed = |error| Error::Unusable(format!("cannot make {}: {error}", path.display()));
+        make(path).map_err(failed)
+    }
+
     /// Opens the directory to look at it, whoever has it: takes no lock and changes nothing.
     ///
     /// # Errors

@@ -2,26 +2,28 @@
 //!
 //! ```text
 //!  0  magic "STENTLOG"                              8
-//!  8  version, 1                                    4
+//!  8  version, 2                                    4
 //! 12  CRC-32 of all other bytes of the header       4
 //! 16  identity: which log it belongs to             8
 //! 24  number of the segment, from 1                 8
 //! 32  base: the position before its first record    8
 //! 40  seconds since the Unix epoch, when it began   8
-//! 48  records, see `record`
+//! 48  salt: random, chosen when the log is opened       8
+//! 56  records, see `record`
 //! ```
 //!
 //! All numbers are big-endian. The file is called by its number, `%016x.log`. Its header's CRC is
-//! the seed of every record's, so a record is one only in the segment that it was written to.
+//! the seed of every record's, so a record is one only in the segment that it was written to. With
+//! the salt, who sends a message cannot make its body hold what looks like a later record.
 //! Pure; used by `wal`, `recovery` and `walk`.
 
 use super::Position;
 
 /// Bytes of a header.
-pub(super) const HEADER_BYTES: usize = 48;
+pub(super) const HEADER_BYTES: usize = 56;
 
 const MAGIC: &[u8; 8] = b"STENTLOG";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CRC: std::ops::Range<usize> = 12..16;
 
 /// What a segment says of itself.
@@ -35,6 +37,8 @@ pub struct Header {
     pub base: Position,
     /// When it began, in seconds since the Unix epoch.
     pub unix_seconds: u64,
+    /// Random: what nobody who sends messages knows.
+    pub salt: u64,
 }
 
 impl Header {
@@ -47,6 +51,7 @@ impl Header {
         bytes[24..32].copy_from_slice(&self.number.to_be_bytes());
         bytes[32..40].copy_from_slice(&self.base.0.to_be_bytes());
         bytes[40..48].copy_from_slice(&self.unix_seconds.to_be_bytes());
+        bytes[48..56].copy_from_slice(&self.salt.to_be_bytes());
         let crc = crc(&bytes);
         bytes[CRC].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -70,6 +75,7 @@ impl Header {
             number: u64_at(bytes, 24),
             base: Position(u64_at(bytes, 32)),
             unix_seconds: u64_at(bytes, 40),
+            salt: u64_at(bytes, 48),
         })
     }
 
@@ -111,8 +117,13 @@ pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 mod tests {
     use super::*;
 
-    const HEADER: Header =
-        Header { identity: 7, number: 3, base: Position(1 << 40), unix_seconds: 1_700_000_000 };
+    const HEADER: Header = Header {
+        identity: 7,
+        number: 3,
+        base: Position(1 << 40),
+        unix_seconds: 1_700_000_000,
+        salt: 5,
+    };
 
     #[test]
     fn a_header_reads_back() {
@@ -126,6 +137,11 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             Header::parse(&bytes).unwrap_err();
         }
+    }
+
+    #[test]
+    fn records_of_two_salts_have_different_checksums() {
+        assert_ne!(Header { salt: 6, ..HEADER }.seed(), HEADER.seed());
     }
 
     #[test]

@@ -74,7 +74,7 @@ struct Seen {
 fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let segment_bytes = [256, 512, 1_024, 4_096][chance.random_range(0..4)];
-    let config = Config { identity: seed, segment_bytes, unix: Duration::from_secs(1) };
+    let config = Config { identity: seed, segment_bytes, unix: Duration::from_secs(1), salt: seed };
     let mut disk = Disk::new(seed, Faults::default());
     let mut model = Model::default();
     for _ in 0..chance.random_range(2..6) {

@@ -11,7 +11,7 @@ use super::*;
 use crate::limits::LOG_BUFFER_BYTES_MAX;
 
 const CONFIG: Config =
-    Config { identity: 7, segment_bytes: 1_024, unix: Duration::from_secs(1_000) };
+    Config { identity: 7, segment_bytes: 1_024, unix: Duration::from_secs(1_000), salt: 3 };
 
 type Entries = Vec<(u64, Vec<u8>)>;
 
@@ -269,7 +269,7 @@ fn damage_is_found_wherever_it_is_and_never_replayed() {
 
 /// A disk with one segment with entries at these positions, then a seal that counts so many.
 fn made(positions: &[u64], sealed: Option<u64>) -> Disk {
-    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1, salt: 3 };
     let mut bytes = header.encode().to_vec();
     for position in positions {
         record::encode(&mut bytes, header.seed(), Position(*position), Position(0), &[b"entry"]);
@@ -286,7 +286,7 @@ fn made(positions: &[u64], sealed: Option<u64>) -> Disk {
 
 #[test]
 fn heads_inside_a_torn_entry_do_not_make_the_search_for_later_ones_long() {
-    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1, salt: 3 };
     // Each head is of a record that fits, so each would cost a checksum over nearly everything.
     for (heads, is_found) in [(1_u32, true), (100, false)] {
         let mut bytes = header.encode().to_vec();
@@ -325,7 +325,8 @@ fn a_seal_that_counts_other_entries_seals_nothing() {
 fn a_segment_that_follows_another_entry_is_damage() {
     for (base, follows) in [(2, true), (1, false), (3, false)] {
         let mut disk = made(&[1, 2], Some(2));
-        let header = Header { identity: 7, number: 2, base: Position(base), unix_seconds: 1 };
+        let header =
+            Header { identity: 7, number: 2, base: Position(base), unix_seconds: 1, salt: 3 };
         disk.put(2, &header.encode());
         assert_eq!(open(&mut disk).is_ok(), follows, "after entry {base}");
     }
@@ -333,7 +334,7 @@ fn a_segment_that_follows_another_entry_is_damage() {
 
 #[test]
 fn a_segment_under_the_name_of_another_is_damage() {
-    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1 };
+    let header = Header { identity: 7, number: 1, base: Position(0), unix_seconds: 1, salt: 3 };
     for (number, is_its_own) in [(1, true), (2, false)] {
         let mut disk = disk();
         disk.put(number, &header.encode());
@@ -382,7 +383,8 @@ fn an_entry_that_its_reader_refuses_is_damage_at_its_place() {
         _ => Ok(()),
     };
     let error = Wal::open(&mut disk, CONFIG, refuse).map(|_| ()).unwrap_err();
-    let expected = format!("0000000000000001.log is damaged at byte {}: not an entry", 48 + 120);
+    let expected =
+        format!("0000000000000001.log is damaged at byte {}: not an entry", HEADER_BYTES + 120);
     assert_eq!(error.to_string(), expected);
 }
 
@@ -436,7 +438,7 @@ fn a_file_has_its_room_from_the_start_and_gives_it_back_when_sealed() {
     log.flush().unwrap();
     drop(log);
     open(directory()).unwrap();
-    assert_eq!((length(1), length(2)), (48 + 32 + 48, CONFIG.segment_bytes));
+    assert_eq!((length(1), length(2)), (56 + 32 + 48, CONFIG.segment_bytes));
 }
 
 proptest! {
@@ -464,7 +466,8 @@ fn segments() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let bytes =
             segments.into_iter().enumerate().map(|(index, (noise, records, [right, sealed]))| {
                 let number = index as u64 + 1;
-                let header = Header { identity: 7, number, base: Position(base), unix_seconds: 1 };
+                let header =
+                    Header { identity: 7, number, base: Position(base), unix_seconds: 1, salt: 3 };
                 let mut bytes =
                     if right { header.encode().to_vec() } else { vec![0; HEADER_BYTES] };
                 for (payload, [position, durable], in_order) in records {

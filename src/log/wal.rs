@@ -34,13 +34,16 @@ pub struct Config {
     pub segment_bytes: u64,
     /// The time since the Unix epoch.
     pub unix: Duration,
+    /// Random bytes that enter the checksums of the segments begun from now on. Nobody whose
+    /// messages are logged may know them. Default 0, which anybody does.
+    pub salt: u64,
 }
 
 impl Config {
     /// The defaults for a log of this identity.
     #[must_use]
     pub fn new(identity: u64, unix: Duration) -> Self {
-        Self { identity, segment_bytes: LOG_SEGMENT_BYTES, unix }
+        Self { identity, segment_bytes: LOG_SEGMENT_BYTES, unix, salt: 0 }
     }
 }
 
@@ -239,6 +242,7 @@ impl<S: Storage> Wal<S> {
             number: self.segments.back().map_or(1, |before| before.number + 1),
             base: self.appended,
             unix_seconds: self.unix.as_secs(),
+            salt: self.config.salt,
         };
         let capacity = self.config.segment_bytes.max(HEADER_BYTES as u64 + bytes + SEAL_BYTES);
         self.storage.create(header.number, capacity)?;

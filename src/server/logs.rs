@@ -28,25 +28,32 @@ pub struct Recovered {
     pub groups: u64,
 }
 
-/// Whether the folder is, or can be, that of `shards` shards.
+/// Makes the directories of `shards` shards, all of them before any holds an entry: a folder with
+/// fewer and no entry is a first start that was cut short, and starts again.
 ///
 /// # Errors
-/// [`Error::Config`] when another number of shards wrote it, or it cannot be read.
-pub(super) fn check(folder: &Path, shards: u16) -> Result<(), Error> {
-    let present = match shard_folders(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(Error::Config(format!("cannot read {}: {error}", folder.display())));
-        }
-        Ok(folders) => folders.len(),
+/// [`Error::Config`] when another number of shards wrote it, or it cannot be read; [`Error::Log`]
+/// when a directory cannot be made.
+pub(super) fn prepare(folder: &Path, shards: u16) -> Result<(), Error> {
+    let unreadable = |error| Error::Config(format!("cannot read {}: {error}", folder.display()));
+    let folders = match shard_folders(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        folders => folders.map_err(unreadable)?,
     };
-    if present == 0 || present == usize::from(shards) {
-        return Ok(());
+    let (present, wanted) = (folders.len(), usize::from(shards));
+    let is_unused =
+        |path: &PathBuf| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    let begun = present < wanted && folders.iter().all(is_unused);
+    if present != wanted && !begun {
+        return Err(Error::Config(format!(
+            "the log in {} is of {present} shards: serve with as many, or name another folder",
+            folder.display()
+        )));
     }
-    Err(Error::Config(format!(
-        "the log in {} is of {present} shards: serve with as many, or name another folder",
-        folder.display()
-    )))
+    for shard in 0..shards {
+        Directory::make(&path_of(folder, shard))?;
+    }
+    Ok(())
 }
 
 /// Opens a shard's log and replays it. Blocks for as long as that takes.
@@ -65,7 +72,12 @@ pub(super) fn open(
     };
     let directory = Directory::open(&path_of(folder, shard), Arc::new(move || waker.wake()))?;
     let identity = u64::from(shards) << 16 | u64::from(shard);
-    let config = Config { segment_bytes: set.segment, ..Config::new(identity, unix) };
+    let mut salt = [0; 8];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_unspecified| {
+        crate::log::Error::Unusable("the system gives no random bytes".to_owned())
+    })?;
+    let salt = u64::from_be_bytes(salt);
+    let config = Config { segment_bytes: set.segment, salt, ..Config::new(identity, unix) };
     let mut recovery = Recovery::new(policy);
     let replay = |position, bytes: &[u8]| recovery.replay(position, bytes);
     let (wal, found) = Wal::open(directory, config, replay)?;
@@ -96,4 +108,26 @@ const PREFIX: &str = "shard-";
 
 fn path_of(folder: &Path, shard: u16) -> PathBuf {
     folder.join(format!("{PREFIX}{shard:03}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_start_that_was_cut_short_starts_again_and_a_log_of_fewer_shards_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for shard in 0..2 {
+            std::fs::create_dir_all(path_of(&path, shard)).unwrap();
+        }
+        prepare(&path, 4).unwrap();
+        assert_eq!(shard_folders(&path).unwrap().len(), 4);
+        prepare(&path, 4).unwrap();
+        std::fs::write(path_of(&path, 3).join("0000000000000001.log"), "entries").unwrap();
+        for other in [2, 3, 5] {
+            let refused = prepare(&path, other).unwrap_err().to_string();
+            assert!(refused.contains("is of 4 shards"), "{refused}");
+        }
+    }
 }

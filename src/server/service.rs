@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -70,12 +70,12 @@ impl Server {
             return Err(Error::Config(least));
         }
         config.identity.check()?;
-        if let Some(folder) = &config.settings.log.folder {
-            logs::check(folder, set.shards)?;
-        }
         let bounds = (0..set.shards)
             .map(|shard| Ok(Bound::bind(shard_address(set.listen, shard)?)?))
             .collect::<Result<Vec<_>, Error>>()?;
+        if let Some(folder) = &config.settings.log.folder {
+            logs::prepare(folder, set.shards)?;
+        }
         let addresses = bounds.iter().map(Bound::address).collect::<Result<Vec<_>, _>>()?;
         let socket_buffer_bytes = bounds.iter().map(Bound::buffer_bytes).min().unwrap_or(0);
         let stop = Arc::new(AtomicBool::new(false));
@@ -92,20 +92,24 @@ impl Server {
         };
         let monitor = Monitor::new(shared.board.clone(), shared.started);
         let (ready, recoveries) = sync_channel(bounds.len());
-        let mut wakers = Vec::new();
+        let (mut wakers, mut gates) = (Vec::new(), Vec::new());
         let (mut token_keys, mut threads) = (Vec::new(), Vec::new());
         for (bound, mesh) in bounds.into_iter().zip(Mesh::build(set.shards)?) {
             let (newer, keys) = RingBuffer::new(TOKEN_KEYS_PENDING_MAX);
+            let (gate, serve) = sync_channel(1);
             wakers.push(mesh.waker());
             token_keys.push(newer);
-            threads.push(spawn(config, bound, mesh, shared.clone(), keys, ready.clone())?);
+            gates.push(gate);
+            let opening = Opening { ready: ready.clone(), serve };
+            threads.push(spawn(config, bound, mesh, shared.clone(), keys, opening)?);
         }
         drop(ready);
-        // Each tells once, unless it fails: then the others are told to stop, and it says why.
+        // Each tells once, unless it fails: then the others serve nobody, and it says why.
         let recovered: Vec<Recovered> = recoveries.iter().collect();
         let (fingerprint, failed) =
             (config.identity.fingerprint(), recovered.len() < threads.len());
         let recovered = sum(&recovered);
+        open_all(gates, failed);
         let server = Self {
             addresses,
             fingerprint,
@@ -194,6 +198,34 @@ impl Server {
     }
 }
 
+/// What a shard waits for between its log and its first client: that all shards have theirs, since
+/// a client of one may speak of groups of any.
+#[derive(Debug)]
+struct Opening {
+    /// Tells that its log is read back.
+    ready: SyncSender<Recovered>,
+    /// Hears that all are; ends unheard when one is not, however that came.
+    serve: Receiver<()>,
+}
+
+impl Opening {
+    /// Blocks until every shard has called it; whether all have.
+    fn pass(self, recovered: Recovered) -> bool {
+        // Whoever waits for it has given up only if the process is about to end.
+        self.ready.send(recovered).ok();
+        drop(self.ready);
+        self.serve.recv().is_ok()
+    }
+}
+
+/// Lets all shards serve, or none.
+fn open_all(gates: Vec<SyncSender<()>>, failed: bool) {
+    for gate in gates.into_iter().filter(|_| !failed) {
+        // It has room for the one that is ever sent, and a shard that is ready waits for it.
+        gate.send(()).ok();
+    }
+}
+
 /// Starts one shard's thread. Sockets and rings come ready; the rest is made where it is used.
 fn spawn(
     config: &Config,
@@ -201,7 +233,7 @@ fn spawn(
     mesh: Mesh,
     shared: Shared,
     token_keys_next: Consumer<TokenKeys>,
-    ready: SyncSender<Recovered>,
+    opening: Opening,
 ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
     let shard = usize::from(mesh.own());
     let core = config.settings.service.first_core.map(|first| first + shard);
@@ -221,9 +253,9 @@ fn spawn(
                 let place = (mesh.own(), mesh.shards());
                 let (engine, recovered) =
                     logs::open(&log, policy, place, mesh.waker(), shared.started_unix)?;
-                // Whoever waits for it has given up only if the process is about to end.
-                ready.send(recovered).ok();
-                drop(ready);
+                if !opening.pass(recovered) {
+                    return Ok(());
+                }
                 Worker::new(driver, engine, mesh, shared, token_keys, &defence).run()
             });
         if outcome.is_err() {
@@ -250,4 +282,41 @@ fn shard_address(listen: SocketAddr, shard: u16) -> Result<SocketAddr, Error> {
         address.set_port(port.ok_or_else(beyond)?);
     }
     Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two shards that come to the gate, of which the second may fail; what each was told.
+    fn two_shards(second_fails: bool) -> Vec<Option<bool>> {
+        let (ready, recoveries) = sync_channel(2);
+        let (mut gates, mut threads) = (Vec::new(), Vec::new());
+        let board = Arc::new(AtomicBool::new(false));
+        for shard in 0..2 {
+            let (gate, serve) = sync_channel(1);
+            gates.push(gate);
+            let (opening, all_ready) =
+                (Opening { ready: ready.clone(), serve }, Arc::clone(&board));
+            threads.push(std::thread::spawn(move || {
+                if shard == 1 && second_fails {
+                    return None;
+                }
+                let passed = opening.pass(Recovered::default());
+                assert!(all_ready.load(Ordering::SeqCst), "it passed before all were ready");
+                Some(passed)
+            }));
+        }
+        drop(ready);
+        let failed = recoveries.iter().count() < 2;
+        board.store(true, Ordering::SeqCst);
+        open_all(gates, failed);
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    }
+
+    #[test]
+    fn no_shard_serves_before_all_have_read_their_logs_or_if_one_cannot() {
+        assert_eq!(two_shards(false), [Some(true), Some(true)]);
+        assert_eq!(two_shards(true), [Some(false), None]);
+    }
 }

@@ -1,7 +1,9 @@
 //! One shard's thread: what it owns, and the order of one turn.
 //!
 //! A turn takes datagrams and posts, decides the whole batch, syncs once, releases, sweeps a
-//! bounded number of recipients, sends. Nothing here waits but [`Worker::sleep`].
+//! bounded number of recipients, sends. Nothing here waits but [`Worker::sleep`], and an append to
+//! the log: for the disk, when a segment is full before the one before it is durable, or more is
+//! unwritten than the log may hold back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::delivery::joining::Ask;
 use crate::delivery::{Durability, GroupId, Input};
 use crate::engine::Engine;
 use crate::net::{ConnectionId, Driver};
-use crate::wire::{Counter, Counters, Refusal, TokenKeys};
+use crate::wire::{Counter, Counters, Refusal, Reply, TokenKeys};
 
 /// How often recipients that take nothing are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -63,6 +65,10 @@ pub(super) struct Worker {
     pub(super) timings: Timings,
     pub(super) shared: Shared,
     pub(super) started: Instant,
+    /// What time it was then, since the Unix epoch, as far as decisions are concerned: the clock's,
+    /// or the latest in the log if the clock is behind it. A time that waited for the clock to catch
+    /// up would stand still: nothing would be refilled or expire.
+    epoch: Duration,
     /// The keys that tokens are verified with.
     pub(super) token_keys: TokenKeys,
     /// Later ones, when the operator has changed them.
@@ -104,6 +110,7 @@ impl Worker {
         defence: &settings::Defence,
     ) -> Self {
         let started = shared.started;
+        let epoch = shared.started_unix.max(engine.now());
         Self {
             driver,
             engine,
@@ -114,6 +121,7 @@ impl Worker {
             timings: Timings::default(),
             shared,
             started,
+            epoch,
             token_keys,
             token_keys_next,
             room: Room::new(defence.frame_bytes, defence.frame_time),
@@ -208,9 +216,10 @@ impl Worker {
         Ok(work > 0 || self.driver.is_busy() || more)
     }
 
-    /// Time since the Unix epoch, by the clock as it stood when the server started.
+    /// Time since the Unix epoch, by the clock as it stood when the server started; never before
+    /// what the log says, and never still.
     fn unix(&self, now: Instant) -> Duration {
-        self.shared.started_unix + now.saturating_duration_since(self.started)
+        self.epoch + now.saturating_duration_since(self.started)
     }
 
     /// Hands an input to the shard that owns its group.
@@ -252,11 +261,9 @@ impl Worker {
         // Looked at once more after announcing sleep: stopping wakes only who sleeps.
         let stopping = self.shared.stop.load(Ordering::Relaxed);
         let tick = if stopping { now + Duration::from_millis(5) } else { self.housekeeping_next };
-        let deadline = self.engine.deadline();
-        let deadline = deadline
-            .map(|deadline| self.started + deadline.saturating_sub(self.shared.started_unix));
-        let until = deadline.map_or(tick, |deadline| deadline.min(tick));
-        self.driver.wait(now, Some(until), Some(self.mesh.descriptor()));
+        // What time alone calls for is done at the next tick and not before: to wake for it earlier
+        // would be to find nothing done and wake again.
+        self.driver.wait(now, Some(tick), Some(self.mesh.descriptor()));
         self.mesh.awake();
         Ok(())
     }
@@ -288,8 +295,8 @@ impl Worker {
         }
     }
 
-    /// Closes connections with a session whose token has expired. Looks at sessions only when the
-    /// first of them is due.
+    /// Ends sessions whose token has expired, and a connection with the last of its own. Looks at
+    /// sessions only when the first of them is due.
     fn close_expired(&mut self) {
         let unix_s = clock::unix().as_secs();
         if unix_s <= self.token_expiry_next {
@@ -300,15 +307,37 @@ impl Worker {
         for session in self.sessions.iter() {
             let Some(peer) = &session.peer else { continue };
             if peer.not_after < unix_s {
-                expired.push(session.connection);
+                expired.extend(self.sessions.find(session.connection, session.control));
             } else {
                 next = next.min(peer.not_after);
             }
         }
         self.token_expiry_next = next;
-        for connection in expired {
-            self.condemn(connection, Refusal::ExpiredToken);
+        for key in expired {
+            self.end_expired(key);
         }
+    }
+
+    /// Ends a session and counts it. Others of its connection go on: then it is told why on its own
+    /// stream, else by the close.
+    fn end_expired(&mut self, key: SessionKey) {
+        let code = Refusal::ExpiredToken;
+        let Some(connection) = self.sessions.get(key).map(|session| session.connection) else {
+            return;
+        };
+        let keys = self.sessions.keys_of(connection);
+        let is_another = |other: SessionKey, sessions: &mut Sessions| {
+            other != key && sessions.get(other).is_some_and(|one| one.peer.is_some())
+        };
+        if !keys.into_iter().any(|other| is_another(other, &mut self.sessions)) {
+            return self.condemn(connection, code);
+        }
+        if let Some(session) = self.sessions.get(key) {
+            session.reply(&Reply::Refused { code });
+            session.flush_replies(&mut self.driver);
+        }
+        self.end_session(key);
+        self.counters.add(Counter::RefusedSessions, 1);
     }
 
     /// A connection has to authenticate a session from now on.

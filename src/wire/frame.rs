@@ -321,7 +321,8 @@ pub enum Reply {
         ports: Vec<u16>,
     },
     /// No session came of the hello. The connection and its other sessions go on, and the same
-    /// stream may say hello again.
+    /// stream may say hello again. With [`Refusal::ExpiredToken`] later: the session is over, and its
+    /// stream with it.
     Refused {
         /// Why.
         code: Refusal,

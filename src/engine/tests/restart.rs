@@ -13,7 +13,7 @@ use crate::delivery::{
     Durability, Enclosed, Epoch, Founding, Input, Kind, MessageId, Output, Policy, RingLimits,
     RosterChange, Seq, Submission,
 };
-use crate::engine::{Engine, Recovery};
+use crate::engine::{Engine, Record, Recovery};
 use crate::log::Position;
 
 const GROUPS: u8 = 3;
@@ -150,6 +150,8 @@ proptest! {
         let (mut again, recovered) = recovery.finish(log, u64::MAX).map_err(TestCaseError::fail)?;
         prop_assert_eq!(recovered.groups, engine.shard().groups() as u64);
         prop_assert_eq!(saved(&mut again), saved(&mut engine));
+        let latest = entries[first..].iter().map(|entry| Record::decode(entry).unwrap().at).max();
+        prop_assert_eq!(again.now(), latest.unwrap_or_default(), "its time goes on from there");
         if first == 0 {
             prop_assert_eq!(answers(&mut again, &steps), answers(&mut engine, &steps));
         }

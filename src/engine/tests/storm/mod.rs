@@ -72,7 +72,7 @@ fn run(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let entries_max = [6, 1_024][chance.random_range(0..2)];
     let ring = RingLimits { entries_max, bytes_max: 1 << 20 };
     let mut run = Run {
-        config: Config { identity: seed, segment_bytes, unix: AT },
+        config: Config { identity: seed, segment_bytes, unix: AT, salt: seed },
         policy: Policy { ring, ..Policy::default() },
         bytes_target: [0, 2_000, 6_000, u64::MAX][chance.random_range(0..4)],
         chance,

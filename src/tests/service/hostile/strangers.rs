@@ -56,6 +56,25 @@ fn a_session_ends_when_its_token_does() {
 }
 
 #[test]
+fn a_session_whose_token_expires_leaves_the_others_of_its_connection() {
+    under_load(|siege| {
+        let now = clock::unix().as_secs();
+        let address = siege.service.addresses[0];
+        let connection = siege.service.client.connect(clock::now(), address).unwrap();
+        let [first, second] = [(7, now + 1), (8, u64::MAX)].map(|(number, not_after)| {
+            let token = siege.service.key.issue(device(number), not_after);
+            let session = siege.service.client.open(connection, device(number), token);
+            siege.service.reply(session, |reply| matches!(reply, Reply::Ready { .. }));
+            session
+        });
+        let expired = Reply::Refused { code: Refusal::ExpiredToken };
+        siege.service.reply(first, |reply| *reply == expired);
+        let answer = siege.service.attach(second, group(200), 0);
+        assert!(matches!(answer, Reply::AttachRefused { .. }), "{answer:?}");
+    });
+}
+
+#[test]
 fn a_dropped_key_opens_no_more_sessions_and_leaves_those_that_are_there() {
     under_load(|siege| {
         let old = hello(&siege.service, 7);
