@@ -37,7 +37,7 @@ RUNS = [
 # The benchmarks that make a record, by how their names begin.
 BENCHMARKS = {
     "validation": ("validation/",),
-    "log": ("fdatasync/", "durable_append/", "replay/"),
+    "log": ("fdatasync/", "durable_append/", "replay/", "recovery/"),
 }
 
 
@@ -326,7 +326,11 @@ def the_log():
         return ""
     read = [
         f"{what} at {by_id[id]['bytes'] * 1e3 / by_id[id]['median_ns']:,.0f} MB/s"
-        for what, id in (("replayed", "replay/open"), ("verified", "replay/verify"))
+        for what, id in (
+            ("replayed", "replay/open"),
+            ("verified", "replay/verify"),
+            ("recovered, groups and all,", "recovery/groups"),
+        )
         if id in by_id
     ]
     header = ["entries at once", "write and fdatasync", "append until durable", "x", "appends/s"]
