@@ -23,6 +23,7 @@ REFERENCE = ROOT / "results" / "reference"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- performance: begin -->\n", "<!-- performance: end -->\n"
 
+RETURNS = ["offline-return", "reconnect-storm"]
 COMPARISONS = ["fanout-1k", "fanout-10k", "bulk-classic", "bulk-xwing"]
 RUNS = [
     "fanout-1k",
@@ -451,10 +452,63 @@ def cpu_model():
     return named[0].split(":", 1)[1].strip() if named else None
 
 
+def returning():
+    """Members that were away: what coming back takes, and what the others feel of it."""
+    header = [
+        "scenario",
+        "verdict",
+        "came back",
+        "resumed",
+        "reconnects/s",
+        "reconnect p50",
+        "p99",
+        "caught up p50",
+        "p99",
+        "others' response p99 before",
+        "while they return",
+    ]
+    rows, records = [], []
+    for name in RETURNS:
+        record = load_if_there(REFERENCE / name / "run.json")
+        if not record:
+            continue
+        records.append(record)
+        back = record["returns"]
+        # Of the class with most operations while they return: the one that was there all along.
+        periods = [
+            {each["period"]: each["response"] for each in group["periods"]}
+            for group in record["classes"]
+            if group.get("periods")
+        ]
+        others = max(periods, key=lambda each: each["returning"]["count"])
+        rows.append(
+            [
+                f"`{name}`",
+                record["verdict"]["status"],
+                f"{back['back']:,} of {back['away']:,}",
+                f"{back['resumed']:,}",
+                f"{back['reconnects_per_s']:,.0f}",
+                duration(back["reconnect"]["p50"]),
+                duration(back["reconnect"]["p99"]),
+                duration(back["catch_up"]["p50"]),
+                duration(back["catch_up"]["p99"]),
+                duration(others["before"]["p99"]),
+                duration(others["returning"]["p99"]),
+            ]
+        )
+    if not rows:
+        return ""
+    return (
+        "Members that were away, from the start of their handshake (32 at a time, at most):\n\n"
+        + table(header, rows)
+        + f"\n{origins(records)}.\n\n"
+    )
+
+
 def tables():
     """All of them; those whose records are not there yet are left out."""
     durability = side_by_side() + fan_out_through_the_log() + the_log()
-    return comparisons() + "\n" + runs() + "\n" + durability + levels() + checks()
+    return comparisons() + "\n" + runs() + "\n" + returning() + durability + levels() + checks()
 
 
 def main():
