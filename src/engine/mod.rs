@@ -48,6 +48,8 @@ pub struct Engine {
     /// The others, oldest first, with the entry each rests on. As many as were decided since the
     /// watermark last moved: bounded by what sessions may have unanswered.
     held: VecDeque<(Position, Output)>,
+    /// Deletions among both.
+    going: usize,
     /// The latest time that was told.
     now: Duration,
     /// Why nothing is decided any more, if so: the shard is ahead of the log for good.
@@ -116,7 +118,7 @@ impl Engine {
 
     fn over(shard: Shard, levels: Levels, journal: Option<Journal>) -> Self {
         let (ready, held, now) = (VecDeque::new(), VecDeque::new(), Duration::ZERO);
-        Self { shard, levels, journal, ready, held, now, failed: None }
+        Self { shard, levels, journal, ready, held, going: 0, now, failed: None }
     }
 
     /// Decides one input of a batch; `now` is the time since the Unix epoch, and never goes back.
@@ -167,6 +169,7 @@ impl Engine {
 
     /// Keeps an output until what it rests on is durable.
     fn hold(&mut self, logged: bool, output: Output) -> Result<(), Error> {
+        self.going += usize::from(matches!(output, Output::Deleted { .. }));
         match &mut self.journal {
             Some(journal) if logged => {
                 journal.append(self.now, &output, &self.levels)?;
@@ -240,11 +243,12 @@ impl Engine {
         }
     }
 
-    /// Whether a group is deleted, and who drains it has not been told. O(outputs that wait), and
-    /// asked for creations alone.
+    /// Whether a group is deleted, and who drains it has not been told. O(outputs that wait), where a
+    /// deletion is among them.
     fn is_going(&self, group: &GroupId) -> bool {
         let going = |output: &Output| matches!(output, Output::Deleted { group: gone, .. } if gone == group);
-        self.held.iter().any(|(_, output)| going(output)) || self.ready.iter().any(going)
+        self.going > 0
+            && (self.held.iter().any(|(_, output)| going(output)) || self.ready.iter().any(going))
     }
 
     /// Follows what was looked at, if the shard has accepted it.
@@ -275,11 +279,14 @@ impl Engine {
 
     /// The next output that may leave: those about one group in the order decided.
     pub fn release(&mut self) -> Option<Output> {
-        if let Some(output) = self.ready.pop_front() {
-            return Some(output);
-        }
-        let durable = self.journal.as_ref()?.log.durable();
-        let (_, output) = self.held.pop_front_if(|(rests_on, _)| *rests_on <= durable)?;
+        let output = match self.ready.pop_front() {
+            Some(output) => output,
+            None => {
+                let durable = self.journal.as_ref()?.log.durable();
+                self.held.pop_front_if(|(rests_on, _)| *rests_on <= durable)?.1
+            }
+        };
+        self.going -= usize::from(matches!(output, Output::Deleted { .. }));
         Some(output)
     }
 
