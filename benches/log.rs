@@ -19,7 +19,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use stentor::delivery::{
     DeviceId, Durability, Enclosed, Epoch, Founding, GroupId, Input, Kind, Link, MessageId, Policy,
-    RosterChange, Submission,
+    Rate, Rates, RosterChange, Submission,
 };
 use stentor::engine::{self, Engine, Recovery};
 use stentor::log::{self, Config, Directory, Log as _, Position, Wal};
@@ -188,7 +188,9 @@ fn device(number: usize) -> DeviceId {
 fn recovered(path: &Path) -> (Engine, engine::Recovered) {
     let directory = Directory::open(path, Arc::new(|| {})).expect("a directory can be made");
     let config = Config { segment_bytes: SEGMENT_BYTES, ..Config::new(1, Duration::ZERO) };
-    let mut recovery = Recovery::new(Policy::default());
+    // The clock stands still here: rates allow everything.
+    let rates = Rates { device: Rate::UNBOUNDED, group: Rate::UNBOUNDED };
+    let mut recovery = Recovery::new(Policy { rates, ..Policy::default() });
     let replay = |position, entry: &[u8]| recovery.replay(position, entry);
     let (wal, _) = Wal::open(directory, config, replay).expect("the log is whole");
     recovery.finish(Box::new(wal), u64::MAX).expect("the log is an engine's")
