@@ -25,7 +25,7 @@ mod wal;
 mod walk;
 
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 

@@ -214,20 +214,34 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
-#[test]
-fn no_fault_and_no_crash_takes_what_was_durable_or_adds_what_was_not_appended() {
+/// Runs a simulation over `seeds` seeds, or as many as STENTOR_SIM_SEEDS says, or over the one of
+/// STENTOR_SIM_SEED; how many, and what was seen in all of them.
+///
+/// # Panics
+/// With the violation, and the command that runs its seed again.
+pub(crate) fn over_seeds<S: Default + std::fmt::Debug>(
+    name: &str,
+    seeds: u64,
+    run: impl Fn(u64, &mut S) -> Result<(), String>,
+) -> (u64, S) {
     let seeds = match number("STENTOR_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("STENTOR_SIM_SEEDS").unwrap_or(SEEDS),
+        None => 0..number("STENTOR_SIM_SEEDS").unwrap_or(seeds),
     };
     let count = seeds.end - seeds.start;
-    let mut seen = Seen::default();
+    let mut seen = S::default();
     for seed in seeds {
         if let Err(violation) = run(seed, &mut seen) {
-            panic!("{violation}\nSTENTOR_SIM_SEED={seed} cargo test --lib log::sim");
+            panic!("{violation}\nSTENTOR_SIM_SEED={seed} cargo test --lib {name}");
         }
     }
     println!("{count} seeds: {seen:?}");
+    (count, seen)
+}
+
+#[test]
+fn no_fault_and_no_crash_takes_what_was_durable_or_adds_what_was_not_appended() {
+    let (count, seen) = over_seeds("log::sim", SEEDS, run);
     let Seen { appended, failed, unopened, torn, rolled, removed, crashed } = seen;
     let happened = [appended, failed, unopened, torn, rolled, removed, crashed];
     assert!(count < 1_000 || happened.iter().all(|times| *times > count / 100), "{happened:?}");

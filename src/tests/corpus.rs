@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::wire_openmls;
 use crate::server::Settings;
-use crate::wire::{self, properties};
+use crate::wire::properties;
 
 /// Fails an assertion if something does not hold of an input.
 type Property = fn(&[u8]);

@@ -25,6 +25,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{AT, group};
 use crate::delivery::{GroupId, Input, Output, Policy, RingLimits};
 use crate::engine::{Engine, Recovery};
+use crate::log::sim::over_seeds;
 use crate::log::{Config, Disk, Error, Faults, Wal};
 use inputs::Inputs;
 use lent::Lent;
@@ -255,25 +256,9 @@ fn appended_since(engine: &Engine, before: u64) -> u64 {
     appended(engine) - before
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
-}
-
 #[test]
 fn no_fault_and_no_crash_makes_untrue_what_has_left_the_engine() {
-    let seeds = match number("STENTOR_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("STENTOR_SIM_SEEDS").unwrap_or(SEEDS),
-    };
-    let count = seeds.end - seeds.start;
-    let mut seen = Seen::default();
-    for seed in seeds {
-        if let Err(violation) = run(seed, &mut seen) {
-            panic!("{violation}\nSTENTOR_SIM_SEED={seed} cargo test --lib engine::tests::storm");
-        }
-    }
-    println!("{count} seeds: {seen:?}");
+    let (count, seen) = over_seeds::<Seen>("engine::tests::storm", SEEDS, run);
     let happened = [
         seen.lives,
         seen.crashed,
