@@ -230,7 +230,6 @@ fn besiege(each: u32) {
     // they have begun to send comes from one budget.
     let usual = before + 6 * u64::from(each) * CONNECTION_BYTES + INBOX_BYTES_MAX as u64;
     assert!(most < usual, "{before} bytes became {most}, usual {usual}");
-    println!("{} hostile connections: {before} bytes became {most}", 6 * each);
 }
 
 #[test]
