@@ -73,6 +73,7 @@
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
 //! | [`survival`] | members of a service that is killed and comes back, and what they were promised |
 //! | [`report`] | the record of a run, its verdict, its text |
+//! | [`campaign`] | several runs as one result: load curves, capacity, contention, plans |
 //! | [`peers`] | the systems a user would pick instead, on the same work in one run |
 //! | [`cli`] | one file per sub-command; the only module that prints |
 //!
@@ -189,6 +190,7 @@ pub mod mls;
 pub mod load;
 pub mod survival;
 pub mod report;
+pub mod campaign;
 pub mod peers;
 pub mod cli;
 #[cfg(test)]

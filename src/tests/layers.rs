@@ -30,6 +30,7 @@ const USES: &[(&str, &[&str])] = &[
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
     ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
+    ("campaign", &["limits", "clock", "units", "place", "delivery", "mls", "load", "report"]),
     (
         "peers",
         &[
@@ -56,6 +57,7 @@ const USES: &[(&str, &[&str])] = &[
             "load",
             "survival",
             "report",
+            "campaign",
             "peers",
         ],
     ),
