@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mls::Suite;
+use crate::delivery::Level;
+use crate::mls::{Handshake, Suite, TreeState};
 
 const GOOD: &str = r#"
 why = "to test"

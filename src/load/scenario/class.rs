@@ -1,0 +1,174 @@
+//! One class of a scenario: groups that are alike, and what they do.
+//!
+//! Says who of a group's members does what; never reads text, which `written` does. Called by
+//! everything that plays a scenario.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use crate::delivery::{Durability, Level};
+use crate::limits::SESSIONS_PER_CONNECTION_MAX;
+use crate::load::away::Away;
+use crate::mls::{Handshake, Suite, TreeState};
+use crate::units::{Payload, Rate, Share};
+
+/// Groups that are alike: a `[[groups]]` table, with its defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// Its name in reports, unique in the scenario.
+    pub name: String,
+    /// How many groups, 1 to [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
+    pub count: u32,
+    /// Members of each group, 2 to [`ROSTER_MAX`](crate::limits::ROSTER_MAX).
+    pub members: u32,
+    /// The MLS suite of every group of the class.
+    pub suite: Suite,
+    /// Where the bytes come from.
+    pub source: Source,
+    /// Operations over all groups of the class; rounds of a race when `source` is live.
+    pub rate: Rate,
+    /// How the operations are spaced.
+    pub arrivals: Arrivals,
+    /// Share of the operations that are commits.
+    pub commits: Share,
+    /// Plaintext of an application message.
+    pub payload: Payload,
+    /// Members of each group that send or commit: the first ones.
+    pub senders: u32,
+    /// Members of each group that process everything with OpenMLS.
+    pub real: u32,
+    /// How commits and proposals are framed.
+    pub handshake: Handshake,
+    /// What every commit finds in the ratchet tree, when `source` is synthetic.
+    pub tree: TreeState,
+    /// How members are spread over connections.
+    pub connections: Connections,
+    /// Members that race for each epoch: 0 unless `source` is live.
+    pub racers: u32,
+    /// Members that go away and come back, if any do.
+    pub away: Option<Away>,
+    /// What the messages of its groups survive.
+    pub durability: Durability,
+    /// How closely the service looks at the handshakes of its groups.
+    pub validation: Level,
+    /// After how many messages of its group each member says how far it has come; `None` if it
+    /// never does.
+    pub acknowledge: Option<u32>,
+}
+
+/// Where a class's MLS messages come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Minted with OpenMLS before the run; a few real members verify them inside it.
+    #[default]
+    Tape,
+    /// Made by OpenMLS inside the run: members race for each epoch.
+    Live,
+    /// Valid framing around bytes of the modelled size: nobody can decrypt them.
+    Synthetic,
+}
+
+/// How operations are spaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrivals {
+    /// Independent of each other, as many users are: bursts happen.
+    #[default]
+    Poisson,
+    /// One every period, exactly.
+    Even,
+}
+
+/// How members are spread over connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connections {
+    /// One connection for every member of every group.
+    #[default]
+    Own,
+    /// This many consecutive members of the class on one, 1 to [`SESSIONS_PER_CONNECTION_MAX`].
+    Shared(u32),
+}
+
+impl Class {
+    /// The members that send or commit: the first ones, or the racers.
+    #[must_use]
+    pub fn sending_members(&self) -> Range<u32> {
+        0..if self.source == Source::Live { self.racers } else { self.senders }
+    }
+
+    /// The members that run OpenMLS: right after the senders of a tape, from the first of a
+    /// live group, whose racers are among them.
+    #[must_use]
+    pub fn real_members(&self) -> Range<u32> {
+        match self.source {
+            Source::Tape => self.senders..self.senders.saturating_add(self.real),
+            Source::Live | Source::Synthetic => 0..self.real,
+        }
+    }
+
+    /// The members that go away: the last ones.
+    #[must_use]
+    pub fn away_members(&self) -> Range<u32> {
+        let away = self.away.map_or(0, |away| away.members.of_first(self.members.into()));
+        self.members.saturating_sub(u32::try_from(away).unwrap_or(u32::MAX))..self.members
+    }
+
+    /// Most operations the class can be expected to offer within `window`: exact for even
+    /// arrivals, and what Poisson arrivals exceed once in a million runs.
+    #[must_use]
+    pub fn operations_bound(&self, window: Duration) -> u64 {
+        let mean = self.rate.count_in(window);
+        match self.arrivals {
+            Arrivals::Even => mean,
+            Arrivals::Poisson => mean.saturating_add(mean.isqrt().saturating_mul(5) + 10),
+        }
+    }
+
+    pub(super) fn scale_down(&mut self) {
+        self.count = self.count.min(4);
+        self.members = self.members.min(20);
+        // Slower, and Poisson arrivals could leave the one second without any.
+        if let (Some(least), Some(most)) = (Rate::per_second(5), Rate::per_second(50)) {
+            self.rate = self.rate.clamp(least, most);
+        }
+        self.racers = self.racers.min(self.members);
+        match self.source {
+            Source::Tape => {
+                self.real = self.real.min(self.members / 2);
+                self.senders = self.senders.min(self.members - self.real);
+            }
+            Source::Live | Source::Synthetic => {
+                self.real = self.real.min(self.members);
+                self.senders = self.senders.min(self.members);
+            }
+        }
+        if self.away_members().is_empty() {
+            self.away = None;
+        }
+        self.senders = self.senders.min(self.away_members().start);
+        if let Connections::Shared(members) = self.connections {
+            self.connections = Connections::Shared(members.min(self.count * self.members));
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Connections {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text == "own" {
+            return Ok(Self::Own);
+        }
+        let shared = text.strip_prefix("shared:").and_then(|members| members.parse().ok());
+        match shared {
+            Some(members @ 1..=SESSIONS_PER_CONNECTION_MAX) => Ok(Self::Shared(members)),
+            _ => Err(de::Error::custom(format!(
+                "{text:?} is neither \"own\" nor \"shared:\" and a number of members \
+                 from 1 to {SESSIONS_PER_CONNECTION_MAX}"
+            ))),
+        }
+    }
+}

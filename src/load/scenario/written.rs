@@ -1,0 +1,158 @@
+//! A scenario's file as it is written, before defaults.
+//!
+//! Fills in defaults that never contradict what is written, and checks no field against another:
+//! that is `check`'s. Called by `Scenario::parse`.
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use super::{Arrivals, Class, Connections, Scenario, Source};
+use crate::delivery::{Durability, Level};
+use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SHARDS_MAX};
+use crate::load::away::Away;
+use crate::mls::{Handshake, Suite, TreeState};
+use crate::net::KeyExchange;
+use crate::units::{Bounded, Payload, Phase, Rate, Share};
+
+#[expect(clippy::cast_possible_truncation, reason = "asserted below")]
+const ROSTER: u32 = ROSTER_MAX as u32;
+#[expect(clippy::cast_possible_truncation, reason = "asserted below")]
+const SHARDS: u32 = SHARDS_MAX as u32;
+const _: () = assert!(ROSTER as usize == ROSTER_MAX && SHARDS as usize == SHARDS_MAX);
+
+/// The file as written, before defaults.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    why: String,
+    expect: String,
+    seed: u64,
+    durations: WrittenDurations,
+    #[serde(default)]
+    key_exchange: KeyExchange,
+    #[serde(default)]
+    server: WrittenServer,
+    groups: Vec<WrittenClass>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenDurations {
+    warm_up: Phase<0>,
+    measure: Phase<100>,
+    drain: Phase<1>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenServer {
+    shards: Option<Bounded<1, SHARDS>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenClass {
+    name: String,
+    count: Bounded<1, GROUPS_MAX>,
+    members: Bounded<2, ROSTER>,
+    #[serde(default = "default_suite")]
+    suite: Suite,
+    #[serde(default)]
+    source: Source,
+    rate: Rate,
+    #[serde(default)]
+    arrivals: Arrivals,
+    commits: Option<Share>,
+    payload: Option<Payload>,
+    senders: Option<Bounded<1, ROSTER>>,
+    real: Option<Bounded<0, REAL_MEMBERS_MAX>>,
+    #[serde(default)]
+    handshake: Handshake,
+    #[serde(default)]
+    tree: TreeState,
+    #[serde(default)]
+    connections: Connections,
+    racers: Option<Bounded<2, ROSTER>>,
+    away: Option<Away>,
+    #[serde(default, deserialize_with = "durability")]
+    durability: Durability,
+    #[serde(default, deserialize_with = "level")]
+    validation: Level,
+    acknowledge: Option<Bounded<1, ACKNOWLEDGE_EVERY_MAX>>,
+}
+
+impl Written {
+    pub(super) fn resolve(self) -> Scenario {
+        Scenario {
+            why: self.why,
+            expect: self.expect,
+            seed: self.seed,
+            warm_up: self.durations.warm_up.get(),
+            measure: self.durations.measure.get(),
+            drain: self.durations.drain.get(),
+            key_exchange: self.key_exchange,
+            shards: self.server.shards.map_or(1, Bounded::get),
+            groups: self.groups.into_iter().map(WrittenClass::resolve).collect(),
+        }
+    }
+}
+
+impl WrittenClass {
+    /// Fills in defaults that never contradict what is written.
+    fn resolve(self) -> Class {
+        let members = self.members.get();
+        let asked_senders = self.senders.map(Bounded::get);
+        let real = match (self.real, self.source) {
+            (Some(real), _) => real.get(),
+            (None, Source::Tape) => members.saturating_sub(asked_senders.unwrap_or(1)).min(2),
+            (None, Source::Live) => members,
+            (None, Source::Synthetic) => 0,
+        };
+        let free = if self.source == Source::Tape { members.saturating_sub(real) } else { members };
+        let gone = self.away.map_or(0, |away| away.members.of_first(members.into()));
+        let stay = members.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+        let racers = match (self.racers, self.source) {
+            (Some(racers), _) => racers.get(),
+            (None, Source::Live) => members.min(4),
+            (None, _) => 0,
+        };
+        Class {
+            name: self.name,
+            count: self.count.get(),
+            members,
+            suite: self.suite,
+            source: self.source,
+            rate: self.rate,
+            arrivals: self.arrivals,
+            commits: self.commits.unwrap_or_default(),
+            payload: self.payload.unwrap_or_default(),
+            senders: asked_senders.unwrap_or_else(|| free.min(stay).clamp(1, 8)),
+            real,
+            handshake: self.handshake,
+            tree: self.tree,
+            connections: self.connections,
+            racers,
+            away: self.away,
+            durability: self.durability,
+            validation: self.validation,
+            acknowledge: self.acknowledge.map(Bounded::get),
+        }
+    }
+}
+
+/// The mandatory suite of RFC 9420 §17.1.
+fn default_suite() -> Suite {
+    Suite::named("x25519-aes128-ed25519").expect("the mandatory suite is in the registry")
+}
+
+fn durability<'de, D: Deserializer<'de>>(from: D) -> Result<Durability, D::Error> {
+    let name = String::deserialize(from)?;
+    Durability::of_name(&name)
+        .ok_or_else(|| de::Error::custom(format!("{name:?} is neither \"none\" nor \"wal\"")))
+}
+
+fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
+    let name = String::deserialize(from)?;
+    let wrong = || format!("{name:?} is none of \"opaque\", \"header\" and \"public\"");
+    Level::of_name(&name).ok_or_else(|| de::Error::custom(wrong()))
+}
