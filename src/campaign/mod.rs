@@ -2,3 +2,5 @@
 //!
 //! What to run next is decided here, purely; how a run is made is the caller's, who implements a
 //! trait for it. Never opens a socket, never starts a process and never prints. Called by `cli`.
+
+pub mod contention;
