@@ -98,6 +98,18 @@ impl Rate {
         (1..=most).contains(&millionths).then_some(Self { millionths, per_seconds })
     }
 
+    /// `factor` times this rate, to the millionth of its unit; `None` when out of range.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Option<Self> {
+        let millionths = (self.millionths as f64 * factor).round();
+        let most = (RATE_PER_SECOND_MAX * MILLION * self.per_seconds) as f64;
+        if !(1.0..=most).contains(&millionths) {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+        Self::checked(millionths as u64, self.per_seconds)
+    }
+
     /// When the `k`-th of evenly spaced operations is due, counted from the first: exact to the
     /// nanosecond for every `k`, since nothing is added up. Saturates after 584 years.
     #[must_use]
@@ -343,6 +355,16 @@ mod tests {
         assert_eq!(Rate::parse("1000001/s"), None);
         assert_eq!(Rate::parse("200"), None);
         assert_eq!(Rate::parse("60/min").unwrap().as_per_second(), 1.0);
+    }
+
+    #[test]
+    fn a_rate_is_scaled_within_its_range_or_not_at_all() {
+        let rate = Rate::parse("90/min").unwrap();
+        assert_eq!(rate.scaled(2.0), Rate::parse("180/min"));
+        assert_eq!(rate.scaled(1.0), Some(rate));
+        for wrong in [0.0, -2.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert_eq!(rate.scaled(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Several runs as one result: load curves, capacity, contention, and what they mean for a plan.
 //!
-//! What to run next is decided here, purely; how a run is made is the caller's, who implements a
-//! trait for it. Never opens a socket, never starts a process and never prints. Called by `cli`.
+//! What to run next is decided here, purely; how a run is made is the caller's, who implements
+//! [`Trials`]. Never opens a socket, never starts a process and never prints. Called by `cli`.
 
 pub mod contention;
+pub mod record;
+mod trials;
+
+pub use trials::{TrialError, Trials};

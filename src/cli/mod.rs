@@ -15,6 +15,7 @@ mod serve;
 mod state;
 mod survive;
 mod token;
+mod trial;
 mod victim;
 
 use std::fs::File;

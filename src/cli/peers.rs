@@ -14,7 +14,8 @@ use clap::Args;
 
 use super::embedded::Embedded;
 use super::progress::Screen;
-use super::run::{look_of_terminal, prepare, read_scenario};
+use super::run::{look_of_terminal, read_scenario};
+use super::trial::prepare;
 use super::{provenance, with_causes};
 use crate::clock;
 use crate::floor;
@@ -113,7 +114,7 @@ fn compare(arguments: &Peers) -> anyhow::Result<ExitCode> {
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);
     let mut screen = Screen::new();
-    let plan = prepare(false, scenario, &mut screen)?;
+    let plan = prepare(true, scenario, &mut screen)?;
     screen.clear();
     let work = Work::of(&plan).with_context(|| path.display().to_string())?;
     let options = options(arguments, plan.scenario.key_exchange);

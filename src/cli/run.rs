@@ -1,36 +1,27 @@
-//! `stentor run`: mint, start or find a server, load it, judge, write, print.
+//! `stentor run`: one trial of a scenario, written down and printed.
 
 use std::io::IsTerminal;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::embedded::Embedded;
-use super::progress::{Screen, Show};
-use super::provenance;
+use super::progress::Screen;
 use super::state;
-use super::{durability, read_text, warning_of_small_buffers, with_causes};
+use super::trial::{self, Asked, Options};
+use super::{durability, read_text, with_causes};
 use crate::clock;
 use crate::delivery::Durability;
-use crate::floor::{self, F3, Work};
-use crate::limits::{FLOOR_BUDGET, PACKETS_PER_ACK_MAX, SCENARIO_BYTES_MAX};
-use crate::load::run::Options;
+use crate::limits::SCENARIO_BYTES_MAX;
+use crate::load::Target;
 use crate::load::scenario::{self, Scenario};
-use crate::load::traffic::{Draft, Plan};
-use crate::load::{Outcome, Sample, Target};
-use crate::mls::cache::Cache;
 use crate::net::Fingerprint;
-use crate::process;
-use crate::report::build::{EngineTotals, Finished, ServerTotals, record};
 use crate::report::folder::RunFolder;
-use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::report::summary::{Look, render};
-use crate::wire::{Counter, Counters, TokenKey};
+use crate::wire::TokenKey;
 
 /// Load a delivery service with a scenario and write what was found.
 #[derive(Args, Debug)]
@@ -93,37 +84,16 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let hash = scenario::hash(&text);
     let target = arguments.target.as_ref().map(|at| find_target(arguments, at)).transpose()?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
-    let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
-    provenance::fill_in(&mut provenance, started);
-    if target.is_none() && scenario.is_durable() {
-        provenance.log_file_system = place_of_log();
-    }
-    let mut screen = Screen::new();
-    let plan = prepare(arguments.no_cache, scenario, &mut screen)?;
-    let asked = plan.scenario.clone();
-    let outcome = load(arguments, plan, target, &mut screen)?;
-    if let Some(warning) = warning_of_small_buffers(outcome.socket_buffer_bytes) {
-        tell(&warning);
-    }
-    let buffer = outcome.socket_buffer_bytes as u64;
-    provenance.socket_buffer_bytes = Some(buffer);
-    let floor = floor_of(arguments, &asked, &outcome, &mut screen);
-    let record = record(finished(&asked, &outcome, floor, provenance));
+    let options = Options {
+        target,
+        replace: arguments.replace,
+        cache: !arguments.no_cache,
+        floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
+        tell,
+    };
+    let asked = Asked { scenario, name: name.into_owned(), hash, started };
+    let (record, _) = trial::run(asked, &options, &mut Screen::new())?;
     conclude(&folder, &record)
-}
-
-/// The file system that the log of a server of our own will be on. In memory it proves nothing.
-fn place_of_log() -> Option<String> {
-    let place = std::env::temp_dir();
-    let kind = process::file_system(&place)?;
-    if ["tmpfs", "ramfs"].contains(&kind.as_str()) {
-        tell(&format!(
-            "the log will be in memory, where a sync costs nothing: {} is {kind}; set TMPDIR to a \
-             folder on a disk",
-            place.display()
-        ));
-    }
-    Some(kind)
 }
 
 /// Never more of a file than a scenario may be long.
@@ -167,154 +137,6 @@ fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token key {}", path.display()))?;
     Ok(state::parse_token_keys(path, &text)?.signing().clone())
-}
-
-/// Every message of the run, before anything is started.
-pub(super) fn prepare(
-    no_cache: bool,
-    scenario: Scenario,
-    screen: &mut Screen,
-) -> anyhow::Result<Plan> {
-    let cache = match Cache::user() {
-        Ok(cache) if !no_cache => Some(cache),
-        Ok(_) => None,
-        Err(error) => {
-            screen.say(&format!("minting without a cache: {error}"));
-            None
-        }
-    };
-    let draft = Draft::of(scenario);
-    screen.step("minting MLS traffic", draft.work());
-    let plan = draft.prepare(cache.as_ref(), &screen.counter())?;
-    if let Some(why) = &plan.uncached {
-        screen.say(&format!("minted traffic is not kept for the next run: {why}"));
-    }
-    Ok(plan)
-}
-
-fn load(
-    arguments: &Run,
-    plan: Plan,
-    target: Option<Target>,
-    screen: &mut Screen,
-) -> anyhow::Result<Outcome> {
-    let shards = plan.scenario.shards;
-    let cores = process::cores();
-    // A core for each shard, the rest for this side: otherwise the kernel shares them out.
-    let apart = target.is_none() && cores > shards as usize;
-    let mut server = None;
-    let target = match target {
-        Some(target) => crate::load::run::discover(&target, plan.scenario.key_exchange)?,
-        None => {
-            let log = plan.scenario.is_durable();
-            let (embedded, target) = Embedded::start(shards, apart.then_some(0), log)?;
-            server = Some(embedded);
-            target
-        }
-    };
-    let mut nonce = [0; 8];
-    aws_lc_rs::rand::fill(&mut nonce).context("the system gives no random bytes")?;
-    let options = Options {
-        replace: arguments.replace,
-        cores: apart.then_some(shards as usize..cores),
-        nonce,
-    };
-    let mut show = Show::new(screen, server.as_mut());
-    let outcome = crate::load::run(plan, &target, &options, &mut show);
-    screen.clear();
-    Ok(outcome?)
-}
-
-/// The least that the run's deliveries could have cost, or why that is not known. The server has
-/// ended by now, so nothing else runs.
-fn floor_of(
-    arguments: &Run,
-    scenario: &Scenario,
-    outcome: &Outcome,
-    screen: &mut Screen,
-) -> Result<F3, String> {
-    if arguments.no_floor {
-        return Err("--no-floor".to_owned());
-    }
-    if arguments.target.is_some() {
-        return Err("the server is not this run's own".to_owned());
-    }
-    if outcome.server_lost.is_some() {
-        return Err("the server was lost".to_owned());
-    }
-    let window = outcome.window.as_ref().map(|(first, last)| server_totals(first, last));
-    let Some(totals) = window.filter(|totals| totals.deliveries > 0) else {
-        return Err("the server delivered nothing that was measured".to_owned());
-    };
-    let mean = totals.delivery_bytes.div_ceil(totals.deliveries);
-    let work = Work {
-        members: scenario
-            .groups
-            .iter()
-            .map(|class| class.count.saturating_mul(class.members))
-            .sum(),
-        bytes: u32::try_from(mean).unwrap_or(u32::MAX),
-        packets_per_ack: packets_per_ack(outcome),
-    };
-    screen.step("measuring the floor", 1);
-    let measured = floor::measure(&work, FLOOR_BUDGET);
-    screen.clear();
-    measured.map_err(|error| error.to_string())
-}
-
-/// How many packets a member acknowledged at once in the measured window: the price of its answers
-/// is the floor's too.
-fn packets_per_ack(outcome: &Outcome) -> u32 {
-    let Some((first, last)) = outcome.window.as_ref() else { return 1 };
-    let spent = |counter| last.server.get(counter).saturating_sub(first.server.get(counter));
-    let received = spent(Counter::PacketsReceived).max(1);
-    let ratio = (spent(Counter::PacketsSent) + received / 2) / received;
-    u32::try_from(ratio).unwrap_or(u32::MAX).clamp(1, PACKETS_PER_ACK_MAX)
-}
-
-fn finished<'a>(
-    scenario: &'a Scenario,
-    outcome: &'a Outcome,
-    floor: Result<F3, String>,
-    provenance: Provenance,
-) -> Finished<'a> {
-    let window = outcome.window.as_ref();
-    let idle = outcome.idle.as_ref().map(idle_memory);
-    let server = window.map(|(first, last)| ServerTotals { idle, ..server_totals(first, last) });
-    let engine = window.map(|(first, last)| engine_totals(first, last));
-    Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), floor, provenance)
-}
-
-fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
-    let spent = |counter| last.server.get(counter).saturating_sub(first.server.get(counter));
-    ServerTotals {
-        cpu: Duration::from_micros(spent(Counter::CpuUserUs) + spent(Counter::CpuSystemUs)),
-        rss_bytes: last.server.get(Counter::RssBytes),
-        rss_peak_bytes: last.server.get(Counter::RssPeakBytes),
-        deliveries: spent(Counter::Deliveries),
-        packets_sent: spent(Counter::PacketsSent),
-        syscalls: spent(Counter::SendCalls)
-            + spent(Counter::ReceiveCalls)
-            + spent(Counter::Wakeups),
-        handshakes: (spent(Counter::Handshakes), spent(Counter::HandshakesResumed)),
-        delivery_bytes: spent(Counter::DeliveryBytes),
-        socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
-        idle: None,
-    }
-}
-
-/// Resident memory and members; the operator's session is not a member's.
-fn idle_memory(counters: &Counters) -> (u64, u64) {
-    let members = counters.get(Counter::Sessions).saturating_sub(1);
-    (counters.get(Counter::RssBytes), members)
-}
-
-fn engine_totals(first: &Sample, last: &Sample) -> EngineTotals {
-    EngineTotals {
-        cpu: Duration::from_micros(last.engine.cpu_us().saturating_sub(first.engine.cpu_us())),
-        rss_bytes: last.engine.rss_bytes,
-        rss_peak_bytes: last.engine.rss_peak_bytes,
-    }
 }
 
 /// Writes the result, then prints it.

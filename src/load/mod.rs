@@ -18,6 +18,7 @@ pub mod scenario;
 mod racers;
 pub mod returns;
 pub mod run;
+mod scaled;
 pub mod schedule;
 pub mod setup;
 pub mod target;

@@ -319,6 +319,8 @@ fn throughput(finished: &Finished<'_>) -> Throughput {
     let achieved = finished.recorder.achieved;
     Throughput {
         window_s,
+        // Whatever was due in it has been reached, late or not, and is one value of lateness.
+        offered_per_s: finished.recorder.lateness.count() as f64 / window_s,
         operations_per_s: achieved.accepted as f64 / window_s,
         deliveries_per_s: achieved.deliveries as f64 / window_s,
         delivered_bytes_per_s: achieved.bytes as f64 / window_s,

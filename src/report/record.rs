@@ -225,6 +225,9 @@ pub struct ReturnsRecord {
 pub struct Throughput {
     /// Length of the window in seconds.
     pub window_s: f64,
+    /// Operations that were due within it, per second of it; 0 in older records.
+    #[serde(default)]
+    pub offered_per_s: f64,
     /// Submissions that were accepted within it, per second of it.
     pub operations_per_s: f64,
     /// Deliveries that came within it, per second of it.
