@@ -1,0 +1,159 @@
+//! What is recorded, and what a series keeps of it.
+
+use super::*;
+use crate::limits::LATENCY_US_MAX;
+use proptest::prelude::*;
+
+fn series(nanos: &[u64]) -> Series {
+    let mut series = Series::default();
+    for nanos in nanos {
+        series.record(Duration::ZERO, Duration::from_nanos(*nanos));
+    }
+    series
+}
+
+#[test]
+fn what_took_time_is_never_zero() {
+    let series = series(&[1, 999, 1000, 1001]);
+    assert_eq!((series.quantile_us(0.5), series.max_us()), (1, 2));
+}
+
+#[test]
+fn a_negative_time_is_counted_and_recorded_as_none() {
+    let mut series = Series::default();
+    series.record(Duration::from_micros(5), Duration::from_micros(4));
+    assert_eq!((series.count(), series.negatives(), series.max_us()), (1, 1, 0));
+}
+
+#[test]
+fn a_time_beyond_the_bound_is_counted_and_recorded_as_the_bound() {
+    let mut series = Series::default();
+    series.record(Duration::ZERO, Duration::from_micros(LATENCY_US_MAX + 1));
+    series.record(Duration::ZERO, Duration::MAX);
+    series.record(Duration::ZERO, Duration::from_micros(LATENCY_US_MAX));
+    assert_eq!((series.count(), series.saturated()), (3, 2));
+    assert!(series.max_us() as f64 / LATENCY_US_MAX as f64 > 0.999);
+}
+
+#[test]
+fn warm_up_leaves_no_trace() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let due = Due { class: 0, intended: Duration::ZERO, measured: false };
+    let at = Duration::from_millis(3);
+    recorder.reached(due, at);
+    recorder.accepted(due, at, at);
+    recorder.committed(due, at);
+    recorder.rejected(due, at);
+    recorder.timed_out(due, at);
+    assert_eq!((recorder.outcomes(), recorder.classes[0].commit_response.count()), ((0, 0.0), 0));
+    assert_eq!(recorder.lateness.count() + recorder.service.count(), 0);
+}
+
+#[test]
+fn response_runs_from_the_intended_instant_and_service_from_the_send() {
+    let mut recorder = Recorder::new(2, Duration::ZERO..Duration::from_secs(1));
+    let ms = Duration::from_millis;
+    let due = Due { class: 1, intended: ms(100), measured: true };
+    recorder.reached(due, ms(103));
+    recorder.accepted(due, ms(104), ms(106));
+    assert_eq!(recorder.lateness.max_us() / 10, 300);
+    assert_eq!(recorder.response.max_us() / 10, 600);
+    assert_eq!(recorder.service.max_us() / 10, 200);
+    assert_eq!(recorder.classes[1].response.count(), 1);
+    assert_eq!(recorder.classes[0].response.count(), 0);
+}
+
+#[test]
+fn outcomes_are_kept_apart_and_averaged_together() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let due = Due { class: 0, intended: Duration::ZERO, measured: true };
+    recorder.accepted(due, Duration::ZERO, Duration::from_micros(100));
+    recorder.rejected(due, Duration::from_micros(200));
+    recorder.timed_out(due, Duration::from_micros(600));
+    let (count, mean) = recorder.outcomes();
+    assert_eq!(count, 3);
+    assert!((mean - 300.0).abs() < 1.0, "{mean}");
+    assert_eq!(recorder.response.count(), 1);
+}
+
+#[test]
+fn a_delivery_is_recorded_by_what_it_completes() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let each = Delivered {
+        attempt: 0,
+        intended: Duration::ZERO,
+        measured: true,
+        first: true,
+        reached_p99: false,
+        last: false,
+        missed: false,
+    };
+    recorder.delivered(0, &each, 100, Duration::from_micros(10));
+    let last = Delivered { first: false, reached_p99: true, last: true, ..each };
+    recorder.delivered(0, &last, 100, Duration::from_micros(20));
+    let counts = [&recorder.fanout_first, &recorder.fanout_p99, &recorder.fanout_last];
+    assert_eq!(counts.map(Series::count), [1, 1, 1]);
+    assert_eq!(counts.map(Series::max_us), [10, 20, 20]);
+    assert_eq!(recorder.fanout_member.count(), 2);
+    assert_eq!(recorder.classes[0].fanout_member.count(), 2);
+    assert_eq!(recorder.classes[0].fanout_last.count(), 1);
+}
+
+#[test]
+fn what_was_missed_has_no_part_in_fan_out_and_comes_all_the_same() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let missed = Delivered {
+        attempt: 0,
+        intended: Duration::ZERO,
+        measured: true,
+        first: false,
+        reached_p99: false,
+        last: false,
+        missed: true,
+    };
+    recorder.delivered(0, &missed, 100, Duration::from_millis(900));
+    assert_eq!(recorder.fanout_member.count() + recorder.classes[0].fanout_member.count(), 0);
+    assert_eq!((recorder.achieved.deliveries, recorder.achieved.bytes), (1, 100));
+}
+
+proptest! {
+    #[test]
+    fn quantiles_up_to_p9999_are_those_of_the_sorted_values_to_three_digits(
+        mut nanos in prop::collection::vec(
+            prop_oneof![0_u64..50_000, 0_u64..10_000_000, 0_u64..100_000_000_000], 1..3000),
+    ) {
+        let series = series(&nanos);
+        nanos.sort_unstable();
+        for parts in [0, 2_500, 5_000, 9_000, 9_900, 9_990, 9_999, 10_000_u32] {
+            let quantile = f64::from(parts) / 10_000.0;
+            let rank = (parts as usize * nanos.len()).div_ceil(10_000).max(1);
+            let exact = nanos[rank - 1].div_ceil(1000) as f64;
+            let found = series.quantile_us(quantile) as f64;
+            prop_assert!((found - exact).abs() <= exact * 0.001 + 1e-9, "{quantile}: {found} {exact}");
+        }
+    }
+
+    #[test]
+    fn merging_is_recording_into_one(
+        left in prop::collection::vec(0_u64..10_000_000_000, 0..200),
+        right in prop::collection::vec(0_u64..10_000_000_000, 0..200),
+    ) {
+        let mut merged = series(&left);
+        merged.merge(&series(&right));
+        let both = series(&[left, right].concat());
+        prop_assert!(merged.histogram == both.histogram);
+        prop_assert_eq!(merged.count(), both.count());
+    }
+}
+
+#[test]
+fn what_comes_about_after_the_window_is_not_achieved_in_it() {
+    let ms = Duration::from_millis;
+    let mut recorder = Recorder::new(1, ms(100)..ms(200));
+    let due = Due { class: 0, intended: ms(150), measured: true };
+    for at in [99, 100, 199, 200, 5_000] {
+        recorder.accepted(due, ms(150), ms(at));
+    }
+    assert_eq!(recorder.achieved.accepted, 2);
+    assert_eq!(recorder.response.count(), 5);
+}
