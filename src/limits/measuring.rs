@@ -66,6 +66,17 @@ pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
 /// Longest phase of a run in seconds: a day.
 pub const PHASE_SECONDS_MAX: u32 = 86_400;
 
+/// Most phases of one scenario. Each costs six series in the recorder, about 100 KiB, and a row in
+/// the result.
+pub const PHASES_MAX: usize = 64;
+
+/// The shortest window that headlines may be about: less is a glance, not a measurement.
+pub const WINDOW_MIN: Duration = Duration::from_millis(100);
+
+/// The most that a phase offers of each class's rate, in percent. With the longest phases and the
+/// highest rate its operations are still counted exactly in 128 bits.
+pub const FACTOR_PERCENT_MAX: u64 = 10_000;
+
 /// Most examples kept of each kind of violation. The counts are exact beyond it.
 pub const VIOLATION_EXAMPLES_MAX: usize = 5;
 

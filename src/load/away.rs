@@ -103,7 +103,7 @@ impl Timetable {
             let who: Vec<(u32, u32)> = own
                 .flat_map(|(group, _)| class.away_members().map(move |member| (group, member)))
                 .collect();
-            let start = scenario.warm_up + away.from;
+            let start = scenario.window().start + away.from;
             let steps = u32::try_from(who.len()).unwrap_or(u32::MAX).saturating_sub(1).max(1);
             for (place, (group, member)) in (0_u32..).zip(who) {
                 // Exact for every place: the last comes at the end, and nothing is added up.

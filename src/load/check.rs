@@ -3,6 +3,7 @@
 //! Never changes a scenario and never reports more than the first fault. Called by
 //! `Scenario::parse`.
 
+use super::check_phases::of_phases;
 use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
 use crate::limits::{
@@ -22,7 +23,8 @@ pub struct Fault {
 /// The first contradiction, `None` when there is none. Costs a pass over the classes.
 #[must_use]
 pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
-    of_counts(scenario)
+    of_phases(scenario)
+        .or_else(|| of_counts(scenario))
         .or_else(|| {
             scenario.groups.iter().enumerate().find_map(|(index, class)| {
                 of_name(scenario, index)
@@ -35,6 +37,9 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
         })
         .or_else(|| of_totals(scenario))
 }
+
+/// What a name is.
+pub(super) const NAME: &str = "1 to 40 letters, digits, '-', '_' and '.'";
 
 type Found = Option<(&'static str, String)>;
 
@@ -50,12 +55,16 @@ fn of_counts(scenario: &Scenario) -> Option<Fault> {
     })
 }
 
+/// Whether it can be a class's or a phase's name.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=40).contains(&name.len()) && name.chars().all(plain)
+}
+
 fn of_name(scenario: &Scenario, index: usize) -> Found {
     let name = &scenario.groups[index].name;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-        let allowed = "1 to 40 letters, digits, '-', '_' and '.'";
-        return Some(("name", format!("{name:?} is not a class's name: {allowed}")));
+    if !is_name(name) {
+        return Some(("name", format!("{name:?} is not a class's name: {NAME}")));
     }
     let taken = scenario.groups[..index].iter().any(|earlier| earlier.name == *name);
     taken.then(|| ("name", format!("{name:?} is taken; every class has its own name")))
@@ -150,11 +159,12 @@ fn of_away(scenario: &Scenario, class: &Class) -> Found {
         let message = "only members with connections of their own go away; leave it out";
         return Some(("connections", message.to_owned()));
     }
-    if away.ends() > scenario.measure {
+    let window = scenario.window();
+    let measured = window.end - window.start;
+    if away.ends() > measured {
         let message = format!(
-            "the last are to be back {:?} into the measured window, which is {:?} long",
+            "the last are to be back {:?} into the measured window, which is {measured:?} long",
             away.ends(),
-            scenario.measure
         );
         return Some(("away", message));
     }
@@ -167,6 +177,7 @@ fn of_away(scenario: &Scenario, class: &Class) -> Found {
 fn of_totals(scenario: &Scenario) -> Option<Fault> {
     let (mut groups, mut members, mut connections) = (0_u64, 0_u64, 0_u64);
     let (mut real, mut operations) = (0_u64, 0_u64);
+    let course = scenario.course();
     for (index, class) in scenario.groups.iter().enumerate() {
         let count = u64::from(class.count);
         let joined = count * u64::from(class.members);
@@ -177,7 +188,7 @@ fn of_totals(scenario: &Scenario) -> Option<Fault> {
             Connections::Shared(share) => joined.div_ceil(u64::from(share)),
         };
         real += count * u64::from(class.real);
-        operations = operations.saturating_add(class.operations_bound(scenario.offered()));
+        operations = operations.saturating_add(class.operations_bound(&course));
         let bounds = [
             ("count", "groups", groups, u64::from(GROUPS_MAX)),
             ("members", "members", members, u64::from(MEMBERS_MAX)),

@@ -7,11 +7,13 @@
 pub mod attempt;
 pub mod away;
 pub mod check;
+mod check_phases;
 pub mod client;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;
 pub mod periods;
+pub mod phases;
 pub mod population;
 pub mod recorder;
 pub mod scenario;

@@ -61,8 +61,9 @@ impl Periods {
     #[must_use]
     pub fn of(scenario: &Scenario) -> Option<Self> {
         let away = || scenario.groups.iter().filter_map(|class| class.away);
-        let leaving = scenario.warm_up + away().map(|away| away.from).min()?;
-        let coming = scenario.warm_up + away().map(|away| away.from + away.lasting).min()?;
+        let warm = scenario.window().start;
+        let leaving = warm + away().map(|away| away.from).min()?;
+        let coming = warm + away().map(|away| away.from + away.lasting).min()?;
         Some(Self { leaving, coming, complete: None })
     }
 

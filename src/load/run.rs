@@ -63,6 +63,8 @@ pub enum RunError {
 pub struct Outcome {
     /// Latencies.
     pub recorder: Recorder,
+    /// The window that was measured, since the start of the run.
+    pub measured: Range<Duration>,
     /// What the oracle says.
     pub judgement: Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -189,6 +191,7 @@ fn conclude(
     }
     Outcome {
         recorder: brought.recorder,
+        measured: brought.measured,
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::phases::Course;
 use super::scenario::{Arrivals, Class, Scenario, Source};
 
 /// Every operation of a run, by intended instant.
@@ -20,7 +21,7 @@ pub struct Schedule {
 /// One thing to do at one instant. Its place in the schedule is its attempt number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// When, since the start of the run; warm-up comes first.
+    /// When, since the start of the run.
     pub intended: Duration,
     /// Index into `Population::groups`.
     pub group: u32,
@@ -30,8 +31,6 @@ pub struct Operation {
     pub kind: OperationKind,
     /// The member that submits; 0, and of no meaning, for a race.
     pub sender: u32,
-    /// Whether it is after warm-up, and so counts in headlines.
-    pub measured: bool,
 }
 
 /// What an operation submits.
@@ -53,9 +52,11 @@ impl Schedule {
     #[must_use]
     pub fn plan(scenario: &Scenario) -> Self {
         let mut operations = Vec::new();
+        let course = scenario.course();
         let mut first_group = 0;
         for (class_index, class) in (0_u32..).zip(&scenario.groups) {
-            let mut planner = Planner::new(scenario, class_index, class, first_group);
+            let mut planner =
+                Planner::new(scenario.seed, &course, (class_index, class), first_group);
             operations.extend(std::iter::from_fn(|| planner.next_operation()));
             first_group += class.count;
         }
@@ -95,38 +96,39 @@ fn number_within_groups(operations: &mut [Operation], groups: usize) {
 struct Planner<'a> {
     class: &'a Class,
     first_group: u32,
-    warm_up: Duration,
-    end: Duration,
+    course: &'a Course,
     arrivals: ChaCha8Rng,
     groups: ChaCha8Rng,
     senders: ChaCha8Rng,
     committers: Vec<u32>,
     planned: u64,
-    elapsed: Duration,
+    /// Poisson arrivals: how long it would have taken so far at the full rate.
+    worked: Duration,
 }
 
 impl<'a> Planner<'a> {
-    fn new(scenario: &Scenario, index: u32, class: &'a Class, first_group: u32) -> Self {
-        let stream = |purpose| stream(scenario.seed, index, purpose);
+    fn new(
+        seed: u64,
+        course: &'a Course,
+        (index, class): (u32, &'a Class),
+        first_group: u32,
+    ) -> Self {
+        let stream = |purpose| stream(seed, index, purpose);
         Self {
             class,
             first_group,
-            warm_up: scenario.warm_up,
-            end: scenario.offered(),
+            course,
             arrivals: stream(b"arrivals"),
             groups: stream(b"groups  "),
             senders: stream(b"senders "),
             committers: vec![0; usize::try_from(class.count).unwrap_or_default()],
             planned: 0,
-            elapsed: Duration::ZERO,
+            worked: Duration::ZERO,
         }
     }
 
     fn next_operation(&mut self) -> Option<Operation> {
-        let intended = self.next_instant();
-        if intended >= self.end {
-            return None;
-        }
+        let intended = self.next_instant()?;
         let group = below(&mut self.groups, self.class.count);
         let kind = self.next_kind();
         let sender = match kind {
@@ -141,17 +143,18 @@ impl<'a> Planner<'a> {
             index_in_group: 0,
             kind,
             sender,
-            measured: intended >= self.warm_up,
         })
     }
 
-    fn next_instant(&mut self) -> Duration {
+    /// `None` when the next one would be after the last phase.
+    fn next_instant(&mut self) -> Option<Duration> {
         match self.class.arrivals {
-            Arrivals::Even => self.class.rate.instant(self.planned),
+            Arrivals::Even => self.course.instant(self.class.rate, self.planned),
             Arrivals::Poisson => {
                 let gap = exponential(&mut self.arrivals) * self.class.rate.period_seconds();
-                self.elapsed += Duration::from_secs_f64(gap);
-                self.elapsed
+                self.worked += Duration::from_secs_f64(gap);
+                // At a rate that changes, a Poisson process is one of rate 1 in another time.
+                self.course.after(self.worked)
             }
         }
     }
@@ -231,14 +234,62 @@ mod tests {
     }
 
     #[test]
-    fn operations_are_in_order_and_warm_up_is_not_measured() {
+    fn operations_are_in_order_and_end_with_the_last_phase() {
         let schedule = plan(POISSON, "2s");
         let operations = schedule.operations();
         assert!(operations.is_sorted_by_key(|operation| operation.intended));
         for operation in operations {
-            assert_eq!(operation.measured, operation.intended >= Duration::from_secs(1));
             assert!(operation.intended < Duration::from_secs(3));
         }
+    }
+
+    fn phased(arrivals: &str) -> (Scenario, Schedule) {
+        let phase = |rest: &str| format!("[[phases]]\nfor = \"10s\"\n{rest}\n");
+        let phases = [
+            "kind = \"ramp\"\nto = \"200%\"",
+            "kind = \"spike\"\nrate = \"300%\"",
+            "kind = \"step\"\nrate = \"0%\"",
+            "kind = \"measure\"\nrate = \"50%\"",
+            "kind = \"ramp\"\nto = \"150%\"",
+        ];
+        let text = format!(
+            "why = \"\"\nexpect = \"\"\nseed = 11\ndrain = \"1s\"\n{}\
+             [[groups]]\nname = \"a\"\ncount = 4\nmembers = 8\nrate = \"1000/s\"\n\
+             arrivals = \"{arrivals}\"\n",
+            phases.map(phase).concat()
+        );
+        let scenario = Scenario::parse(&text, "t").unwrap();
+        let schedule = Schedule::plan(&scenario);
+        (scenario, schedule)
+    }
+
+    #[test]
+    fn each_phase_offers_its_share_of_the_rate() {
+        let expected = [10_000, 30_000, 0, 5_000, 10_000];
+        for arrivals in ["even", "poisson"] {
+            let (scenario, schedule) = phased(arrivals);
+            for (phase, expected) in scenario.phases.iter().zip(expected) {
+                let due = |op: &&Operation| (phase.from..phase.to()).contains(&op.intended);
+                let count = schedule.operations().iter().filter(due).count() as f64;
+                let off = (count - f64::from(expected)).abs();
+                let allowed =
+                    if arrivals == "even" { 0.0 } else { 4.0 * f64::from(expected).sqrt() };
+                assert!(off <= allowed, "{arrivals} {}: {count}", phase.name);
+            }
+        }
+    }
+
+    #[test]
+    fn poisson_arrivals_are_exponential_in_the_time_that_the_rate_makes() {
+        let (scenario, schedule) = phased("poisson");
+        let course = scenario.course();
+        let worked: Vec<f64> = schedule
+            .operations()
+            .iter()
+            .map(|op| course.work(op.intended).as_secs_f64() * 1000.0)
+            .collect();
+        let gaps = worked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_exponential(gaps);
     }
 
     #[test]
@@ -267,14 +318,17 @@ mod tests {
             schedule.operations().iter().map(|op| op.intended.as_secs_f64()).collect();
         let count = seconds.len() as f64;
         assert!((count - 100_000.0).abs() < 4.0 * 100_000_f64.sqrt(), "{count}");
-        let mut gaps: Vec<f64> =
-            seconds.windows(2).map(|pair| (pair[1] - pair[0]) * 1000.0).collect();
+        assert_exponential(seconds.windows(2).map(|pair| (pair[1] - pair[0]) * 1000.0).collect());
+    }
+
+    /// Kolmogorov-Smirnov against 1 - e^-x; 1.95 / sqrt(n) is passed by 99.9 % of seeds.
+    fn assert_exponential(mut gaps: Vec<f64>) {
         gaps.sort_by(f64::total_cmp);
-        // Kolmogorov-Smirnov against 1 - e^-x; 1.95 / sqrt(n) is passed by 99.9 % of seeds.
+        let count = gaps.len() as f64;
         let distance = gaps
             .iter()
             .enumerate()
-            .map(|(rank, gap)| ((1.0 - (-gap).exp()) - rank as f64 / gaps.len() as f64).abs())
+            .map(|(rank, gap)| ((1.0 - (-gap).exp()) - rank as f64 / count).abs())
             .fold(0.0, f64::max);
         assert!(distance < 1.95 / count.sqrt(), "{distance}");
     }

@@ -3,6 +3,7 @@
 //! Pure: the caller brings every number. Called by `cli` when a run is over.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::provenance::{Provenance, source_name};
 use super::record::{
-    ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, RealMembers, Record,
-    ReturnsRecord, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
+    ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, PhaseRecord,
+    RealMembers, Record, ReturnsRecord, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
 };
 use super::verdict::{Evidence, judge};
 use crate::floor::F3;
@@ -35,6 +36,8 @@ pub struct Finished<'a> {
     pub scenario: &'a Scenario,
     /// What was recorded, of all workers.
     pub recorder: &'a Recorder,
+    /// The window that was measured, since the start of the run.
+    pub measured: Range<Duration>,
     /// What the oracles say, of all workers.
     pub judgement: &'a Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -76,6 +79,7 @@ impl<'a> Finished<'a> {
         Self {
             scenario,
             recorder: &outcome.recorder,
+            measured: outcome.measured.clone(),
             judgement: &outcome.judgement,
             called_for: outcome.called_for,
             in_flight_mean: outcome.in_flight_mean,
@@ -146,6 +150,7 @@ pub fn record(finished: Finished<'_>) -> Record {
             .collect(),
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
+        phases: phases(finished.scenario, recorder),
         classes: classes(finished.scenario, recorder),
         returns: finished.returns.map(returns),
         throughput: throughput(&finished),
@@ -166,7 +171,7 @@ pub fn record(finished: Finished<'_>) -> Record {
 pub fn evidence(finished: &Finished<'_>) -> Evidence {
     let recorder = finished.recorder;
     let (outcomes, mean_us) = recorder.outcomes();
-    let per_second = outcomes as f64 / finished.scenario.measure.as_secs_f64();
+    let per_second = outcomes as f64 / window_s(finished);
     let lost = finished.server_lost.is_some();
     Evidence {
         violations: by_name(&finished.judgement.violations)
@@ -270,6 +275,27 @@ fn latency(recorder: &Recorder) -> Latency {
     }
 }
 
+fn phases(scenario: &Scenario, recorder: &Recorder) -> Vec<PhaseRecord> {
+    let both = scenario.phases.iter().zip(recorder.phases());
+    both.map(|(phase, series)| {
+        let seconds = phase.length.as_secs_f64();
+        PhaseRecord {
+            name: phase.name.clone(),
+            kind: phase.kind.name().to_owned(),
+            from_s: phase.from.as_secs_f64(),
+            to_s: phase.to().as_secs_f64(),
+            offered_per_s: series.due as f64 / seconds,
+            accepted_per_s: series.accepted as f64 / seconds,
+            deliveries_per_s: series.deliveries as f64 / seconds,
+            not_issued: series.not_issued,
+            response: distribution(&series.response),
+            lateness: distribution(&series.lateness),
+            fanout_last: distribution(&series.fanout_last),
+        }
+    })
+    .collect()
+}
+
 fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
     let both = scenario.groups.iter().zip(&recorder.classes);
     both.map(|(class, series)| ClassRecord {
@@ -314,8 +340,13 @@ fn returns(of: &Returns) -> ReturnsRecord {
     }
 }
 
+/// The length of the measured window in seconds.
+fn window_s(finished: &Finished<'_>) -> f64 {
+    finished.measured.end.saturating_sub(finished.measured.start).as_secs_f64()
+}
+
 fn throughput(finished: &Finished<'_>) -> Throughput {
-    let window_s = finished.scenario.measure.as_secs_f64();
+    let window_s = window_s(finished);
     let achieved = finished.recorder.achieved;
     Throughput {
         window_s,

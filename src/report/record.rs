@@ -35,6 +35,9 @@ pub struct Record {
     pub real_members: RealMembers,
     /// Latency by what it measures.
     pub latency_us: Latency,
+    /// The same for each phase, warm-up included; empty in older records.
+    #[serde(default)]
+    pub phases: Vec<PhaseRecord>,
     /// The same for each group class.
     pub classes: Vec<ClassRecord>,
     /// What came of members that went away; `None` when nobody did, and in older records.
@@ -139,6 +142,33 @@ pub struct Distribution {
     pub saturated: u64,
     /// The whole histogram: HdrHistogram V2, base64.
     pub histogram: String,
+}
+
+/// One phase of the run. Times are of what was due in it, counts of what came about in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Its name.
+    pub name: String,
+    /// `warm_up`, `measure`, `step`, `ramp`, `spike` or `soak`.
+    pub kind: String,
+    /// When it began, in seconds since the start of the run.
+    pub from_s: f64,
+    /// When it ended.
+    pub to_s: f64,
+    /// Operations that were due, per second.
+    pub offered_per_s: f64,
+    /// Submissions that were accepted, per second.
+    pub accepted_per_s: f64,
+    /// Deliveries that came, per second.
+    pub deliveries_per_s: f64,
+    /// Of what was due, what was never sent.
+    pub not_issued: u64,
+    /// As in [`Latency`].
+    pub response: Distribution,
+    /// As in [`Latency`].
+    pub lateness: Distribution,
+    /// As in [`Latency`].
+    pub fanout_last: Distribution,
 }
 
 /// One group class.

@@ -38,6 +38,7 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         counts(record),
         settings(record),
         table(latency_rows(record), look),
+        table(phase_rows(record), look),
         table(class_rows(record), look),
         returns(record),
         table(return_rows(record), look),
@@ -126,6 +127,34 @@ fn latency_rows(record: &Record) -> Vec<Vec<String>> {
     ];
     let rows = series.iter().filter(|(_, of)| of.count > 0).map(|(name, of)| row(name, of));
     std::iter::once(header("latency")).chain(rows).collect()
+}
+
+/// The phases of a run that does more than warm up and measure.
+fn phase_rows(record: &Record) -> Vec<Vec<String>> {
+    if record.phases.len() < 3 {
+        return Vec::new();
+    }
+    let first = ["phase", "from", "to", "offered/s", "accepted/s", "deliveries/s"];
+    let last = ["response p99", "lateness p99", "last member p99"];
+    let mut rows = vec![first.into_iter().chain(last).map(str::to_owned).collect()];
+    for phase in &record.phases {
+        let name = if phase.name.starts_with(&phase.kind) {
+            phase.name.clone()
+        } else {
+            format!("{} ({})", phase.name, phase.kind)
+        };
+        let p99 = |of: &Distribution| match of.count {
+            0 => "-".to_owned(),
+            _ => duration(of.p99),
+        };
+        let mut row = vec![name, format!("{:.1} s", phase.from_s), format!("{:.1} s", phase.to_s)];
+        row.extend(
+            [phase.offered_per_s, phase.accepted_per_s, phase.deliveries_per_s].map(decimal),
+        );
+        row.extend([&phase.response, &phase.lateness, &phase.fanout_last].map(p99));
+        rows.push(row);
+    }
+    rows
 }
 
 /// The classes whose groups are durable or looked at; nothing when there is none.

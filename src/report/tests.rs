@@ -38,7 +38,10 @@ fn finished(judgement: &Judgement, gone: bool) -> Record {
 fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Record {
     let mut scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
     scenario.groups[0].away = Some(away());
-    let mut recorder = Recorder::new(scenario.groups.len(), Duration::ZERO..scenario.measure);
+    let window = scenario.window();
+    let measured = Duration::ZERO..window.end - window.start;
+    let mut recorder = Recorder::new(scenario.groups.len(), measured.clone());
+    recorder.keep_phases(&scenario.phases);
     recorder.keep_periods(Periods::of(&scenario).unwrap());
     recorder.everybody_is_back(Duration::from_secs(8));
     for operation in 0..2000 {
@@ -61,10 +64,11 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
             recorder.delivered(0, &delivered, 250, at);
         }
     }
-    let implied = 2000.0 / scenario.measure.as_secs_f64() * 0.002;
+    let implied = 2000.0 / measured.end.as_secs_f64() * 0.002;
     record(Finished {
         scenario: &scenario,
         recorder: &recorder,
+        measured,
         judgement,
         called_for: 2000,
         in_flight_mean: implied,

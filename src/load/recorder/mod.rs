@@ -6,15 +6,19 @@
 //! what is too long counts as the longest and as saturated. Takes instants as arguments and reads
 //! no clock. Called by the worker; read by the report.
 
+mod phases;
 mod series;
 
 use std::ops::Range;
 use std::time::Duration;
 
+use phases::PhaseLog;
+pub use phases::PhaseSeries;
 pub use series::Series;
 
 use super::oracle::Delivered;
 use super::periods::{Period, PeriodSeries, Periods};
+use super::phases::Phase;
 
 /// The series of one group class.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +85,7 @@ pub struct Recorder {
     pub classes: Vec<ClassSeries>,
     /// What came about inside the measured window.
     pub achieved: Achieved,
+    phases: PhaseLog,
     periods: Option<Periods>,
     window: Range<Duration>,
 }
@@ -102,9 +107,22 @@ impl Recorder {
             timed_out: Series::default(),
             classes: vec![ClassSeries::default(); classes],
             achieved: Achieved::default(),
+            phases: PhaseLog::default(),
             periods: None,
             window,
         }
+    }
+
+    /// Keeps phases apart from now on, whether they are measured or not. Costs 50 KiB and more for
+    /// each.
+    pub fn keep_phases(&mut self, phases: &[Phase]) {
+        self.phases = PhaseLog::of(phases);
+    }
+
+    /// What each phase came to, in the order of the scenario; empty unless they are kept.
+    #[must_use]
+    pub fn phases(&self) -> &[PhaseSeries] {
+        self.phases.series()
     }
 
     /// Keeps each class's periods apart from now on. Costs 16 KiB and more for each of their series.
@@ -124,14 +142,21 @@ impl Recorder {
 
     /// The generator reached `due` at `reached`.
     pub fn reached(&mut self, due: Due, reached: Duration) {
+        self.phases.reached(due.intended, reached);
         if due.measured {
             self.lateness.record(due.intended, reached);
         }
     }
 
+    /// What was due will never be sent.
+    pub fn not_issued(&mut self, due: Due) {
+        self.phases.not_issued(due.intended);
+    }
+
     /// What was due, and sent at `sent`, was accepted at `at`.
     pub fn accepted(&mut self, due: Due, sent: Duration, at: Duration) {
         self.achieved.accepted += u64::from(self.window.contains(&at));
+        self.phases.accepted(due.intended, at);
         if due.measured {
             self.response.record(due.intended, at);
             self.service.record(sent, at);
@@ -180,6 +205,7 @@ impl Recorder {
             self.achieved.deliveries += 1;
             self.achieved.bytes += bytes as u64;
         }
+        self.phases.delivered(delivered, at);
         if !delivered.measured || delivered.missed {
             return;
         }
@@ -232,6 +258,7 @@ impl Recorder {
         self.fanout_last.merge(&other.fanout_last);
         self.rejected.merge(&other.rejected);
         self.timed_out.merge(&other.timed_out);
+        self.phases.merge(&other.phases);
         for (mine, theirs) in self.classes.iter_mut().zip(&other.classes) {
             mine.response.merge(&theirs.response);
             mine.commit_response.merge(&theirs.commit_response);

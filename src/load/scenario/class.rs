@@ -4,7 +4,6 @@
 //! everything that plays a scenario.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
@@ -12,6 +11,7 @@ use serde::de::{self, Deserializer};
 use crate::delivery::{Durability, Level};
 use crate::limits::SESSIONS_PER_CONNECTION_MAX;
 use crate::load::away::Away;
+use crate::load::phases::Course;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::units::{Payload, Rate, Share};
 
@@ -117,11 +117,11 @@ impl Class {
         self.members.saturating_sub(u32::try_from(away).unwrap_or(u32::MAX))..self.members
     }
 
-    /// Most operations the class can be expected to offer within `window`: exact for even
-    /// arrivals, and what Poisson arrivals exceed once in a million runs.
+    /// Most operations the class can be expected to offer on `course`: exact for even arrivals,
+    /// and what Poisson arrivals exceed once in a million runs.
     #[must_use]
-    pub fn operations_bound(&self, window: Duration) -> u64 {
-        let mean = self.rate.count_in(window);
+    pub fn operations_bound(&self, course: &Course) -> u64 {
+        let mean = course.count(self.rate);
         match self.arrivals {
             Arrivals::Even => mean,
             Arrivals::Poisson => mean.saturating_add(mean.isqrt().saturating_mul(5) + 10),

@@ -6,8 +6,10 @@
 //! `scenarios/README.md`, which a test holds to this format.
 
 mod class;
+mod timing;
 mod written;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -16,6 +18,7 @@ pub use class::{Arrivals, Class, Connections, Source};
 use written::Written;
 
 use super::check;
+use super::phases::{self, Course, Phase};
 use crate::delivery::Durability;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::net::KeyExchange;
@@ -30,11 +33,9 @@ pub struct Scenario {
     pub expect: String,
     /// All randomness of the run comes from it.
     pub seed: u64,
-    /// Load that is offered but not measured, first.
-    pub warm_up: Duration,
-    /// Load that is measured.
-    pub measure: Duration,
-    /// Longest wait for outstanding deliveries after the last operation.
+    /// What share of its rate each class offers when, in order and without a gap.
+    pub phases: Vec<Phase>,
+    /// Longest wait for outstanding deliveries after the last phase.
     pub drain: Duration,
     /// The key exchange of every connection.
     pub key_exchange: KeyExchange,
@@ -56,11 +57,10 @@ impl Scenario {
         }
         let written: Written =
             toml::from_str(text).map_err(|error| Mistake::from_toml(file, text, &error))?;
-        let scenario = written.resolve();
-        match check::first_fault(&scenario) {
-            Some(fault) => Err(Mistake::in_field(file, text, &fault.field, fault.message)),
-            None => Ok(scenario),
-        }
+        let scenario = written
+            .resolve()
+            .and_then(|scenario| check::first_fault(&scenario).map_or(Ok(scenario), Err));
+        scenario.map_err(|fault| Mistake::in_field(file, text, &fault.field, fault.message))
     }
 
     /// Whether the service needs a log.
@@ -69,24 +69,39 @@ impl Scenario {
         self.groups.iter().any(|class| class.durability == Durability::Wal)
     }
 
-    /// How long operations are offered: warm-up and measured.
+    /// How long operations are offered: to the end of the last phase.
     #[must_use]
     pub fn offered(&self) -> Duration {
-        self.warm_up + self.measure
+        self.phases.last().map_or(Duration::ZERO, Phase::to)
+    }
+
+    /// The window that headlines are about, since the start of the run; a warm-up that ends as soon
+    /// as the service is steady may bring it forward, never the phases.
+    #[must_use]
+    pub fn window(&self) -> Range<Duration> {
+        phases::window(&self.phases)
+    }
+
+    /// The rate over time, as shares of each class's rate.
+    #[must_use]
+    pub fn course(&self) -> Course {
+        Course::of(&self.phases)
     }
 
     /// A small version of the same shape, for tests: at most 4 groups of 20 members and 5 to 50
-    /// operations a second in each class, 200 ms of warm-up, 1 s measured, at most 5 s of drain.
+    /// operations a second in each class, phases of 200 ms or less around a window of 1 s, at most
+    /// 5 s of drain.
     #[must_use]
     pub fn scaled_down(&self) -> Self {
         let mut small = self.clone();
-        small.warm_up = Duration::from_millis(200);
-        small.measure = Duration::from_secs(1);
+        small.phases = phases::scaled_down(&self.phases);
         small.drain = self.drain.min(Duration::from_secs(5));
+        let length = |window: Range<Duration>| window.end - window.start;
+        let (from, to) = (length(self.window()), length(small.window()));
         for class in &mut small.groups {
             class.scale_down();
             if let Some(away) = &mut class.away {
-                away.scale(self.measure, small.measure);
+                away.scale(from, to);
             }
         }
         small

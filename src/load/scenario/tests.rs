@@ -1,5 +1,9 @@
 //! Scenarios as people write them: what is understood, and what is refused at which line.
 
+mod timing;
+
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -275,6 +279,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
     let server = GOOD.replace("[[groups]]", "[server]\ncolour = 1\n[[groups]]");
     let sections = [
         ("", "x = 1\n".to_owned() + GOOD),
+        ("phases.", GOOD.replace("[[groups]]", "[[phases]]\nx = 1\n[[groups]]")),
         ("durations.", GOOD.replace("durations = {", "durations = { x = 1,")),
         ("server.", server),
         ("", format!("{GOOD}x = 1\n")),
@@ -284,13 +289,13 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
     for (prefix, text) in sections {
         for field in fields_of(&text) {
             count += 1;
-            if ["durations", "server", "groups", "away"].contains(&field.as_str()) {
+            if ["durations", "phases", "server", "groups", "away"].contains(&field.as_str()) {
                 continue;
             }
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 7 + 3 + 1 + 19 + 6, "the five tables of the format");
+    assert_eq!(count, 9 + 7 + 3 + 1 + 19 + 6, "the six tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

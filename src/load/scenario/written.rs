@@ -3,16 +3,21 @@
 //! Fills in defaults that never contradict what is written, and checks no field against another:
 //! that is `check`'s. Called by `Scenario::parse`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use super::timing::{self, WrittenPhase};
 use super::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::{Durability, Level};
 use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SHARDS_MAX};
 use crate::load::away::Away;
+use crate::load::check::Fault;
+use crate::load::phases::Phase;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
-use crate::units::{Bounded, Payload, Phase, Rate, Share};
+use crate::units::{Bounded, Payload, Phase as Length, Rate, Share};
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const ROSTER: u32 = ROSTER_MAX as u32;
@@ -27,7 +32,9 @@ pub(super) struct Written {
     why: String,
     expect: String,
     seed: u64,
-    durations: WrittenDurations,
+    durations: Option<WrittenDurations>,
+    phases: Option<Vec<WrittenPhase>>,
+    drain: Option<Length<1>>,
     #[serde(default)]
     key_exchange: KeyExchange,
     #[serde(default)]
@@ -38,9 +45,9 @@ pub(super) struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenDurations {
-    warm_up: Phase<0>,
-    measure: Phase<100>,
-    drain: Phase<1>,
+    warm_up: Length<0>,
+    measure: Length<100>,
+    drain: Length<1>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,17 +89,41 @@ struct WrittenClass {
 }
 
 impl Written {
-    pub(super) fn resolve(self) -> Scenario {
-        Scenario {
+    pub(super) fn resolve(self) -> Result<Scenario, Fault> {
+        let (phases, drain) = self.timing()?;
+        Ok(Scenario {
             why: self.why,
             expect: self.expect,
             seed: self.seed,
-            warm_up: self.durations.warm_up.get(),
-            measure: self.durations.measure.get(),
-            drain: self.durations.drain.get(),
+            phases,
+            drain,
             key_exchange: self.key_exchange,
             shards: self.server.shards.map_or(1, Bounded::get),
             groups: self.groups.into_iter().map(WrittenClass::resolve).collect(),
+        })
+    }
+
+    /// The phases, in whichever of the two ways they are written, and the drain.
+    fn timing(&self) -> Result<(Vec<Phase>, Duration), Fault> {
+        let fault = |field: &str, message: &str| {
+            Err(Fault { field: field.to_owned(), message: message.to_owned() })
+        };
+        match (&self.durations, &self.phases, self.drain) {
+            (Some(_), Some(_), _) => {
+                fault("durations", "a scenario has `durations` or `phases`, not both")
+            }
+            (Some(_), None, Some(_)) => {
+                fault("drain", "the drain of `durations` is written there; leave it out")
+            }
+            (Some(durations), None, None) => {
+                let phases = Phase::classic(durations.warm_up.get(), durations.measure.get());
+                Ok((phases, durations.drain.get()))
+            }
+            (None, Some(phases), Some(drain)) => Ok((timing::resolve(phases)?, drain.get())),
+            (None, Some(_), None) => fault("drain", "missing field `drain`, beside `phases`"),
+            (None, None, _) => {
+                fault("durations", "missing field `durations`, or `phases` and `drain`")
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! its message yet, as soon as it has: a client cannot speak in an epoch it has not seen. Either
 //! way its response is counted from the intended instant.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,19 +42,22 @@ impl Worker<'_> {
     /// Sends what is due by `elapsed`; how many operations that was.
     pub(super) fn issue_due(&mut self, elapsed: Duration) -> usize {
         let mut issued = 0;
-        while issued < ISSUED_PER_TURN {
+        while issued < ISSUED_PER_TURN
+            && let Some(operation) = self.next_operation()
+            && operation.intended <= elapsed
+        {
             let index = self.next;
-            let Some(operation) = self.plan.schedule.operations().get(index).copied() else {
-                break;
-            };
-            if operation.intended > elapsed {
-                break;
-            }
             self.next += 1;
             issued += 1;
             self.reach(index, &operation);
         }
         issued
+    }
+
+    /// The next operation of the schedule; `None` when the run is over before it is due.
+    pub(super) fn next_operation(&self) -> Option<Operation> {
+        let next = self.plan.schedule.operations().get(self.next).copied();
+        next.filter(|operation| operation.intended < self.offered)
     }
 
     fn reach(&mut self, index: usize, operation: &Operation) {
@@ -89,7 +93,8 @@ impl Worker<'_> {
 
     fn due(&self, operation: &Operation) -> Due {
         let class = self.groups[operation.group as usize].class;
-        Due { class, intended: operation.intended, measured: operation.measured }
+        let measured = self.window.contains(&operation.intended);
+        Due { class, intended: operation.intended, measured }
     }
 
     fn can_send(&self, index: usize) -> bool {
@@ -225,10 +230,10 @@ impl Worker<'_> {
 
     /// Asks for the server's counters: at both ends of the measured window, and as a sign of life.
     pub(super) fn ask_for_counters(&mut self, elapsed: Duration) {
-        let (warm_up, offered) = (self.plan.scenario.warm_up, self.plan.scenario.offered());
-        let request = if elapsed >= warm_up && !std::mem::replace(&mut self.asked.start, true) {
+        let Range { start, end } = self.window;
+        let request = if elapsed >= start && !std::mem::replace(&mut self.asked.start, true) {
             AT_START
-        } else if elapsed >= offered && !std::mem::replace(&mut self.asked.end, true) {
+        } else if elapsed >= end && !std::mem::replace(&mut self.asked.end, true) {
             AT_END
         } else if elapsed >= self.heartbeat_next {
             IN_BETWEEN
@@ -241,12 +246,13 @@ impl Worker<'_> {
 
     /// The run is over: what was called for and has not been sent never will be.
     pub(super) fn not_issued_any_more(&mut self) {
-        let operations = self.plan.schedule.operations();
-        for (index, operation) in operations.iter().enumerate().skip(self.next) {
+        while let Some(operation) = self.next_operation() {
             if operation.kind != OperationKind::Race {
                 self.called_for += 1;
-                self.oracle.not_issued(index as u64);
+                self.oracle.not_issued(self.next as u64);
+                self.recorder.not_issued(self.due(&operation));
             }
+            self.next += 1;
         }
         for group in &mut self.groups {
             for index in group.held.iter_mut().flat_map(std::mem::take) {

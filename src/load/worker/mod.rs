@@ -11,6 +11,7 @@ mod issue;
 mod races;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use flights::Flights;
@@ -84,6 +85,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub(super) struct Brought {
     pub(super) recorder: Recorder,
+    pub(super) measured: Range<Duration>,
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
@@ -118,7 +120,7 @@ struct GroupState {
     /// Per sender, operations of an epoch it has not reached, in order.
     held: Vec<VecDeque<usize>>,
     race: Option<Race>,
-    real: std::ops::Range<u32>,
+    real: Range<u32>,
 }
 
 /// Everything the worker's thread owns.
@@ -137,6 +139,10 @@ pub(super) struct Worker<'a> {
     inboxes: Inboxes,
     nonce: [u8; 8],
     origin: Instant,
+    /// What headlines are about: what is due in it is measured.
+    window: Range<Duration>,
+    /// When the last phase ends: what would be due later is not called for.
+    offered: Duration,
     next: usize,
     held: u64,
     /// The group and racer of each attempt beyond the schedule.
@@ -196,8 +202,9 @@ impl<'a> Worker<'a> {
             Some(Racers::start(live, threads, racing)?)
         };
         let scenario = &plan.scenario;
-        let mut recorder =
-            Recorder::new(scenario.groups.len(), scenario.warm_up..scenario.offered());
+        let window = scenario.window();
+        let mut recorder = Recorder::new(scenario.groups.len(), window.clone());
+        recorder.keep_phases(&scenario.phases);
         if let Some(periods) = Periods::of(scenario) {
             recorder.keep_periods(periods);
         }
@@ -210,12 +217,14 @@ impl<'a> Worker<'a> {
             groups,
             oracle,
             recorder,
-            occupancy: Occupancy::over(scenario.warm_up, scenario.offered()),
+            occupancy: Occupancy::over(window.start, window.end),
             flights: Flights::new(OPERATION_TIMEOUT),
             racers,
             inboxes: Inboxes::default(),
             nonce,
             origin,
+            window,
+            offered: scenario.offered(),
             next: 0,
             held: 0,
             race_attempts: Vec::new(),
@@ -325,7 +334,7 @@ impl<'a> Worker<'a> {
             return;
         }
         self.look_next = elapsed + LOOKING_ROUND;
-        let offered = self.plan.scenario.offered();
+        let offered = self.offered;
         let counts = self.oracle.progress();
         observer.progress(Progress {
             elapsed,
@@ -347,7 +356,7 @@ impl<'a> Worker<'a> {
     /// Whether anything is due, wanted or on its way: all of it may still come to be delivered,
     /// so only without it can the oracle know that everything was.
     fn owes(&self) -> bool {
-        self.next < self.plan.schedule.operations().len()
+        self.next_operation().is_some()
             || self.flights.len() > 0
             || self.next_move().is_some()
             || !self.returns.is_still()
@@ -356,16 +365,14 @@ impl<'a> Worker<'a> {
     }
 
     fn is_over(&self, elapsed: Duration) -> bool {
-        let offered = self.plan.scenario.offered();
-        if elapsed >= offered + self.plan.scenario.drain {
+        if elapsed >= self.offered + self.plan.scenario.drain {
             return true;
         }
         self.quiet && self.last.is_some()
     }
 
     fn sleep(&mut self) {
-        let operations = self.plan.schedule.operations();
-        let due = operations.get(self.next).map(|operation| operation.intended);
+        let due = self.next_operation().map(|operation| operation.intended);
         let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
         let until = [due, step, self.put_off_until].into_iter().flatten();
         let until = until.fold(self.look_next, Ord::min);
@@ -385,6 +392,7 @@ impl<'a> Worker<'a> {
         let authenticators = self.racers.map_or_else(Authenticators::new, Racers::finish);
         let brought = Brought {
             recorder: self.recorder,
+            measured: self.window,
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,
