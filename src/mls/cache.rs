@@ -167,6 +167,9 @@ mod tests {
             members: 4,
             senders: 2,
             real: 1,
+            joiners: 0,
+            real_joiners: 0,
+            group_infos: false,
             handshake: Handshake::Private,
             devices: Vec::new(),
             operations: vec![

@@ -17,7 +17,7 @@ use rayon::prelude::ParallelIterator;
 use super::leaf;
 use super::leaf::Leaf;
 use super::leaf::MemberError;
-use super::leaf::Newcomer;
+use super::newcomer::Newcomer;
 use super::suite::Suite;
 use super::tape::Handshake;
 use crate::delivery::DeviceId;
@@ -35,6 +35,8 @@ pub(super) struct Plan<'a> {
     pub(super) senders: u32,
     /// Members 0 to `joiners - 1` will exist: the senders and those that only listen.
     pub(super) joiners: u32,
+    /// Of the others, those that will exist too, in the seats that they have anyway; ascending.
+    pub(super) awake: &'a [u32],
     pub(super) handshake: Handshake,
     /// What the credentials name, by member number; empty for names of no meaning.
     pub(super) devices: &'a [DeviceId],
@@ -45,7 +47,7 @@ pub(super) struct Plan<'a> {
 pub(super) struct Formed {
     /// Member 0, in the final epoch.
     pub(super) creator: Leaf,
-    /// Members 1 to `joiners - 1`, who have yet to join.
+    /// Members 1 to `joiners - 1`, then those awake; they have yet to join.
     pub(super) joiners: Vec<Newcomer>,
     /// By which they join.
     pub(super) welcome: Bytes,
@@ -56,8 +58,18 @@ pub(super) struct Formed {
 }
 
 impl Plan<'_> {
+    /// The leaves of those awake.
+    fn awake_seats(&self) -> Vec<u32> {
+        if self.awake.is_empty() {
+            return Vec::new();
+        }
+        let by_leaf = by_leaf(self.members, self.senders, self.joiners);
+        let leaves: BTreeMap<u32, u32> = by_leaf.into_iter().zip(0..).collect();
+        self.awake.iter().map(|member| leaves[member]).collect()
+    }
+
     /// What the credential of `member` says.
-    fn identity(&self, member: u32) -> Vec<u8> {
+    pub(super) fn identity(&self, member: u32) -> Vec<u8> {
         let index = usize::try_from(member).expect("a member number fits an address");
         self.devices.get(index).map_or_else(|| leaf::identity(member), |device| device.0.to_vec())
     }
@@ -71,10 +83,11 @@ pub(super) fn form(
 ) -> Result<Formed, MemberError> {
     let creator = Newcomer::new(plan.suite, plan.identity(0))?;
     let mut creator = creator.create(plan.suite, &plan.group, plan.handshake)?;
-    let joiners = each(parallel, (1..plan.joiners).collect(), |member| {
-        Newcomer::new(plan.suite, plan.identity(member))
-    })?;
-    let seats = seats(plan.members, plan.senders, plan.joiners);
+    let existing = (1..plan.joiners).chain(plan.awake.iter().copied()).collect();
+    let joiners =
+        each(parallel, existing, |member| Newcomer::new(plan.suite, plan.identity(member)))?;
+    let mut seats = seats(plan.members, plan.senders, plan.joiners);
+    seats.extend(plan.awake_seats());
     let seated: BTreeMap<u32, &Newcomer> = seats[1..].iter().copied().zip(&joiners).collect();
     progress(UNITS_PER_MEMBER);
     let welcome = if is_one_commit(plan.members) {
@@ -209,7 +222,8 @@ mod tests {
             let members = u32::try_from(BULK_ADD_MAX).unwrap() + 2;
             let handshake = Handshake::Public;
             let devices = &[];
-            let plan = Plan { suite, group, members, senders: 1, joiners, handshake, devices };
+            let (senders, awake) = (1, &[][..]);
+            let plan = Plan { suite, group, members, senders, joiners, awake, handshake, devices };
             let formed = form(&plan, true, &|_| ()).unwrap();
             assert_eq!(formed.creator.epoch(), Epoch(3));
             let seats = seats(members, 1, joiners);

@@ -12,7 +12,6 @@ use openmls::prelude::KeyPackage;
 use openmls::prelude::LeafNodeIndex;
 use openmls::prelude::LeafNodeParameters;
 use openmls::prelude::MlsGroup;
-use openmls::prelude::MlsGroupCreateConfig;
 use openmls::prelude::MlsGroupJoinConfig;
 use openmls::prelude::MlsMessageBodyIn;
 use openmls::prelude::MlsMessageIn;
@@ -25,6 +24,7 @@ use openmls::prelude::SenderRatchetConfiguration;
 use openmls::prelude::StagedWelcome;
 use openmls::prelude::WireFormatPolicy;
 use openmls_basic_credential::SignatureKeyPair;
+use openmls_memory_storage::MemoryStorage;
 use openmls_traits::OpenMlsProvider;
 use thiserror::Error;
 use tls_codec::DeserializeBytes;
@@ -77,79 +77,20 @@ pub enum Processed {
     Proposal,
 }
 
-/// A device that has published a KeyPackage and joined nothing yet.
-#[derive(Debug)]
-pub(super) struct Newcomer {
-    provider: Provider,
-    signer: SignatureKeyPair,
-    key_package: KeyPackage,
-}
-
-impl Newcomer {
-    /// Makes keys and a KeyPackage for whom `identity` names. Cost: 70 µs to 2 ms, by suite.
-    pub(super) fn new(suite: Suite, identity: Vec<u8>) -> Result<Self, MemberError> {
-        let doing = "make a KeyPackage";
-        let provider = Provider::new(suite.facts().implementation).map_err(refused(doing))?;
-        let signer = SignatureKeyPair::new(suite.ciphersuite().into()).map_err(refused(doing))?;
-        signer.store(provider.storage()).map_err(refused(doing))?;
-        let key_package = KeyPackage::builder()
-            .leaf_node_capabilities(capabilities(suite))
-            .build(suite.ciphersuite(), &provider, &signer, credential(&signer, identity))
-            .map_err(refused(doing))?
-            .into_key_package();
-        Ok(Self { provider, signer, key_package })
-    }
-
-    /// What others add to a group.
-    pub(super) fn key_package(&self) -> &KeyPackage {
-        &self.key_package
-    }
-
-    /// Its private keys, all that [`Leaf::join`] needs to do the join again.
-    pub(super) fn pairs(&self) -> Vec<Pair> {
-        self.provider.pairs()
-    }
-
-    /// Creates `group` with itself as leaf 0.
-    pub(super) fn create(
-        self,
-        suite: Suite,
-        group: &GroupId,
-        handshake: Handshake,
-    ) -> Result<Leaf, MemberError> {
-        let config = MlsGroupCreateConfig::builder()
-            .ciphersuite(suite.ciphersuite())
-            .capabilities(capabilities(suite))
-            .wire_format_policy(wire_format(handshake))
-            .sender_ratchet_configuration(ratchet())
-            .max_past_epochs(past_epochs())
-            .build();
-        let group = MlsGroup::new_with_group_id(
-            &self.provider,
-            &self.signer,
-            &config,
-            openmls::prelude::GroupId::from_slice(group.as_bytes()),
-            self.key_package_credential(),
-        )
-        .map_err(refused("create the group"))?;
-        Ok(Leaf { provider: self.provider, signer: self.signer, group })
-    }
-
-    fn key_package_credential(&self) -> CredentialWithKey {
-        let leaf = self.key_package.leaf_node();
-        CredentialWithKey {
-            credential: leaf.credential().clone(),
-            signature_key: leaf.signature_key().clone(),
-        }
-    }
-}
-
 /// A member of a group.
 #[derive(Debug)]
 pub(super) struct Leaf {
-    provider: Provider,
-    signer: SignatureKeyPair,
-    group: MlsGroup,
+    pub(super) provider: Provider,
+    pub(super) signer: SignatureKeyPair,
+    pub(super) group: MlsGroup,
+}
+
+/// A commit that is merged, and what comes with it. MLSMessages.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) body: Bytes,
+    /// For those whom it adds, if it adds anybody.
+    pub(super) welcome: Option<Bytes>,
 }
 
 impl Leaf {
@@ -171,11 +112,7 @@ impl Leaf {
             return Err(refused(doing)("not a Welcome"));
         };
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree).map_err(refused(doing))?;
-        let config = MlsGroupJoinConfig::builder()
-            .wire_format_policy(wire_format(handshake))
-            .sender_ratchet_configuration(ratchet())
-            .max_past_epochs(past_epochs())
-            .build();
+        let config = join_config(handshake);
         let group = StagedWelcome::build_from_welcome(&provider, &config, welcome)
             .map_err(refused(doing))?
             .with_ratchet_tree(tree)
@@ -184,13 +121,29 @@ impl Leaf {
             .map_err(refused(doing))?
             .into_group(&provider)
             .map_err(refused(doing))?;
-        let own = group.own_leaf_node().ok_or_else(|| refused(doing)("no leaf"))?;
-        let signer = SignatureKeyPair::read(
-            provider.storage(),
-            own.signature_key().as_slice(),
-            suite.ciphersuite().into(),
-        )
-        .ok_or_else(|| refused(doing)("no signature key"))?;
+        let signer = signer_of(&provider, &group, suite).ok_or_else(|| refused(doing)("no key"))?;
+        Ok(Self { provider, signer, group })
+    }
+
+    /// Takes up again where a member was that came in by an external commit, with what
+    /// [`Newcomer::join_externally_for_good`](super::newcomer::Newcomer) gave.
+    pub(super) fn take_up(
+        suite: Suite,
+        group: &GroupId,
+        pairs: &[Pair],
+    ) -> Result<Self, MemberError> {
+        let doing = "take up an external join";
+        let whole = MemoryStorage::default();
+        let mut values = whole.values.write().expect("no holder of this lock panics");
+        values.extend(pairs.iter().cloned());
+        drop(values);
+        let id = openmls::prelude::GroupId::from_slice(group.as_bytes());
+        let group = MlsGroup::load(&whole, &id)
+            .map_err(refused(doing))?
+            .ok_or_else(|| refused(doing)("no group"))?;
+        let provider =
+            Provider::holding(suite.facts().implementation, pairs).map_err(refused(doing))?;
+        let signer = signer_of(&provider, &group, suite).ok_or_else(|| refused(doing)("no key"))?;
         Ok(Self { provider, signer, group })
     }
 
@@ -201,10 +154,22 @@ impl Leaf {
         leaves: &[u32],
         packages: Vec<KeyPackage>,
     ) -> Result<Bytes, MemberError> {
-        let doing = "add the members";
-        let welcome = self
+        let welcome = self.commit(leaves, packages)?.welcome;
+        welcome.ok_or_else(|| refused("add the members")("no Welcome"))
+    }
+
+    /// Commits to whatever is proposed, to removing `leaves`, to adding `packages` and to a new path
+    /// of its own, and merges it. Cost: quadratic in the adds.
+    pub(super) fn commit(
+        &mut self,
+        leaves: &[u32],
+        packages: Vec<KeyPackage>,
+    ) -> Result<Committed, MemberError> {
+        let doing = "commit";
+        let (body, welcome, _) = self
             .group
             .commit_builder()
+            .consume_proposal_store(true)
             .propose_removals(leaves.iter().map(|leaf| LeafNodeIndex::new(*leaf)))
             .propose_adds(packages)
             .force_self_update(true)
@@ -214,10 +179,33 @@ impl Leaf {
             .map_err(refused(doing))?
             .stage_commit(&self.provider)
             .map_err(refused(doing))?
-            .into_welcome_msg()
-            .ok_or_else(|| refused(doing)("no Welcome"))?;
+            .into_messages();
         self.merge_pending()?;
-        encoded(&welcome, doing)
+        let welcome = welcome.map(|welcome| encoded(&welcome, doing)).transpose()?;
+        Ok(Committed { body: encoded(&body, doing)?, welcome })
+    }
+
+    /// Proposes a new leaf node of its own.
+    pub(super) fn propose_update(&mut self) -> Result<Bytes, MemberError> {
+        let doing = "propose an update";
+        let parameters = LeafNodeParameters::default();
+        let proposed = self.group.propose_self_update(&self.provider, &self.signer, parameters);
+        encoded(&proposed.map_err(refused(doing))?.0, doing)
+    }
+
+    /// Proposes to add who published `package`.
+    pub(super) fn propose_add(&mut self, package: &KeyPackage) -> Result<Bytes, MemberError> {
+        let doing = "propose an add";
+        let proposed = self.group.propose_add_member(&self.provider, &self.signer, package);
+        encoded(&proposed.map_err(refused(doing))?.0, doing)
+    }
+
+    /// Proposes to remove the member at `leaf`, which may be its own.
+    pub(super) fn propose_remove(&mut self, leaf: u32) -> Result<Bytes, MemberError> {
+        let doing = "propose a removal";
+        let leaf = LeafNodeIndex::new(leaf);
+        let proposed = self.group.propose_remove_member(&self.provider, &self.signer, leaf);
+        encoded(&proposed.map_err(refused(doing))?.0, doing)
     }
 
     /// The ratchet tree as joiners need it (RFC 9420 §12.4.3.3).
@@ -313,7 +301,7 @@ pub(super) fn refused<E: ToString>(action: &'static str) -> impl Fn(E) -> Member
     move |error| MemberError::Refused { action, reason: error.to_string() }
 }
 
-fn encoded(message: &MlsMessageOut, doing: &'static str) -> Result<Bytes, MemberError> {
+pub(super) fn encoded(message: &MlsMessageOut, doing: &'static str) -> Result<Bytes, MemberError> {
     message.to_bytes().map(Bytes::from).map_err(refused(doing))
 }
 
@@ -322,29 +310,45 @@ pub(super) fn identity(member: u32) -> Vec<u8> {
     format!("stentor-member-{member:0width$}", width = IDENTITY_BYTES - 15).into_bytes()
 }
 
-fn credential(signer: &SignatureKeyPair, identity: Vec<u8>) -> CredentialWithKey {
+/// The signature key of a group's own member, among what its provider holds.
+fn signer_of(provider: &Provider, group: &MlsGroup, suite: Suite) -> Option<SignatureKeyPair> {
+    let own = group.own_leaf_node()?.signature_key();
+    let scheme = suite.ciphersuite().into();
+    SignatureKeyPair::read(provider.storage(), own.as_slice(), scheme)
+}
+
+/// How a member plays its part in a group that others have created.
+pub(super) fn join_config(handshake: Handshake) -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(wire_format(handshake))
+        .sender_ratchet_configuration(ratchet())
+        .max_past_epochs(past_epochs())
+        .build()
+}
+
+pub(super) fn credential(signer: &SignatureKeyPair, identity: Vec<u8>) -> CredentialWithKey {
     CredentialWithKey {
         credential: BasicCredential::new(identity).into(),
         signature_key: signer.public().into(),
     }
 }
 
-fn capabilities(suite: Suite) -> Capabilities {
+pub(super) fn capabilities(suite: Suite) -> Capabilities {
     let suites = [suite.ciphersuite()];
     Capabilities::new(None, Some(&suites), Some(&[]), Some(&[]), Some(&[CredentialType::Basic]))
 }
 
-fn wire_format(handshake: Handshake) -> WireFormatPolicy {
+pub(super) fn wire_format(handshake: Handshake) -> WireFormatPolicy {
     match handshake {
         Handshake::Public => PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
         Handshake::Private => PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
     }
 }
 
-fn ratchet() -> SenderRatchetConfiguration {
+pub(super) fn ratchet() -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(RATCHET_OVERTAKEN_MAX, RATCHET_SKIPPED_MAX)
 }
 
-fn past_epochs() -> usize {
+pub(super) fn past_epochs() -> usize {
     usize::try_from(PAST_EPOCHS_MAX).expect("a handful fits an address")
 }

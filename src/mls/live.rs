@@ -45,7 +45,8 @@ impl LiveGroup {
             return Err(refused("form the group")("a group has at least two members"));
         }
         let (senders, joiners) = (members, members);
-        let plan = Plan { suite, group, members, senders, joiners, handshake, devices };
+        let awake = &[];
+        let plan = Plan { suite, group, members, senders, joiners, awake, handshake, devices };
         let Formed { creator, joiners, welcome, tree, group_info } =
             form::form(&plan, true, &|_| ())?;
         let joined = each(true, joiners, |newcomer| {

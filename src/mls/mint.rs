@@ -1,13 +1,10 @@
 //! Mints tapes: real groups, real keys, real commits and ciphertexts, before the clock runs.
 //!
-//! It never sends and never measures. Each commit is made by its sender and processed by every
-//! other sender; members that do not send are only a leaf. Called through the cache by `load`.
+//! It never sends and never measures. It forms the group and lets `press` carry out what the tape is
+//! to hold; members that say nothing are only a leaf. Called through the cache by `load`.
 
-use std::mem;
+use std::collections::BTreeSet;
 
-use rand::Rng;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::IndexedParallelIterator;
 use rayon::prelude::IntoParallelRefIterator;
 use rayon::prelude::ParallelIterator;
@@ -19,10 +16,10 @@ use super::form::Plan;
 use super::form::each;
 use super::leaf::Leaf;
 use super::leaf::MemberError;
-use super::leaf::Processed;
+use super::press::Press;
+use super::press::Pressed;
 use super::tape::MemberSeed;
 use super::tape::Tape;
-use super::tape::TapeMessage;
 use super::tape::TapeOperation;
 use super::tape::TapeSpec;
 use crate::clock;
@@ -65,16 +62,27 @@ pub fn mint_all(
 #[must_use]
 pub fn units(spec: &TapeSpec) -> u64 {
     let members = u64::from(spec.members);
-    let joins = u64::from(spec.senders) - 1;
+    let joins = u64::from(spec.senders) - 1 + awake(spec).len() as u64;
     let operations = spec.operations.iter().map(|operation| cost(spec, *operation)).sum::<u64>();
     members * (form::UNITS_PER_MEMBER + joins) + operations
 }
 
-fn cost(spec: &TapeSpec, operation: TapeOperation) -> u64 {
-    match operation {
-        TapeOperation::Application { .. } => 1,
-        TapeOperation::Commit { .. } => u64::from(spec.members),
+pub(super) fn cost(spec: &TapeSpec, operation: TapeOperation) -> u64 {
+    match operation.kind() {
+        Kind::Application | Kind::Proposal => 1,
+        Kind::Commit => u64::from(spec.members),
     }
+}
+
+/// Members that neither send nor check anything and yet speak once, to leave; ascending.
+fn awake(spec: &TapeSpec) -> Vec<u32> {
+    let plain = spec.senders + spec.real..spec.members;
+    let leaves = spec.operations.iter().filter_map(|operation| match *operation {
+        TapeOperation::Leave { member } if plain.contains(&member) => Some(member),
+        _ => None,
+    });
+    let members: BTreeSet<u32> = leaves.collect();
+    members.into_iter().collect()
 }
 
 /// Mints one tape, on one core or all.
@@ -84,12 +92,14 @@ pub(super) fn mint_on(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Tape, MintError> {
     spec.check().map_err(MintError::Spec)?;
+    let awake = awake(spec);
     let plan = Plan {
         suite: spec.suite,
         group: spec.group,
         members: spec.members,
         senders: spec.senders,
         joiners: spec.senders + spec.real,
+        awake: &awake,
         handshake: spec.handshake,
         devices: &spec.devices,
     };
@@ -98,116 +108,39 @@ pub(super) fn mint_on(
         form::form(&plan, parallel, progress)?;
     let epoch = creator.epoch();
     let senders_joining = usize::try_from(spec.senders - 1).expect("a count fits an address");
+    let listening = usize::try_from(spec.real).expect("a count fits an address");
+    let others = joiners.split_off(senders_joining + listening);
     let listeners = joiners.split_off(senders_joining);
     let real = (spec.senders..)
         .zip(&listeners)
         .map(|(member, newcomer)| MemberSeed { member, pairs: newcomer.pairs() })
         .collect();
-    let joined = each(parallel, joiners, |newcomer| {
+    let acting: Vec<_> = (1..).zip(joiners).chain(awake.iter().copied().zip(others)).collect();
+    let joined = each(parallel, acting, |(member, newcomer)| {
         let pairs = newcomer.pairs();
         let leaf = Leaf::join(spec.suite, &pairs, &welcome, &tree, spec.handshake)?;
         progress(u64::from(spec.members));
-        Ok(leaf)
+        Ok((member, leaf))
     })?;
-    let mut senders = vec![creator];
-    senders.extend(joined);
-    let mut press = Press { spec, parallel, progress, senders, messages: Vec::new() };
-    press.run()?;
-    let authenticator = press.authenticator()?;
-    let (spec, messages) = (spec.clone(), press.messages);
-    Ok(Tape { spec, epoch, messages, welcome, tree, group_info, minted, real, authenticator })
-}
-
-/// The senders at work.
-struct Press<'a> {
-    spec: &'a TapeSpec,
-    parallel: bool,
-    progress: &'a (dyn Fn(u64) + Sync),
-    senders: Vec<Leaf>,
-    messages: Vec<TapeMessage>,
-}
-
-impl Press<'_> {
-    /// Carries out every operation, an epoch's application messages side by side.
-    fn run(&mut self) -> Result<(), MemberError> {
-        let ends_epoch =
-            |operation: &TapeOperation| matches!(operation, TapeOperation::Commit { .. });
-        for epoch in self.spec.operations.split_inclusive(ends_epoch) {
-            self.encrypt(epoch)?;
-            if let Some(TapeOperation::Commit { sender }) = epoch.last() {
-                self.commit(*sender)?;
-            }
-        }
-        Ok(())
+    let actors = [(0, creator)].into_iter().chain(joined).collect();
+    let pressed = Press::new(&plan, spec, (parallel, progress), actors, &group_info).run()?;
+    let Pressed { messages, joins, authenticators } = pressed;
+    let mut authenticators = authenticators.into_iter();
+    let authenticator = authenticators.next().expect("a group has its creator");
+    if authenticators.any(|other| other != authenticator) {
+        return Err(MintError::Disagreement);
     }
-
-    /// Encrypts the application messages among `operations`, each by its sender in its order.
-    fn encrypt(&mut self, operations: &[TapeOperation]) -> Result<(), MemberError> {
-        let first = self.messages.len();
-        let mut orders: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.senders.len()];
-        for (offset, operation) in operations.iter().enumerate() {
-            if let TapeOperation::Application { sender, bytes } = *operation {
-                orders[index(sender)].push((first + offset, bytes));
-            }
-        }
-        let work = self.senders.iter_mut().zip(orders).filter(|(_, orders)| !orders.is_empty());
-        let progress = self.progress;
-        let written = each(self.parallel, (0..).zip(work).collect(), |(_, (leaf, orders))| {
-            let mut written = Vec::with_capacity(orders.len());
-            for (position, bytes) in orders {
-                written.push((position, leaf.encrypt(&plaintext(position, bytes))?));
-            }
-            progress(u64::try_from(written.len()).expect("a count fits"));
-            Ok(written)
-        })?;
-        let epoch = self.senders[0].epoch();
-        let mut written: Vec<_> = written.into_iter().flatten().collect();
-        written.sort_unstable_by_key(|(position, _)| *position);
-        for ((_, body), operation) in written.into_iter().zip(operations) {
-            let (kind, sender) = (Kind::Application, operation.sender());
-            self.messages.push(TapeMessage { kind, epoch, sender, body });
-        }
-        Ok(())
-    }
-
-    /// Lets `sender` commit and everybody else process it.
-    fn commit(&mut self, sender: u32) -> Result<(), MemberError> {
-        let committer = &mut self.senders[index(sender)];
-        let epoch = committer.epoch();
-        let body = committer.prepare_commit()?;
-        committer.merge_pending()?;
-        let others = self.senders.iter_mut().enumerate().filter(|(i, _)| *i != index(sender));
-        each(self.parallel, others.collect(), |(_, leaf)| {
-            let processed = leaf.process(&body)?;
-            debug_assert_eq!(processed, Processed::Commit { epoch: epoch.next() });
-            Ok(())
-        })?;
-        (self.progress)(u64::from(self.spec.members));
-        self.messages.push(TapeMessage { kind: Kind::Commit, epoch, sender, body });
-        Ok(())
-    }
-
-    /// The epoch authenticator that all senders share.
-    fn authenticator(&mut self) -> Result<Vec<u8>, MintError> {
-        let mut authenticators =
-            mem::take(&mut self.senders).into_iter().map(|s| s.authenticator());
-        let first = authenticators.next().expect("a group has its creator");
-        if authenticators.all(|other| other == first) {
-            Ok(first)
-        } else {
-            Err(MintError::Disagreement)
-        }
-    }
-}
-
-/// The same bytes for the same place in a tape, on every machine.
-fn plaintext(position: usize, bytes: u32) -> Vec<u8> {
-    let seed = u64::try_from(position).expect("a position fits");
-    let mut plaintext = vec![0; usize::try_from(bytes).expect("a length fits an address")];
-    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut plaintext);
-    plaintext
-}
-
-fn index(sender: u32) -> usize {
-    usize::try_from(sender).expect("a member number fits an address")
+    let spec = spec.clone();
+    Ok(Tape {
+        spec,
+        epoch,
+        messages,
+        welcome,
+        tree,
+        group_info,
+        minted,
+        real,
+        joins,
+        authenticator,
+    })
 }

@@ -4,16 +4,25 @@
 //! verify what it makes, and no real member can join. Called by the load engine where only bytes
 //! matter.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::form;
+use super::membership::Done;
+use super::membership::Membership;
 use super::size;
+use super::size::Change;
+use super::size::Dimensions;
+use super::size::ProposalKind;
 use super::size::TreeState;
+use super::tape::Effect;
 use super::tape::Handshake;
 use super::tape::Tape;
+use super::tape::TapeJoin;
 use super::tape::TapeMessage;
 use super::tape::TapeOperation;
 use super::tape::TapeSpec;
@@ -27,36 +36,29 @@ use crate::delivery::Kind;
 ///
 /// # Panics
 ///
-/// When an operation's sender is not one of the senders.
+/// When MLS would refuse an operation, or it is an external join: that cannot be verified, and is
+/// taken by nobody unverified.
 #[must_use]
 pub fn synthesize(spec: &TapeSpec, tree: TreeState, seed: u64) -> Tape {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let seats = form::seats(spec.members, spec.senders, spec.senders);
     let first = form::epoch(spec.members);
-    let mut epoch = first;
-    let mut messages = Vec::with_capacity(spec.operations.len());
-    for operation in &spec.operations {
-        let sender = operation.sender();
-        let leaf = seats[usize::try_from(sender).expect("a member number fits an address")];
-        let (kind, body) = match *operation {
-            TapeOperation::Application { bytes, .. } => {
-                let plaintext = usize::try_from(bytes).expect("a length fits an address");
-                let group_id = spec.group.as_bytes().len();
-                let size = size::application_message(spec.suite, group_id, plaintext);
-                (
-                    Kind::Application,
-                    private_message(&spec.group, epoch, APPLICATION, size, &mut random),
-                )
-            }
-            TapeOperation::Commit { .. } => {
-                (Kind::Commit, commit(spec, epoch, leaf, tree, &mut random))
-            }
-        };
-        messages.push(TapeMessage { kind, epoch, sender, body });
+    let mut forger = Forger {
+        spec,
+        tree,
+        random: ChaCha8Rng::seed_from_u64(seed),
+        membership: Membership::of(spec),
+        epoch: first,
+        asked: BTreeMap::new(),
+        joins: Vec::new(),
+    };
+    let messages = (0..).zip(&spec.operations).map(|(place, operation)| {
+        let (epoch, kind, sender) = (forger.epoch, operation.kind(), operation.sender());
+        let (body, effect) = forger.forge(place, *operation);
         if kind == Kind::Commit {
-            epoch = epoch.next();
+            forger.epoch = epoch.next();
         }
-    }
+        TapeMessage { kind, epoch, sender, body, effect }
+    });
+    let messages = messages.collect();
     Tape {
         spec: spec.clone(),
         epoch: first,
@@ -66,8 +68,192 @@ pub fn synthesize(spec: &TapeSpec, tree: TreeState, seed: u64) -> Tape {
         group_info: Bytes::new(),
         minted: 0,
         real: Vec::new(),
+        joins: forger.joins,
         authenticator: Vec::new(),
     }
+}
+
+/// Makes up one message after the other.
+struct Forger<'a> {
+    spec: &'a TapeSpec,
+    tree: TreeState,
+    random: ChaCha8Rng,
+    membership: Membership,
+    epoch: Epoch,
+    /// KeyPackages of those who are asked in and not in yet, and the operation that asked.
+    asked: BTreeMap<u32, (u32, Bytes)>,
+    joins: Vec<TapeJoin>,
+}
+
+impl Forger<'_> {
+    fn forge(&mut self, place: u32, operation: TapeOperation) -> (Bytes, Option<Box<Effect>>) {
+        let dimensions = self.spec.dimensions(self.membership.width(), self.tree);
+        let leaf = self.membership.leaf(operation.sender()).unwrap_or_default();
+        let asks = match operation {
+            TapeOperation::Add { member, .. } | TapeOperation::ProposeAdd { member, .. } => {
+                Some(member)
+            }
+            _ => None,
+        };
+        if let Some(member) = asks {
+            let package = key_package(&dimensions, &mut self.random);
+            self.asked.insert(member, (place, package));
+        }
+        let proposal = self.proposal(operation);
+        let done = self.membership.apply(operation).expect("a specification is checked");
+        if let TapeOperation::Application { bytes, .. } = operation {
+            let plaintext = usize::try_from(bytes).expect("a length fits an address");
+            let group_id = dimensions.group_id;
+            let size = size::application_message(self.spec.suite, group_id, plaintext);
+            let group = &self.spec.group;
+            let body = private_message(group, self.epoch, APPLICATION, size, &mut self.random);
+            return (body, None);
+        }
+        let Some(done) = done else {
+            let size = match operation {
+                TapeOperation::ProposeAdd { .. } => dimensions.proposal(ProposalKind::Add),
+                TapeOperation::ProposeUpdate { .. } => dimensions.proposal(ProposalKind::Update),
+                _ => dimensions.proposal(ProposalKind::Remove),
+            };
+            return (self.handshake(leaf, PROPOSAL, &proposal, size), None);
+        };
+        assert!(
+            !matches!(operation, TapeOperation::ExternalJoin { .. }),
+            "an external join is not made up"
+        );
+        self.commit(place, &dimensions, (leaf, &proposal), done)
+    }
+
+    fn commit(
+        &mut self,
+        place: u32,
+        dimensions: &Dimensions,
+        (leaf, own): (u32, &[u8]),
+        done: Done,
+    ) -> (Bytes, Option<Box<Effect>>) {
+        let removed: Vec<u32> = done.removed.iter().map(|(_, leaf)| *leaf).collect();
+        let added = u32::try_from(done.added.len()).expect("a member count fits");
+        let change = Change {
+            added,
+            removed: &removed,
+            updated: &done.updated,
+            referred: done.referred > 0,
+        };
+        let size = dimensions.commit(leaf, &change);
+        let hash = self.spec.suite.facts().hash;
+        let mut list = Vec::new();
+        for _ in 0..done.referred {
+            list.push(BY_REFERENCE);
+            let mut reference = vec![0; hash];
+            self.random.fill_bytes(&mut reference);
+            push_vector(&mut list, &reference);
+        }
+        if !own.is_empty() {
+            list.push(BY_VALUE);
+            list.extend_from_slice(own);
+        }
+        let mut proposals = Vec::new();
+        push_vector(&mut proposals, &list);
+        let body = self.handshake(leaf, COMMIT, &proposals, size);
+        let mut packages = Vec::new();
+        for member in &done.added {
+            let (asked, package) = self.asked.remove(member).expect("who comes in was asked");
+            packages.push(package.clone());
+            let (member, commit, key_package) = (*member, place, package);
+            self.joins.push(TapeJoin { member, asked, commit, key_package, real: None });
+        }
+        let welcome = if packages.is_empty() {
+            Bytes::new()
+        } else {
+            welcome(dimensions, &packages, &mut self.random)
+        };
+        let (added, refers_to) = (done.added, done.referred);
+        let removed = done.removed.into_iter().map(|(member, _)| member).collect();
+        let effect = Effect { added, removed, refers_to, welcome, group_info: Bytes::new() };
+        (body, (effect != Effect::default()).then(|| Box::new(effect)))
+    }
+
+    /// The proposal that an operation makes or commits to by value; nothing if none.
+    fn proposal(&self, operation: TapeOperation) -> Vec<u8> {
+        let mut proposal = Vec::new();
+        match operation {
+            TapeOperation::Add { member, .. } | TapeOperation::ProposeAdd { member, .. } => {
+                proposal.extend_from_slice(&ADD.to_be_bytes());
+                // The KeyPackage itself, without the header of its MLSMessage.
+                proposal.extend_from_slice(&self.asked[&member].1[4..]);
+            }
+            TapeOperation::Remove { member, .. }
+            | TapeOperation::ProposeRemove { member, .. }
+            | TapeOperation::Leave { member } => {
+                let leaf = self.membership.leaf(member).unwrap_or_default();
+                proposal.extend_from_slice(&REMOVE.to_be_bytes());
+                proposal.extend_from_slice(&leaf.to_be_bytes());
+            }
+            _ => {}
+        }
+        proposal
+    }
+
+    /// A proposal or commit whose content begins with `content`, in `size` bytes.
+    fn handshake(&mut self, leaf: u32, content_type: u8, content: &[u8], size: usize) -> Bytes {
+        let (group, epoch, random) = (&self.spec.group, self.epoch, &mut self.random);
+        match self.spec.handshake {
+            Handshake::Private => private_message(group, epoch, content_type, size, random),
+            Handshake::Public => {
+                public_message((group, epoch), leaf, (content_type, content), size, random)
+            }
+        }
+    }
+}
+
+/// A KeyPackage of no keys: every length is right, nothing is signed, and it never expires.
+fn key_package(dimensions: &Dimensions, random: &mut ChaCha8Rng) -> Bytes {
+    let facts = dimensions.suite.facts();
+    let size = size::key_package(dimensions.suite, dimensions.identity);
+    let mut message = Vec::with_capacity(size);
+    for field in [MLS10, KEY_PACKAGE, MLS10, facts.code_point] {
+        message.extend_from_slice(&field.to_be_bytes());
+    }
+    for length in [facts.kem_public_key, facts.kem_public_key, facts.signature_public_key] {
+        push_random(&mut message, length, random);
+    }
+    message.extend_from_slice(&BASIC_CREDENTIAL.to_be_bytes());
+    push_random(&mut message, dimensions.identity, random);
+    let (version, suite) = (MLS10.to_be_bytes(), facts.code_point.to_be_bytes());
+    let credential = BASIC_CREDENTIAL.to_be_bytes();
+    for list in [&version[..], &suite, &[], &[], &credential] {
+        push_vector(&mut message, list);
+    }
+    message.push(SOURCE_KEY_PACKAGE);
+    message.extend_from_slice(&u64::MIN.to_be_bytes());
+    message.extend_from_slice(&u64::MAX.to_be_bytes());
+    for length in [0, facts.signature_max, 0, facts.signature_max] {
+        push_random(&mut message, length, random);
+    }
+    debug_assert_eq!(message.len(), size, "a KeyPackage is as long as foretold");
+    Bytes::from(message)
+}
+
+/// A Welcome for who published `packages`, of nothing that anybody could open.
+fn welcome(dimensions: &Dimensions, packages: &[Bytes], random: &mut ChaCha8Rng) -> Bytes {
+    let facts = dimensions.suite.facts();
+    let joiners = u32::try_from(packages.len()).expect("a member count fits");
+    let size = dimensions.welcome(joiners);
+    let mut secrets = Vec::new();
+    for package in packages {
+        let parsed = crate::wire::key_package(package).expect("it is well-formed");
+        push_vector(&mut secrets, parsed.reference.as_bytes());
+        push_random(&mut secrets, facts.kem_output, random);
+        push_random(&mut secrets, size::joiner_secrets(facts), random);
+    }
+    let mut message = Vec::with_capacity(size);
+    for field in [MLS10, WELCOME, facts.code_point] {
+        message.extend_from_slice(&field.to_be_bytes());
+    }
+    push_vector(&mut message, &secrets);
+    let group_info = size::vector_content(size - message.len());
+    push_length(&mut message, group_info);
+    fill(message, size, random)
 }
 
 /// A PrivateMessage of any group, epoch and kind, whose ciphertext has so many bytes.
@@ -87,21 +273,6 @@ pub fn message(
     push_length(&mut message, ciphertext);
     let size = message.len() + ciphertext;
     fill(message, size, random)
-}
-
-fn commit(
-    spec: &TapeSpec,
-    epoch: Epoch,
-    leaf: u32,
-    tree: TreeState,
-    random: &mut ChaCha8Rng,
-) -> Bytes {
-    let group_id = spec.group.as_bytes().len();
-    let size = size::update_commit(spec.suite, group_id, spec.members, leaf, tree, spec.handshake);
-    match spec.handshake {
-        Handshake::Private => private_message(&spec.group, epoch, COMMIT, size, random),
-        Handshake::Public => public_message(spec, epoch, leaf, size, random),
-    }
 }
 
 /// A PrivateMessage (RFC 9420 §6.3) of `size` bytes in all, its vectors exact to the end.
@@ -135,19 +306,20 @@ fn private_head(
     message
 }
 
-/// A PublicMessage with a commit (RFC 9420 §6.2), framed as far as a service reads it.
+/// A member's PublicMessage with a handshake (RFC 9420 §6.2), framed as far as a service reads it.
 fn public_message(
-    spec: &TapeSpec,
-    epoch: Epoch,
+    (group, epoch): (&GroupId, Epoch),
     leaf: u32,
+    (content_type, content): (u8, &[u8]),
     size: usize,
     random: &mut ChaCha8Rng,
 ) -> Bytes {
-    let mut message = header(PUBLIC_MESSAGE, &spec.group, epoch, size);
+    let mut message = header(PUBLIC_MESSAGE, group, epoch, size);
     message.push(SENDER_MEMBER);
     message.extend_from_slice(&leaf.to_be_bytes());
     push_vector(&mut message, &[]);
-    message.push(COMMIT);
+    message.push(content_type);
+    message.extend_from_slice(content);
     fill(message, size, random)
 }
 
@@ -166,6 +338,14 @@ fn fill(mut message: Vec<u8>, size: usize, random: &mut ChaCha8Rng) -> Bytes {
     message.resize(size, 0);
     random.fill_bytes(&mut message[framed..]);
     Bytes::from(message)
+}
+
+/// A vector of so many random bytes.
+fn push_random(message: &mut Vec<u8>, length: usize, random: &mut ChaCha8Rng) {
+    push_length(message, length);
+    let start = message.len();
+    message.resize(start + length, 0);
+    random.fill_bytes(&mut message[start..]);
 }
 
 fn push_vector(message: &mut Vec<u8>, content: &[u8]) {
@@ -187,89 +367,18 @@ fn push_length(message: &mut Vec<u8>, length: usize) {
 const MLS10: u16 = 1;
 const PUBLIC_MESSAGE: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
+const WELCOME: u16 = 3;
+const KEY_PACKAGE: u16 = 5;
+const BASIC_CREDENTIAL: u16 = 1;
+const SOURCE_KEY_PACKAGE: u8 = 1;
 const SENDER_MEMBER: u8 = 1;
+const ADD: u16 = 1;
+const REMOVE: u16 = 3;
+const BY_VALUE: u8 = 1;
+const BY_REFERENCE: u8 = 2;
 const APPLICATION: u8 = 1;
 const PROPOSAL: u8 = 2;
 const COMMIT: u8 = 3;
 
 #[cfg(test)]
-mod tests {
-    use openmls::prelude::MlsMessageIn;
-    use openmls::prelude::ProtocolMessage;
-    use tls_codec::DeserializeBytes;
-
-    use super::*;
-    use crate::mls::mint::mint;
-    use crate::mls::suite::Suite;
-
-    fn spec(suite: &str, handshake: Handshake) -> TapeSpec {
-        TapeSpec {
-            suite: Suite::named(suite).unwrap(),
-            group: GroupId::new(b"synthetic").unwrap(),
-            members: 20,
-            senders: 3,
-            real: 0,
-            handshake,
-            devices: Vec::new(),
-            operations: vec![
-                TapeOperation::Application { sender: 0, bytes: 10 },
-                TapeOperation::Commit { sender: 2 },
-                TapeOperation::Application { sender: 1, bytes: 20_000 },
-            ],
-        }
-    }
-
-    #[test]
-    fn synthetic_messages_have_the_header_and_the_size_of_real_ones() {
-        for suite in ["x25519-aes128-ed25519", "xwing-aes128-ed25519"] {
-            for handshake in [Handshake::Public, Handshake::Private] {
-                let spec = spec(suite, handshake);
-                let minted = mint(&spec, &|_| ()).unwrap();
-                let synthetic = synthesize(&spec, TreeState::Fresh, 1);
-                assert_eq!(synthetic.epoch, minted.epoch);
-                for (fake, real) in synthetic.messages.iter().zip(&minted.messages) {
-                    assert_eq!(fake.body.len(), real.body.len());
-                    assert_eq!((fake.kind, fake.epoch), (real.kind, real.epoch));
-                    let is_public = real.kind == Kind::Commit && handshake == Handshake::Public;
-                    let header = 4 + 10 + 8 + if is_public { 7 } else { 3 };
-                    assert_eq!(fake.body[..header], real.body[..header]);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_synthetic_private_message_is_well_formed_to_its_last_byte() {
-        for message in
-            synthesize(&spec("p256-aes128-p256", Handshake::Private), TreeState::Merged, 1).messages
-        {
-            let parsed = MlsMessageIn::tls_deserialize_exact_bytes(&message.body).unwrap();
-            let protocol: ProtocolMessage = parsed.try_into_protocol_message().unwrap();
-            assert_eq!(protocol.epoch().as_u64(), message.epoch.0);
-            assert_eq!(protocol.group_id().as_slice(), b"synthetic");
-        }
-    }
-
-    #[test]
-    fn a_message_of_any_kind_says_what_it_is_and_is_well_formed_to_its_last_byte() {
-        let group = GroupId::new(&[9; 64]).unwrap();
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        for kind in [Kind::Application, Kind::Proposal, Kind::Commit] {
-            for ciphertext in (0..70).chain([16_383, 16_384, 20_000]) {
-                let body = message(&group, Epoch(7), kind, ciphertext, &mut random);
-                let header = crate::wire::peek_group(&body).unwrap();
-                assert_eq!((header.group, header.epoch, header.kind), (group, Epoch(7), kind));
-                assert!(body.len() > ciphertext);
-                MlsMessageIn::tls_deserialize_exact_bytes(&body).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn the_seed_decides_every_byte() {
-        let spec = spec("x25519-aes128-ed25519", Handshake::Public);
-        let tape = |seed| synthesize(&spec, TreeState::Merged, seed);
-        assert_eq!(tape(1), tape(1));
-        assert_ne!(tape(1).messages, tape(2).messages);
-    }
-}
+mod tests;

@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::form;
+use super::membership::Membership;
 use super::size;
+use super::size::Dimensions;
+use super::size::ProposalKind;
 use super::size::TreeState;
 use super::storage::Pair;
 use super::suite::Suite;
@@ -21,8 +24,9 @@ use crate::limits::ROSTER_MAX;
 use crate::limits::TAPE_AGE_MAX;
 
 /// What a tape shall contain. Members are numbered from 0: first the senders, then the real
-/// members, then those that only receive. A member's number is not its leaf: senders are spread
-/// over the tree, because neighbours would leave most of it blank and every commit of full size.
+/// members, then those that only receive, then those who are no members at the start. A member's
+/// number is not its leaf: senders are spread over the tree, because neighbours would leave most of
+/// it blank and every commit of full size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeSpec {
     /// The suite of the whole group.
@@ -36,10 +40,16 @@ pub struct TapeSpec {
     pub senders: u32,
     /// Members that are to process everything delivered, 0 to `members - senders`.
     pub real: u32,
-    /// How commits travel.
+    /// Who is no member at the start and may come in, numbered after the members.
+    pub joiners: u32,
+    /// Of the joiners, the first ones: they are to process everything delivered since they joined.
+    pub real_joiners: u32,
+    /// Whether every commit brings the GroupInfo of the epoch it opens, as external joins need it.
+    pub group_infos: bool,
+    /// How commits and proposals travel.
     pub handshake: Handshake,
-    /// The device of each member, by its number: all that its credential then says, as a service
-    /// that validates wants it. Or none: then credentials have
+    /// The device of each member and joiner, by its number: all that its credential then says, as a
+    /// service that validates wants it. Or none: then credentials have
     /// [`IDENTITY_BYTES`](super::size::IDENTITY_BYTES), and nobody can found the group elsewhere.
     pub devices: Vec<DeviceId>,
     /// The traffic, in order.
@@ -57,20 +67,64 @@ pub enum Handshake {
     Private,
 }
 
-/// One thing that a sender does.
+/// One thing that somebody does. Of members, `sender` is below `senders`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TapeOperation {
-    /// Sends an application message.
+    /// Sends an application message. Not while a proposal waits for its commit (RFC 9420 §12.4).
     Application {
-        /// Who: 0 to `senders - 1`.
+        /// Who.
         sender: u32,
         /// Length of the plaintext in bytes.
         bytes: u32,
     },
-    /// Sends an update commit: a new path, no proposals (RFC 9420 §12.4).
+    /// Sends a commit with a new path and no proposals of its own (RFC 9420 §12.4). Like the next
+    /// two it takes in, by reference, whatever was proposed in its epoch.
     Commit {
-        /// Who: 0 to `senders - 1`.
+        /// Who.
         sender: u32,
+    },
+    /// Commits to adding somebody, who joins by the Welcome.
+    Add {
+        /// Who commits.
+        sender: u32,
+        /// Who comes in: nobody who is a member.
+        member: u32,
+    },
+    /// Commits to removing a member.
+    Remove {
+        /// Who commits.
+        sender: u32,
+        /// Who goes.
+        member: u32,
+    },
+    /// Proposes a new leaf node of its own, for somebody else's commit.
+    ProposeUpdate {
+        /// Who.
+        sender: u32,
+    },
+    /// Proposes to add somebody.
+    ProposeAdd {
+        /// Who proposes.
+        sender: u32,
+        /// Who is to come in.
+        member: u32,
+    },
+    /// Proposes to remove a member.
+    ProposeRemove {
+        /// Who proposes.
+        sender: u32,
+        /// Who is to go.
+        member: u32,
+    },
+    /// Any member proposes its own removal: it cannot commit to that itself (RFC 9420 §12.1.3).
+    Leave {
+        /// Who.
+        member: u32,
+    },
+    /// Comes in by an external commit, which nobody proposes to lose (RFC 9420 §12.4.3.2).
+    ExternalJoin {
+        /// Who: nobody who is a member.
+        member: u32,
     },
 }
 
@@ -95,6 +149,8 @@ pub struct Tape {
     pub minted: u64,
     /// One for each real member, in order.
     pub real: Vec<MemberSeed>,
+    /// Everybody who comes in, in the order in which they do.
+    pub joins: Vec<TapeJoin>,
     /// The epoch authenticator after the last commit (RFC 9420 §8.7), which every member that has
     /// processed the whole tape must reach. Empty when synthetic.
     pub authenticator: Vec<u8>,
@@ -111,6 +167,54 @@ pub struct TapeMessage {
     pub sender: u32,
     /// The MLSMessage.
     pub body: Bytes,
+    /// What a commit does besides opening an epoch; `None` if nothing.
+    pub effect: Option<Box<Effect>>,
+}
+
+/// What a commit of a tape does, and what it brings with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// The members that come in, by number.
+    pub added: Vec<u32>,
+    /// The members that go.
+    pub removed: Vec<u32>,
+    /// Proposals of its epoch that it refers to: all of them, and its sender has to have them.
+    pub refers_to: u32,
+    /// The Welcome for those who are added, an MLSMessage; empty without.
+    pub welcome: Bytes,
+    /// The GroupInfo of the epoch that it opens, an MLSMessage; empty without.
+    pub group_info: Bytes,
+}
+
+/// Somebody comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeJoin {
+    /// Who.
+    pub member: u32,
+    /// The operation for which its KeyPackage is claimed: an add, or the proposal of one. For an
+    /// external join, that join.
+    pub asked: u32,
+    /// The commit by which it is in, by place in the tape.
+    pub commit: u32,
+    /// The KeyPackage that is used, an MLSMessage; empty for an external join.
+    pub key_package: Bytes,
+    /// With what a real joiner joins, again and again; `None` for all others.
+    pub real: Option<Box<Reentry>>,
+}
+
+/// What a real joiner has right after it has joined, or joins with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reentry {
+    pub(super) pairs: Vec<Pair>,
+    /// The ratchet tree of the epoch it joins in; empty for an external join, whose whole state is
+    /// in the pairs.
+    pub(super) tree: Bytes,
+}
+
+impl std::fmt::Debug for Reentry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reentry").finish_non_exhaustive()
+    }
 }
 
 /// The private keys with which a real member joins, again and again, from the tape's Welcome.
@@ -148,12 +252,26 @@ impl TapeSpec {
         if self.real > self.members - self.senders {
             return Err("senders and real members together are more than members");
         }
-        if !self.devices.is_empty() && self.devices.len() != members {
-            return Err("there must be a device for each member, or none");
+        let joiners = usize::try_from(self.joiners).expect("a member count fits an address");
+        if members + joiners > ROSTER_MAX {
+            return Err("members and joiners together are more than ROSTER_MAX");
         }
+        if self.real_joiners > self.joiners {
+            return Err("more joiners are real than there are");
+        }
+        if !self.devices.is_empty() && self.devices.len() != members + joiners {
+            return Err("there must be a device for each member and joiner, or none");
+        }
+        self.check_operations()
+    }
+
+    fn check_operations(&self) -> Result<(), &'static str> {
+        let mut membership = Membership::of(self);
         for operation in &self.operations {
-            if operation.sender() >= self.senders {
-                return Err("an operation's sender is not one of the senders");
+            membership.apply(*operation)?;
+            let external = matches!(operation, TapeOperation::ExternalJoin { .. });
+            if external && !(self.group_infos && self.handshake == Handshake::Public) {
+                return Err("external joins need GroupInfos and handshakes in the open");
             }
             if self.bytes(*operation) > MESSAGE_BYTES_MAX {
                 return Err("a message would be larger than MESSAGE_BYTES_MAX");
@@ -162,28 +280,54 @@ impl TapeSpec {
         Ok(())
     }
 
-    /// Upper bound of an operation's MLSMessage in bytes.
+    /// Whether `member` is a joiner that is to process everything delivered since it joined.
+    #[must_use]
+    pub fn is_real_joiner(&self, member: u32) -> bool {
+        member.checked_sub(self.members).is_some_and(|joiner| joiner < self.real_joiners)
+    }
+
+    /// The group as far as sizes go, with so many leaves, whose commits find such a tree.
+    pub(super) fn dimensions(&self, leaves: u32, tree: TreeState) -> Dimensions {
+        let named = !self.devices.is_empty();
+        Dimensions {
+            suite: self.suite,
+            group_id: self.group.as_bytes().len(),
+            identity: if named { size::DEVICE_BYTES } else { size::IDENTITY_BYTES },
+            members: leaves,
+            tree,
+            handshake: self.handshake,
+        }
+    }
+
+    /// About the most bytes that an operation's MLSMessage may have: in the tree that makes it so.
     fn bytes(&self, operation: TapeOperation) -> usize {
-        let group_id = self.group.as_bytes().len();
+        let dimensions = self.dimensions(self.members + self.joiners, TreeState::Fresh);
         match operation {
             TapeOperation::Application { bytes, .. } => {
                 let plaintext = usize::try_from(bytes).expect("a message length fits an address");
-                size::application_message(self.suite, group_id, plaintext)
+                size::application_message(self.suite, dimensions.group_id, plaintext)
             }
-            TapeOperation::Commit { .. } => {
-                let (members, tree) = (self.members, TreeState::Fresh);
-                size::update_commit(self.suite, group_id, members, 0, tree, self.handshake)
+            TapeOperation::Add { .. } => dimensions.add_commit(0),
+            TapeOperation::ProposeUpdate { .. } => dimensions.proposal(ProposalKind::Update),
+            TapeOperation::ProposeAdd { .. } => dimensions.proposal(ProposalKind::Add),
+            TapeOperation::ProposeRemove { .. } | TapeOperation::Leave { .. } => {
+                dimensions.proposal(ProposalKind::Remove)
             }
+            TapeOperation::Commit { .. } | TapeOperation::Remove { .. } => {
+                dimensions.update_commit(0)
+            }
+            TapeOperation::ExternalJoin { .. } => dimensions.external_commit(),
         }
     }
 }
 
 impl Tape {
     /// Whether a service that looks at lifetimes would still found the group at `now`, in Unix
-    /// seconds. One that is not founded so never expires.
+    /// seconds, and take the KeyPackages of those who join. One without either never expires.
     pub(super) fn is_fresh(&self, now: u64) -> bool {
         let valid = self.minted..self.minted.saturating_add(TAPE_AGE_MAX.as_secs());
-        self.group_info.is_empty() || valid.contains(&now)
+        let published = self.joins.iter().any(|join| !join.key_package.is_empty());
+        (self.group_info.is_empty() && !published) || valid.contains(&now)
     }
 }
 
@@ -192,7 +336,30 @@ impl TapeOperation {
     #[must_use]
     pub fn sender(self) -> u32 {
         match self {
-            Self::Application { sender, .. } | Self::Commit { sender } => sender,
+            Self::Application { sender, .. }
+            | Self::Commit { sender }
+            | Self::Add { sender, .. }
+            | Self::Remove { sender, .. }
+            | Self::ProposeUpdate { sender }
+            | Self::ProposeAdd { sender, .. }
+            | Self::ProposeRemove { sender, .. } => sender,
+            Self::Leave { member } | Self::ExternalJoin { member } => member,
+        }
+    }
+
+    /// What its message is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Application { .. } => Kind::Application,
+            Self::ProposeUpdate { .. }
+            | Self::ProposeAdd { .. }
+            | Self::ProposeRemove { .. }
+            | Self::Leave { .. } => Kind::Proposal,
+            Self::Commit { .. }
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::ExternalJoin { .. } => Kind::Commit,
         }
     }
 }

@@ -18,8 +18,11 @@
 //! The payload is: epoch u64; when it was minted u64, in Unix seconds; authenticator, Welcome, tree,
 //! GroupInfo, each a *blob* (length u32, bytes);
 //! count of real members u32, for each its number u32, count of pairs u32, and two blobs a pair;
-//! count of messages u32, for each its kind u8 (0 application, 2 commit), epoch u64, sender u32
-//! and a blob. Then it ends.
+//! count of joins u32, for each member u32, asked u32, commit u32, KeyPackage blob, and u8: 0, or 1 and
+//! what a real joiner has: a tree blob, count of pairs u32, and two blobs a pair;
+//! count of messages u32, for each its kind u8 (0 application, 1 proposal, 2 commit), epoch u64, sender
+//! u32, a blob, and u8: 0, or 1 and its effect: added and removed, each count u32 and so many u32;
+//! how many proposals it refers to u32; Welcome blob, GroupInfo blob. Then it ends.
 
 use bytes::Buf;
 use bytes::BufMut;
@@ -27,9 +30,13 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::storage::Pair;
+use super::tape::Effect;
 use super::tape::Handshake;
 use super::tape::MemberSeed;
+use super::tape::Reentry;
 use super::tape::Tape;
+use super::tape::TapeJoin;
 use super::tape::TapeMessage;
 use super::tape::TapeOperation;
 use super::tape::TapeSpec;
@@ -37,7 +44,7 @@ use crate::delivery::Epoch;
 use crate::delivery::Kind;
 
 /// Raised by every change of the layout, or of what minting makes of a specification.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// The OpenMLS that mints: another one's keys may be stored in another way.
 pub(super) const OPENMLS: &str = "0.9.2";
@@ -45,7 +52,8 @@ pub(super) const OPENMLS: &str = "0.9.2";
 const MAGIC: &[u8; 8] = b"STNTTAPE";
 const HEADER_BYTES: usize = 8 + 4 + 16 + 8 + 8;
 
-/// What a tape of `spec` is filed under. Cost: a hash of 9 bytes for each operation, and 16 for each device.
+/// What a tape of `spec` is filed under. Cost: a hash of 9 bytes for each operation, and 16 for each
+/// device.
 pub(super) fn key(spec: &TapeSpec) -> u128 {
     let mut canonical = Vec::with_capacity(128 + 9 * spec.operations.len());
     canonical.put_u32_le(FORMAT);
@@ -55,6 +63,9 @@ pub(super) fn key(spec: &TapeSpec) -> u128 {
     canonical.put_u32_le(spec.members);
     canonical.put_u32_le(spec.senders);
     canonical.put_u32_le(spec.real);
+    canonical.put_u32_le(spec.joiners);
+    canonical.put_u32_le(spec.real_joiners);
+    canonical.put_u8(u8::from(spec.group_infos));
     canonical.put_u8(match spec.handshake {
         Handshake::Public => 0,
         Handshake::Private => 1,
@@ -64,19 +75,27 @@ pub(super) fn key(spec: &TapeSpec) -> u128 {
         canonical.put_slice(&device.0);
     }
     for operation in &spec.operations {
-        match *operation {
-            TapeOperation::Application { sender, bytes } => {
-                canonical.put_u8(APPLICATION);
-                canonical.put_u32_le(sender);
-                canonical.put_u32_le(bytes);
-            }
-            TapeOperation::Commit { sender } => {
-                canonical.put_u8(COMMIT);
-                canonical.put_u32_le(sender);
-            }
-        }
+        put_operation(&mut canonical, *operation);
     }
     xxh3_128(&canonical)
+}
+
+/// An operation, so that no two are alike.
+fn put_operation(to: &mut Vec<u8>, operation: TapeOperation) {
+    let (tag, first, second) = match operation {
+        TapeOperation::Application { sender, bytes } => (0, sender, bytes),
+        TapeOperation::Commit { sender } => (2, sender, 0),
+        TapeOperation::Add { sender, member } => (3, sender, member),
+        TapeOperation::Remove { sender, member } => (4, sender, member),
+        TapeOperation::ProposeUpdate { sender } => (5, sender, 0),
+        TapeOperation::ProposeAdd { sender, member } => (6, sender, member),
+        TapeOperation::ProposeRemove { sender, member } => (7, sender, member),
+        TapeOperation::Leave { member } => (8, member, 0),
+        TapeOperation::ExternalJoin { member } => (9, member, 0),
+    };
+    to.put_u8(tag);
+    to.put_u32_le(first);
+    to.put_u32_le(second);
 }
 
 /// The header and the payload of `tape`, to be written one after the other.
@@ -92,11 +111,11 @@ pub(super) fn encode(tape: &Tape) -> (Vec<u8>, Vec<u8>) {
     put_count(&mut payload, tape.real.len());
     for seed in &tape.real {
         payload.put_u32_le(seed.member);
-        put_count(&mut payload, seed.pairs.len());
-        for (key, value) in &seed.pairs {
-            put_blob(&mut payload, key);
-            put_blob(&mut payload, value);
-        }
+        put_pairs(&mut payload, &seed.pairs);
+    }
+    put_count(&mut payload, tape.joins.len());
+    for join in &tape.joins {
+        put_join(&mut payload, join);
     }
     put_count(&mut payload, tape.messages.len());
     for message in &tape.messages {
@@ -108,6 +127,7 @@ pub(super) fn encode(tape: &Tape) -> (Vec<u8>, Vec<u8>) {
         payload.put_u64_le(message.epoch.0);
         payload.put_u32_le(message.sender);
         put_blob(&mut payload, &message.body);
+        put_effect(&mut payload, message.effect.as_deref());
     }
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.put_slice(MAGIC);
@@ -149,6 +169,7 @@ impl Reader {
         let authenticator = self.blob()?.to_vec();
         let (welcome, tree, group_info) = (self.blob()?, self.blob()?, self.blob()?);
         let real = self.list(SEED_BYTES_MIN, Self::seed)?;
+        let joins = self.list(JOIN_BYTES_MIN, Self::join)?;
         let messages = self.list(MESSAGE_BYTES_MIN, Self::message)?;
         let as_specified = messages.len() == spec.operations.len()
             && u32::try_from(real.len()).is_ok_and(|real| real == spec.real);
@@ -162,14 +183,48 @@ impl Reader {
             group_info,
             minted,
             real,
+            joins,
             authenticator,
         })
     }
 
+    fn join(&mut self) -> Option<TapeJoin> {
+        let member = self.0.try_get_u32_le().ok()?;
+        let asked = self.0.try_get_u32_le().ok()?;
+        let commit = self.0.try_get_u32_le().ok()?;
+        let key_package = self.blob()?;
+        let real = self.optional(|reader| {
+            let tree = reader.blob()?;
+            Some(Box::new(Reentry { tree, pairs: reader.pairs()? }))
+        })?;
+        Some(TapeJoin { member, asked, commit, key_package, real })
+    }
+
+    fn effect(&mut self) -> Option<Box<Effect>> {
+        let members = |reader: &mut Self| reader.list(4, |reader| reader.0.try_get_u32_le().ok());
+        let (added, removed) = (members(self)?, members(self)?);
+        let refers_to = self.0.try_get_u32_le().ok()?;
+        let (welcome, group_info) = (self.blob()?, self.blob()?);
+        Some(Box::new(Effect { added, removed, refers_to, welcome, group_info }))
+    }
+
+    fn pairs(&mut self) -> Option<Vec<Pair>> {
+        let pair = |reader: &mut Self| Some((reader.blob()?.to_vec(), reader.blob()?.to_vec()));
+        self.list(PAIR_BYTES_MIN, pair)
+    }
+
+    /// Something, nothing (`Some(None)`), or neither.
+    fn optional<T>(&mut self, some: impl Fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.0.try_get_u8().ok()? {
+            0 => Some(None),
+            1 => some(self).map(Some),
+            _ => None,
+        }
+    }
+
     fn seed(&mut self) -> Option<MemberSeed> {
         let member = self.0.try_get_u32_le().ok()?;
-        let pair = |reader: &mut Self| Some((reader.blob()?.to_vec(), reader.blob()?.to_vec()));
-        Some(MemberSeed { member, pairs: self.list(PAIR_BYTES_MIN, pair)? })
+        Some(MemberSeed { member, pairs: self.pairs()? })
     }
 
     fn message(&mut self) -> Option<TapeMessage> {
@@ -181,7 +236,9 @@ impl Reader {
         };
         let epoch = Epoch(self.0.try_get_u64_le().ok()?);
         let sender = self.0.try_get_u32_le().ok()?;
-        Some(TapeMessage { kind, epoch, sender, body: self.blob()? })
+        let body = self.blob()?;
+        let effect = self.optional(Self::effect)?;
+        Some(TapeMessage { kind, epoch, sender, body, effect })
     }
 
     /// As many items as the next u32 says, which must leave room for each to have `bytes_min`.
@@ -211,6 +268,38 @@ impl Reader {
     }
 }
 
+fn put_join(to: &mut Vec<u8>, join: &TapeJoin) {
+    to.put_u32_le(join.member);
+    to.put_u32_le(join.asked);
+    to.put_u32_le(join.commit);
+    put_blob(to, &join.key_package);
+    to.put_u8(u8::from(join.real.is_some()));
+    if let Some(Reentry { pairs, tree }) = join.real.as_deref() {
+        put_blob(to, tree);
+        put_pairs(to, pairs);
+    }
+}
+
+fn put_effect(to: &mut Vec<u8>, effect: Option<&Effect>) {
+    to.put_u8(u8::from(effect.is_some()));
+    let Some(Effect { added, removed, refers_to, welcome, group_info }) = effect else { return };
+    for members in [added, removed] {
+        put_count(to, members.len());
+        members.iter().for_each(|member| to.put_u32_le(*member));
+    }
+    to.put_u32_le(*refers_to);
+    put_blob(to, welcome);
+    put_blob(to, group_info);
+}
+
+fn put_pairs(to: &mut Vec<u8>, pairs: &[Pair]) {
+    put_count(to, pairs.len());
+    for (key, value) in pairs {
+        put_blob(to, key);
+        put_blob(to, value);
+    }
+}
+
 fn put_blob(to: &mut Vec<u8>, blob: &[u8]) {
     put_count(to, blob.len());
     to.put_slice(blob);
@@ -225,7 +314,8 @@ const PROPOSAL: u8 = 1;
 const COMMIT: u8 = 2;
 const PAIR_BYTES_MIN: usize = 8;
 const SEED_BYTES_MIN: usize = 8;
-const MESSAGE_BYTES_MIN: usize = 17;
+const MESSAGE_BYTES_MIN: usize = 18;
+const JOIN_BYTES_MIN: usize = 17;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,274 @@
+//! The handshakes of one group, as sums: commits, proposals, Welcomes, GroupInfos.
+//!
+//! What a commit takes depends on the ratchet tree that it finds: one ciphertext for each node of
+//! the resolution of each copath node (RFC 9420 §4.1.2, §7.6). The tree here has its leaves without
+//! a gap and is in one of the two states of [`TreeState`]; what the commit itself blanks and adds is
+//! counted exactly.
+
+use std::ops::Range;
+
+use super::AEAD_TAG;
+use super::CONTENT_TYPE;
+use super::EPOCH;
+use super::MESSAGE_HEADER;
+use super::NO_DATA;
+use super::NO_EXTENSIONS;
+use super::TreeState;
+use super::bare_key_package;
+use super::leaf_node;
+use super::private_message;
+use super::vector;
+use crate::mls::suite::Facts;
+use crate::mls::suite::Suite;
+use crate::mls::tape::Handshake;
+
+/// A group, as far as the sizes of its handshakes go. Lengths are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dimensions {
+    /// Its cipher suite.
+    pub suite: Suite,
+    /// Length of its id, 1 to 64.
+    pub group_id: usize,
+    /// Length of each member's identity.
+    pub identity: usize,
+    /// Its members, at leaves 0 to `members - 1`.
+    pub members: u32,
+    /// What a commit finds in its ratchet tree.
+    pub tree: TreeState,
+    /// How its handshakes travel.
+    pub handshake: Handshake,
+}
+
+/// What the proposals of a commit do. Leaves are those before the commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// How many it adds. They take the leaves that it blanks, from the left, then new ones.
+    pub added: u32,
+    /// The leaves that it removes.
+    pub removed: &'a [u32],
+    /// The leaves whose members have proposed an update: by reference, whatever the others are.
+    pub updated: &'a [u32],
+    /// Whether adds and removes are by reference too, sent as proposals before.
+    pub referred: bool,
+}
+
+/// What a proposal proposes (RFC 9420 §12.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProposalKind {
+    /// A new leaf node for its sender.
+    Update,
+    /// A KeyPackage to be added.
+    Add,
+    /// A leaf to be removed, its sender's own too.
+    Remove,
+}
+
+impl Dimensions {
+    /// Bytes of an update commit by `leaf`, one without proposals (RFC 9420 §12.4). Cost: log N.
+    #[must_use]
+    pub fn update_commit(&self, leaf: u32) -> usize {
+        self.commit(leaf, &Change::default())
+    }
+
+    /// Bytes of a commit by `leaf` that adds one member by value, with a path.
+    #[must_use]
+    pub fn add_commit(&self, leaf: u32) -> usize {
+        self.commit(leaf, &Change { added: 1, ..Change::default() })
+    }
+
+    /// Bytes of a commit by `leaf` that removes the member at `removed` by value.
+    #[must_use]
+    pub fn remove_commit(&self, leaf: u32, removed: u32) -> usize {
+        self.commit(leaf, &Change { removed: &[removed], ..Change::default() })
+    }
+
+    /// Bytes of a commit with a path by `leaf`: an MLSMessage with a PublicMessage or a
+    /// PrivateMessage. Cost: log N for each leaf that the change names.
+    #[must_use]
+    pub fn commit(&self, leaf: u32, change: &Change<'_>) -> usize {
+        let facts = self.suite.facts();
+        let reference = PROPOSAL_OR_REF + vector(facts.hash);
+        let (add, remove) = if change.referred {
+            (reference, reference)
+        } else {
+            let of = |kind| PROPOSAL_OR_REF + self.bare_proposal(kind);
+            (of(ProposalKind::Add), of(ProposalKind::Remove))
+        };
+        let proposals = count(change.added) * add
+            + change.removed.len() * remove
+            + change.updated.len() * reference;
+        let tree = Tree::after(self, change);
+        let commit = vector(proposals) + self.path(&tree, leaf);
+        let authentication = vector(facts.signature_max) + vector(facts.hash);
+        self.framed(commit + authentication)
+    }
+
+    /// Bytes of an external commit of a new member, which takes the next leaf: always an MLSMessage
+    /// with a PublicMessage (RFC 9420 §12.4.3.2).
+    #[must_use]
+    pub fn external_commit(&self) -> usize {
+        let facts = self.suite.facts();
+        let init = PROPOSAL_OR_REF + PROPOSAL_TYPE + vector(facts.kem_output);
+        let tree = Tree::after(self, &Change { added: 1, ..Change::default() });
+        let sender = 1;
+        MESSAGE_HEADER
+            + vector(self.group_id)
+            + EPOCH
+            + sender
+            + NO_DATA
+            + CONTENT_TYPE
+            + vector(init)
+            + self.path(&tree, self.members)
+            + vector(facts.signature_max)
+            + vector(facts.hash)
+    }
+
+    /// Bytes of a proposal as an MLSMessage.
+    #[must_use]
+    pub fn proposal(&self, kind: ProposalKind) -> usize {
+        self.framed(self.bare_proposal(kind) + vector(self.suite.facts().signature_max))
+    }
+
+    /// Bytes of a Welcome for `joiners` whom a commit with a path adds, without the ratchet tree, as
+    /// an MLSMessage (RFC 9420 §12.4.3.1). What each of them gets of it is one for 1 joiner.
+    #[must_use]
+    pub fn welcome(&self, joiners: u32) -> usize {
+        let facts = self.suite.facts();
+        let suite = 2;
+        let secrets = vector(joiner_secrets(facts));
+        let joiner = vector(facts.hash) + vector(facts.kem_output) + secrets;
+        let info = self.bare_group_info(0);
+        MESSAGE_HEADER + suite + vector(count(joiners) * joiner) + vector(info + AEAD_TAG)
+    }
+
+    /// Bytes of a GroupInfo with which others can join by themselves, without the ratchet tree, as
+    /// an MLSMessage (RFC 9420 §12.4.3).
+    #[must_use]
+    pub fn group_info(&self) -> usize {
+        let extension_type = 2;
+        let external_pub = extension_type + vector(vector(self.suite.facts().kem_public_key));
+        MESSAGE_HEADER + self.bare_group_info(external_pub)
+    }
+
+    fn bare_group_info(&self, extensions: usize) -> usize {
+        let facts = self.suite.facts();
+        let (version, suite, signer) = (2, 2, 4);
+        let context = version
+            + suite
+            + vector(self.group_id)
+            + EPOCH
+            + 2 * vector(facts.hash)
+            + NO_EXTENSIONS;
+        context + vector(extensions) + vector(facts.hash) + signer + vector(facts.signature_max)
+    }
+
+    /// A Proposal (RFC 9420 §12.1).
+    fn bare_proposal(&self, kind: ProposalKind) -> usize {
+        let facts = self.suite.facts();
+        PROPOSAL_TYPE
+            + match kind {
+                ProposalKind::Update => leaf_node(facts, self.identity, 0),
+                ProposalKind::Add => bare_key_package(facts, self.identity),
+                ProposalKind::Remove => 4,
+            }
+    }
+
+    /// A member's handshake whose content, with its authentication data, has `content` bytes.
+    fn framed(&self, content: usize) -> usize {
+        match self.handshake {
+            Handshake::Private => private_message(self.group_id, content),
+            Handshake::Public => {
+                let sender = 5;
+                let membership_tag = vector(self.suite.facts().hash);
+                let framing = vector(self.group_id) + EPOCH + sender + NO_DATA + CONTENT_TYPE;
+                MESSAGE_HEADER + framing + content + membership_tag
+            }
+        }
+    }
+
+    /// An optional UpdatePath (RFC 9420 §7.6) that is there: a leaf, and one node for each parent
+    /// whose other child has members, with one ciphertext for each node of that child's resolution
+    /// but for those who join by this very commit.
+    fn path(&self, tree: &Tree<'_>, leaf: u32) -> usize {
+        let facts: &Facts = self.suite.facts();
+        let ciphertext = vector(facts.kem_output) + vector(facts.hash + AEAD_TAG);
+        let mut nodes = 0;
+        let mut level = 0;
+        while tree.width > 1 << level {
+            let first = ((leaf >> level) ^ 1) << level;
+            if tree.has_members(first..first + (1 << level), leaf) {
+                let ciphertexts = count(tree.resolution(first, level));
+                nodes += vector(facts.kem_public_key) + vector(ciphertexts * ciphertext);
+            }
+            level += 1;
+        }
+        let is_present = 1;
+        is_present + leaf_node(facts, self.identity, vector(facts.hash)) + vector(nodes)
+    }
+}
+
+/// A ratchet tree to which a commit's proposals have been applied.
+struct Tree<'a> {
+    /// Leaves 0 to `members - 1` were taken before.
+    members: u32,
+    state: TreeState,
+    change: Change<'a>,
+    /// The leaves of those who join by it.
+    new: Vec<u32>,
+    /// One more than the last leaf that is or was taken.
+    width: u32,
+}
+
+impl<'a> Tree<'a> {
+    fn after(group: &Dimensions, change: &Change<'a>) -> Self {
+        let mut blank = change.removed.to_vec();
+        blank.sort_unstable();
+        let added = usize::try_from(change.added).expect("a count fits an address");
+        let new: Vec<u32> = blank.into_iter().chain(group.members..).take(added).collect();
+        let width = new.iter().map(|leaf| leaf + 1).fold(group.members, u32::max);
+        Self { members: group.members, state: group.tree, change: *change, new, width }
+    }
+
+    /// Whether anybody but the committer sits at one of these leaves.
+    fn has_members(&self, leaves: Range<u32>, committer: u32) -> bool {
+        let before = leaves.start..leaves.end.min(self.members);
+        let gone = self.change.removed.iter().filter(|leaf| before.contains(leaf)).count();
+        let stay = before.len() > gone;
+        stay || self.new.iter().any(|leaf| *leaf != committer && leaves.contains(leaf))
+    }
+
+    /// How many nodes reach everybody who was below this one before and is still.
+    fn resolution(&self, first: u32, level: u32) -> u32 {
+        let leaves = first..(first + (1 << level)).min(self.members);
+        let within = |named: &[u32]| named.iter().filter(|leaf| leaves.contains(leaf)).count();
+        let removed = within(self.change.removed);
+        let stay = leaves.len().saturating_sub(removed);
+        let stay = u32::try_from(stay).expect("a member count fits");
+        let blanked = removed + within(self.change.updated) > 0;
+        if stay < 2 {
+            stay
+        } else if !blanked && (self.state == TreeState::Merged || first == 0) {
+            // The creator's path was set by its bulk add, so a subtree with leaf 0 has a node.
+            1
+        } else if self.state == TreeState::Fresh && first != 0 {
+            stay
+        } else {
+            let middle = first + (1 << (level - 1));
+            self.resolution(first, level - 1) + self.resolution(middle, level - 1)
+        }
+    }
+}
+
+/// GroupSecrets with a path secret and no pre-shared key, encrypted (RFC 9420 §12.4.3.1).
+pub(in crate::mls) fn joiner_secrets(facts: &Facts) -> usize {
+    let (path_is_present, no_psks) = (1, 1);
+    vector(facts.hash) + path_is_present + vector(facts.hash) + no_psks + AEAD_TAG
+}
+
+fn count(members: u32) -> usize {
+    usize::try_from(members).expect("a member count fits an address")
+}
+
+/// By value or by reference (RFC 9420 §12.4).
+const PROPOSAL_OR_REF: usize = 1;
+const PROPOSAL_TYPE: usize = 2;
