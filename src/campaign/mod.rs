@@ -4,7 +4,13 @@
 //! [`Trials`]. Never opens a socket, never starts a process and never prints. Called by `cli`.
 
 pub mod contention;
+pub mod cost;
+pub mod estimate;
+pub mod evidence;
+pub mod figure;
+pub mod memory;
 pub mod record;
 mod trials;
+pub mod usl;
 
 pub use trials::{TrialError, Trials};

@@ -121,6 +121,12 @@ pub struct TrialRecord {
     pub lateness_p99_us: u64,
     /// Of the server; `None` when it could not be observed.
     pub cpu_us_per_delivery: Option<f64>,
+    /// Bytes of each delivery with its frame, on average; `None` when it could not be observed.
+    #[serde(default)]
+    pub frame_bytes: Option<f64>,
+    /// Operations in flight, averaged over the measured window.
+    #[serde(default)]
+    pub in_flight_mean: Option<f64>,
     /// Of the server, in bytes; `None` when it could not be observed.
     pub server_rss_peak_bytes: Option<u64>,
 }
@@ -165,6 +171,10 @@ impl TrialRecord {
             fanout_last_p99_us: latency.fanout_last.p99,
             lateness_p99_us: latency.lateness.p99,
             cpu_us_per_delivery: server.and_then(|server| server.cpu_us_per_delivery),
+            frame_bytes: server
+                .filter(|server| server.deliveries > 0)
+                .map(|server| server.delivery_bytes as f64 / server.deliveries as f64),
+            in_flight_mean: Some(record.engine.in_flight_mean),
             server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
         }
     }
@@ -235,6 +245,8 @@ mod tests {
             fanout_last_p99_us: p99 * 2,
             lateness_p99_us: 20,
             cpu_us_per_delivery: (status == Status::Valid).then_some(3.25),
+            frame_bytes: None,
+            in_flight_mean: None,
             server_rss_peak_bytes: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::load::traffic::{Draft, Plan};
 use crate::load::{self, Outcome, Sample, Target};
 use crate::mls::cache::Cache;
 use crate::process;
-use crate::report::build::{EngineTotals, Finished, ServerTotals, record};
+use crate::report::build::{EngineTotals, Finished, IdleTotals, ServerTotals, record};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::wire::{Counter, Counters};
@@ -63,6 +63,7 @@ pub(super) fn run(
     let Asked { scenario, name, hash, started } = asked;
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);
+    provenance.shards = options.target.is_none().then_some(scenario.shards);
     if options.target.is_none() && scenario.is_durable() {
         provenance.log_file_system = place_of_log(options.tell);
     }
@@ -196,7 +197,7 @@ fn finished<'a>(
     provenance: Provenance,
 ) -> Finished<'a> {
     let window = outcome.window.as_ref();
-    let idle = outcome.idle.as_ref().map(idle_memory);
+    let idle = outcome.idle.as_ref().map(idle_totals);
     let server = window.map(|(first, last)| ServerTotals { idle, ..server_totals(first, last) });
     let engine = window.map(|(first, last)| engine_totals(first, last));
     Finished::of(scenario, outcome, (server, engine.unwrap_or_default()), floor, provenance)
@@ -220,10 +221,13 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
     }
 }
 
-/// Resident memory and members; the operator's session is not a member's.
-fn idle_memory(counters: &Counters) -> (u64, u64) {
-    let members = counters.get(Counter::Sessions).saturating_sub(1);
-    (counters.get(Counter::RssBytes), members)
+/// The operator's session is not a member's, and has a connection of its own.
+fn idle_totals(counters: &Counters) -> IdleTotals {
+    IdleTotals {
+        rss_bytes: counters.get(Counter::RssBytes),
+        members: counters.get(Counter::Sessions).saturating_sub(1),
+        connections: counters.get(Counter::Connections).saturating_sub(1),
+    }
 }
 
 fn engine_totals(first: &Sample, last: &Sample) -> EngineTotals {

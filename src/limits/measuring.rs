@@ -240,3 +240,7 @@ pub const SURVIVAL_BODY_BYTES_MAX: usize = 6_000;
 /// How long a service that was killed may take to start again, and members to have everything at
 /// the end.
 pub const SURVIVAL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many times as far as what was measured a plan looks without being told to: what is true at
+/// twice the load mostly is what was measured, and beyond it something else becomes the limit.
+pub const EXTRAPOLATION_MAX: f64 = 2.0;

@@ -118,8 +118,19 @@ pub struct ServerTotals {
     pub delivery_bytes: u64,
     /// What the kernel granted each of its sockets, in or out: the least.
     pub socket_buffer_bytes: u64,
-    /// Resident memory when so many members were attached and nothing had been sent.
-    pub idle: Option<(u64, u64)>,
+    /// When all members were attached and nothing had been sent.
+    pub idle: Option<IdleTotals>,
+}
+
+/// The server with members that are only there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdleTotals {
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Members that were attached.
+    pub members: u64,
+    /// The connections that carried them.
+    pub connections: u64,
 }
 
 /// What the engine spent on the measured window.
@@ -373,10 +384,11 @@ fn server_use(totals: ServerTotals, floor: &Result<F3, String>) -> ServerUse {
         socket_buffer_bytes: totals.socket_buffer_bytes,
         handshakes: totals.handshakes.0,
         handshakes_resumed: totals.handshakes.1,
-        idle: totals.idle.filter(|(_, members)| *members > 0).map(|(rss_bytes, members)| Idle {
-            rss_bytes,
-            members,
-            bytes_per_member: rss_bytes / members,
+        idle: totals.idle.filter(|idle| idle.members > 0).map(|idle| Idle {
+            rss_bytes: idle.rss_bytes,
+            members: idle.members,
+            connections: Some(idle.connections),
+            bytes_per_member: idle.rss_bytes / idle.members,
         }),
         cpu_us_per_delivery,
         packets_per_delivery: each(totals.packets_sent as f64),

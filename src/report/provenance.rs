@@ -30,6 +30,9 @@ pub struct Provenance {
     pub scenario_hash: String,
     /// Its seed.
     pub seed: u64,
+    /// Shards of the run's own server; `None` of another's, and in older records.
+    #[serde(default)]
+    pub shards: Option<u32>,
     /// The MLS suites of its classes, each once.
     pub suites: Vec<String>,
     /// The key exchange of its connections.

@@ -328,7 +328,10 @@ pub struct Idle {
     pub rss_bytes: u64,
     /// Members.
     pub members: u64,
-    /// The one divided by the other.
+    /// The connections that carried them; older records do not say, each member had its own.
+    #[serde(default)]
+    pub connections: Option<u64>,
+    /// Of the memory, for each member.
     pub bytes_per_member: u64,
 }
 
