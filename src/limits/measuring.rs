@@ -89,6 +89,14 @@ pub const SKIPS_REMEMBERED_MAX: usize = 65_536;
 /// and counted as saturated. A histogram that sees it costs about 220 KiB.
 pub const LATENCY_US_MAX: u64 = 86_400_000_000;
 
+/// Length of an interval of a run that is not longer than [`INTERVALS_MAX`] of them: short enough to
+/// see a pause, long enough for a p99 of what comes a hundred times a second.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Most intervals of one run. A longer run has longer ones. Each costs about 200 bytes, and some
+/// hundreds for each of its six packed histograms: 10 to 30 MB for all.
+pub const INTERVALS_MAX: usize = 3_600;
+
 /// A run is invalid when the p99 of the generator's lateness exceeds this many microseconds and
 /// [`LATENESS_RESPONSE_SHARE_MAX`] of the response's p99, whichever is larger.
 pub const LATENESS_P99_US_MAX: u64 = 10_000;

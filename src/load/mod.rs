@@ -9,6 +9,7 @@ pub mod away;
 pub mod check;
 mod check_phases;
 pub mod client;
+pub mod intervals;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;

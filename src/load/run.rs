@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::client::Client;
+use super::intervals::Interval;
 use super::noted::Noted;
 use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};
@@ -65,6 +66,10 @@ pub struct Outcome {
     pub recorder: Recorder,
     /// The window that was measured, since the start of the run.
     pub measured: Range<Duration>,
+    /// The same in slices of time, and what both sides used in each.
+    pub intervals: Vec<Interval>,
+    /// When the load started, since the Unix epoch.
+    pub started: Duration,
     /// What the oracle says.
     pub judgement: Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -103,13 +108,13 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let live = take_live(&mut plan);
     let plan = &plan;
-    let (brought, socket_buffer_bytes) = std::thread::scope(|scope| {
+    let (brought, started, socket_buffer_bytes) = std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("worker".into())
             .spawn_scoped(scope, || on_the_network(plan, live, target, options, watch))?;
         worker.join().expect("a worker that fails says why")
     })?;
-    Ok(conclude(plan, brought, socket_buffer_bytes, watch))
+    Ok(conclude(plan, brought, (started, socket_buffer_bytes), watch))
 }
 
 /// Asks a service that is known by one address where its other shards are.
@@ -131,7 +136,7 @@ fn on_the_network(
     target: &Target,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<(Brought, usize), RunError> {
+) -> Result<(Brought, Duration, usize), RunError> {
     if let Some(cores) = &options.cores {
         // Threads of live members inherit these cores; the worker then takes the first.
         process::pin_to_cores(cores.clone());
@@ -151,7 +156,8 @@ fn on_the_network(
     setup.populate(&mut stage)?;
     let (client, operator, requests) = setup.into_parts();
     // A moment for the last acknowledgements, so that the first operation finds silence.
-    let origin = clock::now() + Duration::from_millis(200);
+    let silence = Duration::from_millis(200);
+    let (origin, started) = (clock::now() + silence, clock::unix() + silence);
     let mut worker =
         Worker::new((plan, target), (live, threads), (client, operator), options.nonce, origin)?;
     if let Some(cores) = &options.cores {
@@ -168,14 +174,14 @@ fn on_the_network(
             client.transmit(clock::now())?;
         }
     }
-    Ok((brought, buffer))
+    Ok((brought, started, buffer))
 }
 
 /// What can be said when nothing more will come.
 fn conclude(
     plan: &Plan,
     brought: Brought,
-    socket_buffer_bytes: usize,
+    (started, socket_buffer_bytes): (Duration, usize),
     watch: &mut dyn Watch,
 ) -> Outcome {
     if brought.inboxes.messages() > 0 {
@@ -192,6 +198,8 @@ fn conclude(
     Outcome {
         recorder: brought.recorder,
         measured: brought.measured,
+        intervals: brought.intervals,
+        started,
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,

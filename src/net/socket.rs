@@ -40,6 +40,9 @@ pub struct SocketCounters {
     pub send_would_block: u64,
     /// Datagrams the kernel refused; QUIC sees them as lost.
     pub send_errors: u64,
+    /// Receives that the kernel dropped because the socket's buffer was full: a train counts once.
+    /// Told with the next datagram that did fit.
+    pub receive_drops: u64,
 }
 
 impl SocketCounters {
@@ -50,6 +53,7 @@ impl SocketCounters {
         self.receive_calls += other.receive_calls;
         self.send_would_block += other.send_would_block;
         self.send_errors += other.send_errors;
+        self.receive_drops += other.receive_drops;
     }
 }
 
@@ -95,6 +99,8 @@ pub(crate) struct Socket {
     segment: Option<u16>,
     size_max: usize,
     takes_trains: bool,
+    /// Receives dropped, as the kernel counts them for this socket.
+    drops: u32,
     plain: MultiHeaders<SockaddrStorage>,
     trains: MultiHeaders<SockaddrStorage>,
     pub(crate) counters: SocketCounters,
@@ -127,6 +133,8 @@ impl Bound {
         let buffer_bytes = enlarge_buffers(&socket);
         // Without GRO every train is cut up by the kernel first: slower, not wrong.
         setsockopt(&socket, sockopt::UdpGroSegment, &true).ok();
+        // Costs nothing before the first drop. A kernel that does not tell is believed to drop none.
+        setsockopt(&socket, sockopt::RxqOvfl, &1).ok();
         Ok(Self { socket, buffer_bytes })
     }
 
@@ -164,6 +172,7 @@ impl Socket {
             segment: None,
             size_max: 0,
             takes_trains: true,
+            drops: 0,
             plain: MultiHeaders::preallocate(BATCH_DATAGRAMS_MAX, None),
             trains: MultiHeaders::preallocate(BATCH_DATAGRAMS_MAX, Some(nix::cmsg_space!(u16))),
             counters: SocketCounters::default(),
@@ -200,8 +209,8 @@ impl Socket {
         let batch = self.receive_batch;
         self.counters.receive_calls += 1;
         // The kernel shortens a header's control space to what it used: fresh headers each time.
-        let mut headers =
-            MultiHeaders::<SockaddrStorage>::preallocate(batch, Some(nix::cmsg_space!(i32)));
+        let space = nix::cmsg_space!(i32, u32);
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(batch, Some(space));
         let mut chunks = self.received.chunks_exact_mut(RECEIVE_STRIDE);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH_DATAGRAMS_MAX] = std::array::from_fn(|_| {
             let chunk = chunks.next().expect("there is a buffer for each");
@@ -215,16 +224,24 @@ impl Socket {
             Err(errno) => return Err(Error::Socket(errno.into())),
         };
         self.messages.clear();
+        let mut drops = self.drops;
         self.messages.extend(results.map(|message| {
-            let segment = message.cmsgs().ok().and_then(|mut all| {
-                all.find_map(|one| match one {
-                    ControlMessageOwned::UdpGroSegments(size) => usize::try_from(size).ok(),
-                    _ => None,
-                })
-            });
+            let mut segment = None;
+            for one in message.cmsgs().into_iter().flatten() {
+                match one {
+                    ControlMessageOwned::UdpGroSegments(size) => {
+                        segment = usize::try_from(size).ok()
+                    }
+                    ControlMessageOwned::RxqOvfl(so_far) => drops = so_far,
+                    _ => {}
+                }
+            }
             let address = message.address.as_ref().and_then(socket_address);
             (message.bytes, address, segment.unwrap_or(message.bytes).max(1))
         }));
+        // The kernel's own count starts anew after 2^32.
+        self.counters.receive_drops += u64::from(drops.wrapping_sub(self.drops));
+        self.drops = drops;
         let mut datagrams = 0;
         for (index, (bytes, address, segment)) in self.messages.iter().enumerate() {
             datagrams += bytes.div_ceil(*segment);

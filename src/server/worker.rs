@@ -377,6 +377,7 @@ impl Worker {
             (Counter::PacketsReceived, driver.socket.packets_received),
             (Counter::SendCalls, driver.socket.send_calls),
             (Counter::ReceiveCalls, driver.socket.receive_calls),
+            (Counter::ReceiveDrops, driver.socket.receive_drops),
             (Counter::SendWouldBlock, driver.socket.send_would_block),
             (Counter::Wakeups, driver.wakeups),
             (Counter::Handshakes, driver.handshakes),

@@ -114,6 +114,8 @@ counters! {
     RefusedConnections = "refused_connections",
     /// Handshakes given up because they took too long.
     HandshakesExpired = "handshakes_expired",
+    /// Receives that the kernel dropped because the socket's buffer was full; a train counts once.
+    ReceiveDrops = "receive_drops",
 }
 
 impl Counter {

@@ -434,6 +434,7 @@ fn counters_stand_in_the_order_of_the_stats_reply() {
     assert_eq!(Counter::SocketBufferBytes.index(), 26);
     assert_eq!(Counter::LowKeyPackages.index(), 33);
     assert_eq!(Counter::HandshakesExpired.index(), 36);
+    assert_eq!(Counter::ReceiveDrops.index(), 37);
 }
 
 #[test]

@@ -2,9 +2,8 @@
 //!
 //! Three questions, three histograms, never one: `response` runs from the intended instant,
 //! `service` from the actual send, `lateness` is the generator's own. Fan-out runs from the
-//! intended instant too, and is of members that are there: who is away has no part in it. Never drops a value: what would be negative counts as 0 and as negative,
-//! what is too long counts as the longest and as saturated. Takes instants as arguments and reads
-//! no clock. Called by the worker; read by the report.
+//! intended instant too, and is of members that are there: who is away has no part in it. Takes
+//! instants as arguments and reads no clock. Called by the worker; read by the report.
 
 mod phases;
 mod series;
@@ -16,6 +15,7 @@ use phases::PhaseLog;
 pub use phases::PhaseSeries;
 pub use series::Series;
 
+use super::intervals::{Intervals, Metric};
 use super::oracle::Delivered;
 use super::periods::{Period, PeriodSeries, Periods};
 use super::phases::Phase;
@@ -57,7 +57,8 @@ pub struct Achieved {
     pub bytes: u64,
 }
 
-/// Everything that one worker records. Only what is measured enters; warm-up passes through.
+/// Everything that one worker records. Only what is measured enters the series; what passes through
+/// in warm-up and drain is in the intervals alone.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     /// From the intended instant to the acceptance.
@@ -86,6 +87,8 @@ pub struct Recorder {
     /// What came about inside the measured window.
     pub achieved: Achieved,
     phases: PhaseLog,
+    /// The run in slices of time, warm-up and drain included.
+    pub intervals: Intervals,
     periods: Option<Periods>,
     window: Range<Duration>,
 }
@@ -108,6 +111,7 @@ impl Recorder {
             classes: vec![ClassSeries::default(); classes],
             achieved: Achieved::default(),
             phases: PhaseLog::default(),
+            intervals: Intervals::new(vec![window.start, window.end], window.end),
             periods: None,
             window,
         }
@@ -143,6 +147,7 @@ impl Recorder {
     /// The generator reached `due` at `reached`.
     pub fn reached(&mut self, due: Due, reached: Duration) {
         self.phases.reached(due.intended, reached);
+        self.intervals.reached(due.intended, reached);
         if due.measured {
             self.lateness.record(due.intended, reached);
         }
@@ -157,6 +162,7 @@ impl Recorder {
     pub fn accepted(&mut self, due: Due, sent: Duration, at: Duration) {
         self.achieved.accepted += u64::from(self.window.contains(&at));
         self.phases.accepted(due.intended, at);
+        self.intervals.accepted(due.intended, sent, at);
         if due.measured {
             self.response.record(due.intended, at);
             self.service.record(sent, at);
@@ -187,6 +193,7 @@ impl Recorder {
 
     /// What was due was refused at `at`.
     pub fn rejected(&mut self, due: Due, at: Duration) {
+        self.intervals.rejected(at);
         if due.measured {
             self.rejected.record(due.intended, at);
         }
@@ -194,6 +201,7 @@ impl Recorder {
 
     /// What was due was given up at `at`.
     pub fn timed_out(&mut self, due: Due, at: Duration) {
+        self.intervals.timed_out(at);
         if due.measured {
             self.timed_out.record(due.intended, at);
         }
@@ -206,10 +214,22 @@ impl Recorder {
             self.achieved.bytes += bytes as u64;
         }
         self.phases.delivered(delivered, at);
-        if !delivered.measured || delivered.missed {
+        self.intervals.delivered(bytes as u64, at);
+        if delivered.missed {
             return;
         }
         let from = delivered.intended;
+        let fanned_out = [
+            (Metric::FanoutFirst, delivered.first),
+            (Metric::FanoutMember, true),
+            (Metric::FanoutLast, delivered.last),
+        ];
+        for (metric, _) in fanned_out.into_iter().filter(|(_, told)| *told) {
+            self.intervals.fanned_out(metric, from, at);
+        }
+        if !delivered.measured {
+            return;
+        }
         self.fanout_member.record(from, at);
         if delivered.first {
             self.fanout_first.record(from, at);
@@ -242,7 +262,7 @@ impl Recorder {
         (count, if count == 0 { 0.0 } else { total / count as f64 })
     }
 
-    /// Adds what another worker recorded of the same scenario.
+    /// Adds what another worker recorded of the same scenario. Intervals stay each worker's own.
     pub fn merge(&mut self, other: &Self) {
         let Self { response, service, lateness, .. } = other;
         self.response.merge(response);

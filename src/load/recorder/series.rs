@@ -13,7 +13,7 @@ use crate::limits::LATENCY_US_MAX;
 /// time is 0; exact to 3 significant digits. Starts at 16 KiB and grows with its longest value.
 #[derive(Clone, Debug)]
 pub struct Series {
-    pub(super) histogram: Histogram<u64>,
+    histogram: Histogram<u64>,
     negatives: u64,
     saturated: u64,
 }
@@ -70,6 +70,18 @@ impl Series {
         self.histogram.add(&other.histogram).expect("a histogram that resizes takes any other");
         self.negatives += other.negatives;
         self.saturated += other.saturated;
+    }
+
+    /// The distribution itself.
+    #[must_use]
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+        (self.negatives, self.saturated) = (0, 0);
     }
 
     /// The whole histogram in HdrHistogram's V2 encoding.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::LATENCY_US_MAX;
+use crate::load::intervals::EngineReading;
 use proptest::prelude::*;
 
 fn series(nanos: &[u64]) -> Series {
@@ -141,7 +142,7 @@ proptest! {
         let mut merged = series(&left);
         merged.merge(&series(&right));
         let both = series(&[left, right].concat());
-        prop_assert!(merged.histogram == both.histogram);
+        prop_assert!(merged.histogram() == both.histogram());
         prop_assert_eq!(merged.count(), both.count());
     }
 }
@@ -156,4 +157,28 @@ fn what_comes_about_after_the_window_is_not_achieved_in_it() {
     }
     assert_eq!(recorder.achieved.accepted, 2);
     assert_eq!(recorder.response.count(), 5);
+}
+
+#[test]
+fn what_is_not_measured_is_in_the_intervals_all_the_same() {
+    let mut recorder = Recorder::new(1, Duration::from_secs(1)..Duration::from_secs(2));
+    let (due, at) =
+        (Due { class: 0, intended: Duration::ZERO, measured: false }, Duration::from_millis(3));
+    recorder.reached(due, at);
+    recorder.accepted(due, at, at);
+    let delivered = Delivered {
+        attempt: 0,
+        intended: Duration::ZERO,
+        measured: false,
+        first: false,
+        reached_p99: true,
+        last: true,
+        missed: false,
+    };
+    recorder.delivered(0, &delivered, 100, at);
+    recorder.delivered(0, &Delivered { missed: true, ..delivered }, 100, at);
+    let all = recorder.intervals.finish(at, EngineReading::default());
+    let counts = Metric::ALL.map(|metric| all[0].of(metric).count);
+    assert_eq!(counts, [1, 1, 1, 0, 1, 1]);
+    assert_eq!((all[0].due, all[0].accepted, all[0].deliveries, all[0].bytes), (1, 1, 2, 200));
 }

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Worker;
 use super::come_and_go::Attached;
-use super::issue::{AT_END, AT_START, IDLE};
-use super::{Sample, Worker};
 use crate::delivery::{Check, Epoch, Kind, MessageId, Reject, Seq};
 use crate::load::attempt::index_of;
 use crate::load::client::SessionNumber;
 use crate::load::racers;
 use crate::load::schedule::OperationKind;
-use crate::process::Usage;
-use crate::wire::{Counters, Delivery, Reason, Reply, Request, group_bytes, peek_group};
+use crate::wire::{Delivery, Reason, Reply, Request, group_bytes, peek_group};
 
 impl Worker<'_> {
     /// An answer to a session.
@@ -100,20 +98,6 @@ impl Worker<'_> {
         self.recorder.rejected(flight.due, at);
         if flight.due.measured {
             self.occupancy.leave(at);
-        }
-    }
-
-    fn on_counters(&mut self, request: MessageId, server: Counters) {
-        self.answered = self.since_origin();
-        if request == IDLE {
-            self.idle = Some(server);
-            return;
-        }
-        let sample = Some(Sample { server, engine: Usage::own() });
-        if request == AT_START {
-            self.first = sample;
-        } else if request == AT_END {
-            self.last = sample;
         }
     }
 

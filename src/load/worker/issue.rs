@@ -4,7 +4,6 @@
 //! its message yet, as soon as it has: a client cannot speak in an epoch it has not seen. Either
 //! way its response is counted from the intended instant.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,20 +11,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::flights::Flight;
 use super::races::Race;
-use super::{GroupState, HEARTBEAT, ISSUED_PER_TURN, Worker};
-use crate::delivery::{Epoch, Kind, MessageId, RosterChange};
+use super::{GroupState, ISSUED_PER_TURN, Worker};
+use crate::delivery::{Epoch, Kind, RosterChange};
 use crate::load::attempt::message_id;
 use crate::load::oracle::Submitted;
 use crate::load::racers::Said;
 use crate::load::recorder::Due;
 use crate::load::schedule::{Operation, OperationKind};
-use crate::wire::Request;
-
-/// Requests for the server's counters, told apart in their answers.
-pub(super) const AT_START: MessageId = MessageId([1; 16]);
-pub(super) const AT_END: MessageId = MessageId([2; 16]);
-const IN_BETWEEN: MessageId = MessageId([3; 16]);
-pub(super) const IDLE: MessageId = MessageId([4; 16]);
 
 /// A message ready to be sent.
 struct Ready {
@@ -228,38 +220,27 @@ impl Worker<'_> {
         }
     }
 
-    /// Asks for the server's counters: at both ends of the measured window, and as a sign of life.
-    pub(super) fn ask_for_counters(&mut self, elapsed: Duration) {
-        let Range { start, end } = self.window;
-        let request = if elapsed >= start && !std::mem::replace(&mut self.asked.start, true) {
-            AT_START
-        } else if elapsed >= end && !std::mem::replace(&mut self.asked.end, true) {
-            AT_END
-        } else if elapsed >= self.heartbeat_next {
-            IN_BETWEEN
-        } else {
-            return;
-        };
-        self.heartbeat_next = elapsed + HEARTBEAT;
-        self.client.request(self.operator, &Request::Stats { request });
-    }
-
     /// The run is over: what was called for and has not been sent never will be.
     pub(super) fn not_issued_any_more(&mut self) {
+        let at = self.since_origin();
         while let Some(operation) = self.next_operation() {
             if operation.kind != OperationKind::Race {
                 self.called_for += 1;
                 self.oracle.not_issued(self.next as u64);
                 self.recorder.not_issued(self.due(&operation));
+                self.recorder.intervals.not_issued(false, at);
             }
             self.next += 1;
         }
+        let intervals = &mut self.recorder.intervals;
         for group in &mut self.groups {
             for index in group.held.iter_mut().flat_map(std::mem::take) {
                 self.oracle.not_issued(index as u64);
+                intervals.not_issued(true, at);
             }
             for want in group.race.iter_mut().flat_map(Race::not_started) {
                 self.oracle.not_issued(want.attempt);
+                intervals.not_issued(true, at);
             }
         }
     }

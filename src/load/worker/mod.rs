@@ -8,6 +8,7 @@ mod come_and_go;
 mod flights;
 mod hear;
 mod issue;
+mod look;
 mod races;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -15,15 +16,17 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use flights::Flights;
-use issue::IDLE;
+use look::{Asked, IDLE};
 use races::Race;
 
 use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
+use super::intervals::{Interval, Intervals};
 use super::noted::Noted;
 use super::occupancy::Occupancy;
 use super::oracle::{Judgement, Oracle};
 use super::periods::Periods;
+use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
@@ -33,16 +36,10 @@ use super::traffic::Plan;
 use super::verify::Inboxes;
 use crate::clock;
 use crate::delivery::Seq;
-use crate::limits::{OPERATION_TIMEOUT, SERVER_SILENCE_MAX};
+use crate::limits::OPERATION_TIMEOUT;
 use crate::net;
 use crate::process::Usage;
 use crate::wire::{Counters, Delivery, Request};
-
-/// How often slow questions are asked: is the server there, is everything delivered, progress.
-const LOOKING_ROUND: Duration = Duration::from_millis(100);
-
-/// How often the server's counters are asked for, which also shows that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Operations issued in one turn before the socket is looked at again.
 const ISSUED_PER_TURN: usize = 256;
@@ -86,6 +83,7 @@ pub struct Sample {
 pub(super) struct Brought {
     pub(super) recorder: Recorder,
     pub(super) measured: Range<Duration>,
+    pub(super) intervals: Vec<Interval>,
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
@@ -101,13 +99,6 @@ pub(super) struct Brought {
     pub(super) live_faults: Noted,
     pub(super) authenticators: Authenticators,
     pub(super) inboxes: Inboxes,
-}
-
-/// Which ends of the measured window the server's counters have been asked for at.
-#[derive(Clone, Copy, Debug, Default)]
-struct Edges {
-    start: bool,
-    end: bool,
 }
 
 /// What a group's senders know and wait for.
@@ -163,9 +154,7 @@ pub(super) struct Worker<'a> {
     idle: Option<Counters>,
     first: Option<Sample>,
     last: Option<Sample>,
-    heartbeat_next: Duration,
-    answered: Duration,
-    asked: Edges,
+    asked: Asked,
     look_next: Duration,
     quiet: bool,
     server_lost: Option<String>,
@@ -205,6 +194,8 @@ impl<'a> Worker<'a> {
         let window = scenario.window();
         let mut recorder = Recorder::new(scenario.groups.len(), window.clone());
         recorder.keep_phases(&scenario.phases);
+        let phases = scenario.phases.iter().map(Phase::to).collect();
+        recorder.intervals = Intervals::new(phases, scenario.offered() + scenario.drain);
         if let Some(periods) = Periods::of(scenario) {
             recorder.keep_periods(periods);
         }
@@ -239,9 +230,7 @@ impl<'a> Worker<'a> {
             idle: None,
             first: None,
             last: None,
-            heartbeat_next: Duration::ZERO,
-            answered: Duration::ZERO,
-            asked: Edges::default(),
+            asked: Asked::default(),
             look_next: Duration::ZERO,
             quiet: false,
             server_lost: None,
@@ -256,6 +245,8 @@ impl<'a> Worker<'a> {
     /// When this side's own socket fails.
     pub(super) fn settle(&mut self) -> Result<(), net::Error> {
         self.client.request(self.operator, &Request::Stats { request: IDLE });
+        let reading = self.reading();
+        self.recorder.intervals.start(reading);
         loop {
             let now = clock::now();
             if now >= self.origin {
@@ -327,32 +318,6 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The slow questions, a few times a second.
-    fn look_around(&mut self, elapsed: Duration, observer: &mut dyn Observer) {
-        self.ask_for_counters(elapsed);
-        if elapsed < self.look_next {
-            return;
-        }
-        self.look_next = elapsed + LOOKING_ROUND;
-        let offered = self.offered;
-        let counts = self.oracle.progress();
-        observer.progress(Progress {
-            elapsed,
-            offered,
-            due: self.next as u64,
-            in_flight: self.flights.len() as u64,
-            deliveries: counts.0,
-            violations: counts.1,
-        });
-        if let Some(how) = observer.server_ended() {
-            self.server_lost = Some(how);
-        } else if elapsed.saturating_sub(self.answered) > SERVER_SILENCE_MAX {
-            let seconds = SERVER_SILENCE_MAX.as_secs();
-            self.server_lost = Some(format!("no answer from it for {seconds} s"));
-        }
-        self.quiet = elapsed >= offered && !self.owes() && self.oracle.is_quiet();
-    }
-
     /// Whether anything is due, wanted or on its way: all of it may still come to be delivered,
     /// so only without it can the oracle know that everything was.
     fn owes(&self) -> bool {
@@ -385,14 +350,20 @@ impl<'a> Worker<'a> {
 
     fn go_home(mut self) -> (Client, Brought) {
         self.not_issued_any_more();
+        let at = self.since_origin();
         for attempt in self.flights.all() {
             self.oracle.timed_out(attempt);
+            self.recorder.intervals.timed_out(at);
         }
+        let reading = self.reading();
+        let none = Intervals::new(Vec::new(), Duration::ZERO);
+        let intervals = std::mem::replace(&mut self.recorder.intervals, none);
         let returns = self.returned();
         let authenticators = self.racers.map_or_else(Authenticators::new, Racers::finish);
         let brought = Brought {
             recorder: self.recorder,
             measured: self.window,
+            intervals: intervals.finish(at, reading),
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,

@@ -1,0 +1,151 @@
+//! Looking around: what both sides use, whether the server is there, whether everything is done.
+//!
+//! The slow questions, asked a few times a second and at the turn of each interval. The server's
+//! counters are asked for at both ends of the measured window, and once a second as a sign of life.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{Observer, Progress, Sample, Worker};
+use crate::delivery::MessageId;
+use crate::limits::SERVER_SILENCE_MAX;
+use crate::load::intervals::{EngineReading, ServerReading};
+use crate::process::{self, Usage};
+use crate::wire::{Counter, Counters, Request};
+
+/// How often slow questions are asked: is the server there, is everything delivered, progress.
+const LOOKING_ROUND: Duration = Duration::from_millis(100);
+
+/// How often the server's counters are asked for, which also shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Requests for the server's counters, told apart in their answers.
+const AT_START: MessageId = MessageId([1; 16]);
+const AT_END: MessageId = MessageId([2; 16]);
+pub(super) const IDLE: MessageId = MessageId([4; 16]);
+
+/// When the counters are asked for, and which ends of the measured window they have been asked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    start: bool,
+    end: bool,
+    heartbeat_next: Duration,
+    /// When it was last answered.
+    pub(super) answered: Duration,
+}
+
+/// The request of the heartbeat at `asked`: its answer says when it was asked for.
+fn heartbeat(asked: Duration) -> MessageId {
+    let mut id = [3; 16];
+    id[8..].copy_from_slice(&nanos(asked).to_be_bytes());
+    MessageId(id)
+}
+
+/// When a heartbeat was asked for, if `id` is one.
+fn asked_at(id: MessageId) -> Option<Duration> {
+    let nanos = id.0.strip_prefix(&[3; 8])?;
+    Some(Duration::from_nanos(u64::from_be_bytes(nanos.try_into().ok()?)))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Worker<'_> {
+    /// The slow questions.
+    pub(super) fn look_around(&mut self, elapsed: Duration, observer: &mut dyn Observer) {
+        self.ask_for_counters(elapsed);
+        if elapsed < self.look_next {
+            return;
+        }
+        let reading = self.reading();
+        self.recorder.intervals.look(elapsed, reading);
+        self.look_next = (elapsed + LOOKING_ROUND).min(self.recorder.intervals.next_turn());
+        let offered = self.offered;
+        let counts = self.oracle.progress();
+        observer.progress(Progress {
+            elapsed,
+            offered,
+            due: self.next as u64,
+            in_flight: self.flights.len() as u64,
+            deliveries: counts.0,
+            violations: counts.1,
+        });
+        if let Some(how) = observer.server_ended() {
+            self.server_lost = Some(how);
+        } else if elapsed.saturating_sub(self.asked.answered) > SERVER_SILENCE_MAX {
+            let seconds = SERVER_SILENCE_MAX.as_secs();
+            self.server_lost = Some(format!("no answer from it for {seconds} s"));
+        }
+        self.quiet = elapsed >= offered && !self.owes() && self.oracle.is_quiet();
+    }
+
+    /// What this side has used so far. Only the worker's own thread may ask.
+    pub(super) fn reading(&self) -> EngineReading {
+        EngineReading {
+            cpu_us: micros(process::process_cpu()),
+            worker_cpu_us: micros(process::thread_cpu()),
+            receive_drops: self.client.driver().counters().socket.receive_drops,
+            violations: self.oracle.progress().1,
+        }
+    }
+
+    fn ask_for_counters(&mut self, elapsed: Duration) {
+        let Range { start, end } = self.window;
+        if elapsed >= start && !std::mem::replace(&mut self.asked.start, true) {
+            self.client.request(self.operator, &Request::Stats { request: AT_START });
+        }
+        if elapsed >= end && !std::mem::replace(&mut self.asked.end, true) {
+            self.client.request(self.operator, &Request::Stats { request: AT_END });
+        }
+        if elapsed >= self.asked.heartbeat_next {
+            let request = heartbeat(elapsed);
+            self.client.request(self.operator, &Request::Stats { request });
+            // On whole seconds, which every interval ends on.
+            let seconds = elapsed.as_secs() / HEARTBEAT.as_secs() + 1;
+            self.asked.heartbeat_next =
+                HEARTBEAT.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
+    }
+
+    pub(super) fn on_counters(&mut self, request: MessageId, server: Counters) {
+        self.asked.answered = self.since_origin();
+        let reading = ServerReading {
+            cpu_us: server.get(Counter::CpuUserUs) + server.get(Counter::CpuSystemUs),
+            rss_bytes: server.get(Counter::RssBytes),
+            deliveries: server.get(Counter::Deliveries),
+        };
+        if request == IDLE {
+            self.idle = Some(server);
+            self.recorder.intervals.server(Duration::ZERO, reading);
+        } else if let Some(asked) = asked_at(request) {
+            self.recorder.intervals.server(asked, reading);
+        } else {
+            let sample = Some(Sample { server, engine: Usage::own() });
+            if request == AT_START {
+                self.first = sample;
+            } else if request == AT_END {
+                self.last = sample;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_a_heartbeat_says_when_it_was_asked_for_and_no_other_does() {
+        for at in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(86_400)] {
+            assert_eq!(asked_at(heartbeat(at)), Some(at));
+        }
+        for other in [AT_START, AT_END, IDLE] {
+            assert_eq!(asked_at(other), None);
+        }
+    }
+}
