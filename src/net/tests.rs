@@ -431,3 +431,26 @@ fn a_stranger_can_fill_little_before_it_is_trusted() {
     let readable = pair.server.read_up_to(server, stream, 1_000, |bytes| read += bytes.len());
     assert_eq!((readable, read), (Readable::More, 1_000));
 }
+
+#[test]
+fn what_finds_no_room_in_a_sockets_buffer_is_counted() {
+    let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let (address, buffer) = (bound.address().unwrap(), bound.buffer_bytes());
+    let mut socket = socket::Socket::new(bound);
+    let sender = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let sent = 2 * buffer / 1_000 + 1;
+    let mut received = 0;
+    let mut take_all = |socket: &mut socket::Socket| {
+        while socket.receive(|_, _| received += 1).unwrap().0 > 0 {}
+    };
+    for _ in 0..sent {
+        sender.send_to(&[0; 1_000], address).unwrap();
+    }
+    take_all(&mut socket);
+    // It is told with a datagram that came after it.
+    sender.send_to(&[0; 1_000], address).unwrap();
+    take_all(&mut socket);
+    let drops = usize::try_from(socket.counters.receive_drops).unwrap();
+    assert!(drops > 0);
+    assert_eq!(received + drops, sent + 1);
+}
