@@ -15,8 +15,8 @@ use super::{durability, read_text, with_causes};
 use crate::clock;
 use crate::delivery::Durability;
 use crate::limits::SCENARIO_BYTES_MAX;
-use crate::load::Target;
 use crate::load::scenario::{self, Scenario};
+use crate::load::{Outcome, Target};
 use crate::net::Fingerprint;
 use crate::report::folder::RunFolder;
 use crate::report::record::Record;
@@ -92,8 +92,8 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
         tell,
     };
     let asked = Asked { scenario, name: name.into_owned(), hash, started };
-    let (record, _) = trial::run(asked, &options, &mut Screen::new())?;
-    conclude(&folder, &record)
+    let result = trial::run(asked, &options, &mut Screen::new())?;
+    conclude(&folder, &result)
 }
 
 /// Never more of a file than a scenario may be long.
@@ -141,7 +141,8 @@ fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
 
 /// Writes the result, then prints it.
 #[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
-fn conclude(folder: &RunFolder, record: &Record) -> anyhow::Result<ExitCode> {
+fn conclude(folder: &RunFolder, (record, outcome): &(Record, Outcome)) -> anyhow::Result<ExitCode> {
+    folder.keep_intervals(&outcome.intervals, outcome.started)?;
     let plain = render(record, folder.path(), Look::default());
     folder.complete(record, &plain)?;
     print!("{}", render(record, folder.path(), look_of_terminal()));

@@ -436,11 +436,11 @@ fn a_stranger_can_fill_little_before_it_is_trusted() {
 fn what_finds_no_room_in_a_sockets_buffer_is_counted() {
     let bound = Bound::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let (address, buffer) = (bound.address().unwrap(), bound.buffer_bytes());
-    let mut socket = socket::Socket::new(bound);
+    let mut socket = Socket::new(bound);
     let sender = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let sent = 2 * buffer / 1_000 + 1;
     let mut received = 0;
-    let mut take_all = |socket: &mut socket::Socket| {
+    let mut take_all = |socket: &mut Socket| {
         while socket.receive(|_, _| received += 1).unwrap().0 > 0 {}
     };
     for _ in 0..sent {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::intervals::IntervalRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
     ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, PhaseRecord,
@@ -19,6 +20,7 @@ use crate::floor::F3;
 use crate::limits::REASONS_MAX;
 use crate::load::Outcome;
 use crate::load::Verified;
+use crate::load::intervals::Interval;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
 use crate::load::periods::Period;
@@ -38,6 +40,8 @@ pub struct Finished<'a> {
     pub recorder: &'a Recorder,
     /// The window that was measured, since the start of the run.
     pub measured: Range<Duration>,
+    /// The same in slices of time.
+    pub intervals: &'a [Interval],
     /// What the oracles say, of all workers.
     pub judgement: &'a Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -80,6 +84,7 @@ impl<'a> Finished<'a> {
             scenario,
             recorder: &outcome.recorder,
             measured: outcome.measured.clone(),
+            intervals: &outcome.intervals,
             judgement: &outcome.judgement,
             called_for: outcome.called_for,
             in_flight_mean: outcome.in_flight_mean,
@@ -151,6 +156,7 @@ pub fn record(finished: Finished<'_>) -> Record {
     Record {
         schema_version: SCHEMA_VERSION,
         verdict: judge(&evidence(&finished)),
+        warnings: Vec::new(),
         counts: run_counts(&finished),
         violations: by_name(&judgement.violations).into_iter().collect(),
         violation_examples: examples(&judgement.violations),
@@ -173,6 +179,7 @@ pub fn record(finished: Finished<'_>) -> Record {
             in_flight_mean: finished.in_flight_mean,
             lateness_p99_us: recorder.lateness.quantile_us(0.99),
         },
+        intervals: finished.intervals.iter().map(IntervalRecord::from).collect(),
         provenance: finished.provenance,
     }
 }

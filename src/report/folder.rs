@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::host::HostRecord;
+use super::intervals::{IntervalRecord, csv, hlog, ndjson};
 use super::record::Record;
 use super::utc::Utc;
+use crate::load::intervals::Interval;
 
 /// Runs of one scenario that may start within one second.
 const SECOND_MAX: u32 = 99;
@@ -18,6 +20,9 @@ const SECOND_MAX: u32 = 99;
 const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
 const HOST: &str = "host.json";
+const HLOG: &str = "run.hlog";
+const NDJSON: &str = "intervals.ndjson";
+const CSV: &str = "intervals.csv";
 
 /// A folder that exists, can be written to, and has no result yet.
 #[derive(Debug)]
@@ -73,6 +78,23 @@ impl RunFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes the run in slices of time, whose whole histograms are those of a load that `started`
+    /// then since the Unix epoch: the interval log, and the record's rows for other tools.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn keep_intervals(
+        &self,
+        intervals: &[Interval],
+        started: Duration,
+    ) -> Result<(), FolderError> {
+        let rows: Vec<IntervalRecord> = intervals.iter().map(IntervalRecord::from).collect();
+        self.put(HLOG, &hlog(intervals, started))?;
+        self.put(NDJSON, &ndjson(&rows))?;
+        self.put(CSV, &csv(&rows))?;
+        Ok(())
     }
 
     /// Writes the summary, then the record, each whole or not at all. Returns the record's path.

@@ -7,6 +7,7 @@ pub mod build;
 pub mod folder;
 pub mod host;
 pub mod host_summary;
+pub mod intervals;
 pub mod provenance;
 pub mod record;
 pub mod summary;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::intervals::IntervalRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;
 use crate::delivery::{Durability, Level};
@@ -22,6 +23,10 @@ pub struct Record {
     pub schema_version: u32,
     /// Whether the rest may be believed.
     pub verdict: Verdict,
+    /// What whoever reads the numbers should know, and what makes none of them wrong; empty in older
+    /// records.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// How often what happened, warm-up included.
     pub counts: RunCounts,
     /// Violations by kind; every kind is listed, nearly always with 0.
@@ -49,6 +54,9 @@ pub struct Record {
     pub server: Option<ServerUse>,
     /// What the engine spent on it.
     pub engine: EngineUse,
+    /// The run in slices of time, from its start to the end of the drain; empty in older records.
+    #[serde(default)]
+    pub intervals: Vec<IntervalRecord>,
     /// Where it comes from.
     pub provenance: Provenance,
 }

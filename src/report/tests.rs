@@ -20,6 +20,7 @@ use crate::floor::Spread;
 use crate::floor::{F3, Manner, Sending, Work};
 use crate::load::Verified;
 use crate::load::away::Away;
+use crate::load::intervals::EngineReading;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
 use crate::load::periods::Periods;
@@ -65,10 +66,13 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         }
     }
     let implied = 2000.0 / measured.end.as_secs_f64() * 0.002;
+    let reading = EngineReading::default();
+    let intervals = recorder.intervals.clone().finish(Duration::from_secs(11), reading);
     record(Finished {
         scenario: &scenario,
         recorder: &recorder,
         measured,
+        intervals: &intervals,
         judgement,
         called_for: 2000,
         in_flight_mean: implied,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::delivery::GroupId;
+use crate::load::intervals::{Interval, Metric};
 use crate::load::run::{Options, Watch};
 use crate::load::scenario::{Class, Scenario, Source};
 use crate::load::setup::{SetupError, Stage};
@@ -152,6 +153,7 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         assert!(gone > 0 || members == ordered, "{name}: {class_name}: {members} of {ordered}");
     }
     check_returns(name, scenario, outcome);
+    check_intervals(name, outcome);
     if scenario.groups.iter().any(|class| class.source == Source::Live) {
         assert!(counts.rejected_wrong_epoch > 0, "{name}: a race without a loser is none");
     }
@@ -180,6 +182,25 @@ fn check_returns(name: &str, scenario: &Scenario, outcome: &Outcome) {
         let of_periods: u64 = series.periods.iter().map(|of| of.response.count()).sum();
         assert_eq!(of_periods, series.response.count(), "{name}");
     }
+}
+
+/// The slices of a run add up to it, and both sides are heard of in them.
+fn check_intervals(name: &str, outcome: &Outcome) {
+    let (intervals, counts) = (&outcome.intervals, outcome.judgement.counts);
+    let sum = |of: fn(&Interval) -> u64| intervals.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|one| one.accepted), counts.accepted, "{name}");
+    assert_eq!(sum(|one| one.deliveries), counts.deliveries, "{name}");
+    assert_eq!(sum(|one| one.timed_out), counts.timed_out, "{name}");
+    assert_eq!(sum(|one| one.not_issued), counts.not_issued, "{name}");
+    let ended = sum(|one| one.accepted + one.rejected + one.timed_out + one.not_issued);
+    assert_eq!(sum(|one| one.due), ended, "{name}");
+    assert_eq!(intervals.last().unwrap().in_flight, 0, "{name}");
+    let responses = sum(|one| one.of(Metric::Response).count);
+    assert!(responses >= outcome.recorder.response.count(), "{name}");
+    assert!(sum(|one| one.engine_cpu_us) > 0, "{name}");
+    let heard = intervals.iter().filter(|one| one.server_cpu_us.is_some()).count();
+    assert!(heard > 0, "{name}: {intervals:?}");
+    assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from), "{name}");
 }
 
 fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
