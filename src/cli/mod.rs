@@ -10,6 +10,7 @@ mod log;
 mod peers;
 mod progress;
 mod provenance;
+mod report;
 mod run;
 mod serve;
 mod state;
@@ -45,6 +46,8 @@ enum Command {
     Serve(serve::Serve),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
+    /// Make the page of a result anew: of a run's folder, or of its record.
+    Report(report::Report),
     /// Kill a service of one's own under load, again and again, and check what it promised.
     Survive(survive::Survive),
     /// Compare the service with the systems a user would pick instead, on the same work.
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
+        Ok(Cli { command: Command::Report(arguments) }) => report::run(&arguments),
         Ok(Cli { command: Command::Survive(arguments) }) => survive::run(&arguments),
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),

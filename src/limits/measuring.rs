@@ -124,6 +124,18 @@ const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
 /// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
 pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
 
+/// Most points of one line of a chart: about as many as it is wide in pixels, so that more could not
+/// be seen. Costs 12 bytes each in a report.
+pub const CHART_POINTS_MAX: usize = 800;
+
+/// Most rows of the table beside a chart over time; with more intervals a row covers several.
+/// Costs about 150 bytes each in a report.
+pub const CHART_ROWS_MAX: usize = 240;
+
+/// Largest record that a report is made of, in bytes: one of every class with every histogram full
+/// is a few MiB, and a mistyped path must not be read into memory.
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
+
 /// Most reasons given with a verdict; the counts say the rest.
 pub const REASONS_MAX: usize = 20;
 

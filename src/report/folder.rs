@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::host::HostRecord;
+use super::html;
 use super::intervals::{IntervalRecord, csv, hlog, ndjson};
 use super::record::Record;
 use super::utc::Utc;
@@ -17,7 +18,8 @@ use crate::load::intervals::Interval;
 /// Runs of one scenario that may start within one second.
 const SECOND_MAX: u32 = 99;
 
-const RECORD: &str = "run.json";
+/// The name of a run's record.
+pub const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
 const HOST: &str = "host.json";
 const HLOG: &str = "run.hlog";
@@ -97,11 +99,13 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Writes the summary, then the record, each whole or not at all. Returns the record's path.
+    /// Writes the page and the summary, then the record, each whole or not at all. Returns the
+    /// record's path.
     ///
     /// # Errors
     /// When a file cannot be written, or the folder has a record already.
     pub fn complete(&self, record: &Record, summary: &str) -> Result<PathBuf, FolderError> {
+        keep_page(&self.path, &html::render(record))?;
         self.complete_as(RECORD, &record.to_json(), summary)
     }
 
@@ -146,6 +150,15 @@ pub fn make_results(results: &Path) -> Result<(), FolderError> {
 pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderError> {
     make_results(results)?;
     put(results, HOST, &record.to_json())
+}
+
+/// Writes `report.html` in `folder`, whole or not at all; an earlier one is replaced, for it can
+/// always be made again. Returns its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_page(folder: &Path, page: &str) -> Result<PathBuf, FolderError> {
+    put(folder, html::FILE, page)
 }
 
 fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderError> {

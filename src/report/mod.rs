@@ -1,12 +1,14 @@
-//! What a run leaves behind: the versioned record, its verdict, its text, its folder.
+//! What a run leaves behind: the versioned record, its verdict, its text, its page, its folder.
 //!
 //! Never measures and never prints: it turns what `load` counted into types, strings and files.
 //! Called by `cli`.
 
 pub mod build;
+pub mod chart;
 pub mod folder;
 pub mod host;
 pub mod host_summary;
+pub mod html;
 pub mod intervals;
 pub mod provenance;
 pub mod record;

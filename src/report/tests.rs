@@ -32,7 +32,7 @@ use crate::units::Share;
 const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
 
 /// A run of 2,000 operations of 2 ms each, with two deliveries each, at 200 a second.
-fn finished(judgement: &Judgement, gone: bool) -> Record {
+pub(super) fn finished(judgement: &Judgement, gone: bool) -> Record {
     finished_after(judgement, gone, &returns())
 }
 
@@ -321,7 +321,9 @@ fn a_folder_is_named_by_moment_scenario_and_hash_and_completed_by_the_record() {
     let path = folder.complete(&record, "fine\n").unwrap();
     assert_eq!(Record::from_json(&fs::read_to_string(path).unwrap()).unwrap(), record);
     assert_eq!(fs::read_to_string(folder.path().join("summary.txt")).unwrap(), "fine\n");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert_eq!(page, super::html::render(&record));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
 }
 
 #[test]

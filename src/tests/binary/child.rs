@@ -325,7 +325,7 @@ pub(super) fn is_running(process: u32) -> bool {
 }
 
 /// How a child ended; `None` if it has not within `patience`.
-fn end_of(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+pub(super) fn end_of(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     let deadline = clock::now() + patience;
     while clock::now() < deadline {
         if let Some(status) = child.try_wait().expect("it is our child") {

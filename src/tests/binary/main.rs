@@ -9,6 +9,7 @@ mod hostile;
 mod interrupted;
 mod lost;
 mod operation;
+mod page;
 mod peers;
 mod refused;
 mod run;

@@ -1,0 +1,262 @@
+//! Scales: where a value lies between the ends of an axis, and where its ticks stand.
+//!
+//! Linear and logarithmic. Ends are rounded outwards to ticks, so that nothing lies on the frame
+//! by accident. A value that a scale cannot hold lies at its nearest end. Called by `draw`.
+
+use super::unit::Unit;
+
+/// Ticks of an axis at most, about: more would touch each other on a desk's screen.
+const TICKS: f64 = 8.0;
+
+/// Decades of a logarithmic axis beyond which only they, and not what is between, have ticks.
+const DECADES_WITH_STEPS: f64 = 3.2;
+
+/// Decades beyond which its steps leave room for powers alone where there is little of it.
+const DECADES_WITH_SPARE_STEPS: f64 = 1.4;
+
+/// A value's place on an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    unit: Unit,
+    from: f64,
+    to: f64,
+    log: bool,
+}
+
+/// A tick of an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tick {
+    /// Where it stands, in the axis's unit.
+    pub value: f64,
+    /// From 0 at the axis's start to 1 at its end.
+    pub place: f64,
+    /// What is written there.
+    pub text: String,
+    /// Left out where there is little room.
+    pub spare: bool,
+}
+
+impl Scale {
+    /// From `from` to the first tick that is not below the largest of `values`.
+    #[must_use]
+    pub fn linear(unit: Unit, from: f64, values: impl IntoIterator<Item = f64>) -> Self {
+        let highest = finite(values).fold(from, f64::max);
+        let highest = if highest > from { highest } else { from + 1.0 };
+        let step = unit.step((highest - from) / TICKS);
+        let to = from + ((highest - from) / step * (1.0 - 1e-9)).ceil().max(1.0) * step;
+        Self { unit, from, to, log: false }
+    }
+
+    /// From `from` to `to` as they are, which are not the same.
+    #[must_use]
+    pub fn exact(unit: Unit, from: f64, to: f64) -> Self {
+        let to = if to > from { to } else { from + 1.0 };
+        Self { unit, from, to, log: false }
+    }
+
+    /// Logarithmic, over all positive `values`, out to a 1, 2 or 5 of a decade. Without any, one
+    /// decade.
+    #[must_use]
+    pub fn log(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
+        let (low, high) = finite(values)
+            .filter(|value| *value > 0.0)
+            .fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = if high > 0.0 { (low, high) } else { (1.0, 10.0) };
+        let (from, to) = (step_down(low), step_up(high));
+        let to = if to > from { to } else { from * 10.0 };
+        Self { unit, from, to, log: true }
+    }
+
+    /// The quantiles of up to `count` values: from 0% to that of the last one. In it 1 / (1 -
+    /// quantile) counts, and each further nine takes as much room.
+    #[must_use]
+    pub fn tail(count: f64) -> Self {
+        Self { unit: Unit::Tail, from: 1.0, to: count.max(10.0), log: true }
+    }
+
+    /// What its numbers are.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Whether each decade takes as much room.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        self.log
+    }
+
+    /// From 0 at the start to 1 at the end.
+    #[must_use]
+    pub fn place(&self, value: f64) -> f64 {
+        let place = if self.log {
+            (value.max(f64::MIN_POSITIVE) / self.from).ln() / (self.to / self.from).ln()
+        } else {
+            (value - self.from) / (self.to - self.from)
+        };
+        if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
+    }
+
+    /// Ticks in order; those that are not needed where room is little are spare.
+    #[must_use]
+    pub fn ticks(&self) -> Vec<Tick> {
+        let values = match (self.unit, self.log) {
+            (Unit::Tail, _) => self.tail_values(),
+            (_, true) => self.log_values(),
+            (_, false) => self.linear_values(),
+        };
+        let crowded = values.len() > 5;
+        let powers_stay = self.log && (self.to / self.from).log10() > DECADES_WITH_SPARE_STEPS;
+        let is_power = |value: f64| (value.log10() - value.log10().round()).abs() < 1e-9;
+        let ticks = values.into_iter().enumerate().map(|(index, value)| Tick {
+            value,
+            place: self.place(value),
+            text: self.unit.tick(value),
+            spare: match powers_stay && self.has_steps() {
+                true => !is_power(value),
+                false => crowded && index % 2 == 1,
+            },
+        });
+        ticks.collect()
+    }
+
+    fn linear_values(&self) -> Vec<f64> {
+        let step = self.unit.step((self.to - self.from) / TICKS);
+        let first = (self.from / step * (1.0 - 1e-9)).ceil();
+        let values = (0..).map(|index| (first + f64::from(index)) * step);
+        values.take_while(|value| *value <= self.to + step * 1e-6).collect()
+    }
+
+    fn log_values(&self) -> Vec<f64> {
+        let (first, last) = (exponent(self.from), exponent(self.to));
+        if self.has_steps() {
+            let steps = (first..=last).flat_map(|power| {
+                [1.0, 2.0, 5.0].into_iter().map(move |step| step * 10_f64.powi(power))
+            });
+            return steps.filter(|value| self.holds(*value)).collect();
+        }
+        let decades = (self.to / self.from).log10();
+        let mut every = 1;
+        while decades / f64::from(every) > TICKS {
+            every += 1;
+        }
+        let every = usize::try_from(every).unwrap_or(usize::MAX);
+        let powers = (first..=last).map(|power| 10_f64.powi(power));
+        powers.filter(|value| self.holds(*value)).step_by(every).collect()
+    }
+
+    /// Whether there is room for ticks between powers of ten.
+    fn has_steps(&self) -> bool {
+        self.unit != Unit::Tail && (self.to / self.from).log10() <= DECADES_WITH_STEPS
+    }
+
+    fn tail_values(&self) -> Vec<f64> {
+        let nines = (1..=exponent(self.to)).map(|power| 10_f64.powi(power));
+        [1.0, 2.0].into_iter().chain(nines).filter(|value| self.holds(*value)).collect()
+    }
+
+    fn holds(&self, value: f64) -> bool {
+        (self.from * (1.0 - 1e-9)..=self.to * (1.0 + 1e-9)).contains(&value)
+    }
+}
+
+fn finite(values: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
+    values.into_iter().filter(|value| value.is_finite())
+}
+
+/// The power of ten that is not above a positive `value`.
+#[expect(clippy::cast_possible_truncation, reason = "between -308 and 308")]
+fn exponent(value: f64) -> i32 {
+    (value.log10() + 1e-9).floor() as i32
+}
+
+/// The largest 1, 2 or 5 of a decade that is not above `value`.
+fn step_down(value: f64) -> f64 {
+    let power = 10_f64.powi(exponent(value));
+    let steps = [5.0, 2.0, 1.0].into_iter().map(|step| step * power);
+    steps.into_iter().find(|step| *step <= value * (1.0 + 1e-9)).unwrap_or(power)
+}
+
+/// The smallest 1, 2, 5 or 10 of a decade that is not below `value`.
+fn step_up(value: f64) -> f64 {
+    let power = 10_f64.powi(exponent(value));
+    let steps = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);
+    steps.into_iter().find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(scale: Scale) -> String {
+        scale.ticks().iter().map(|tick| tick.text.clone()).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_linear_axis_ends_at_a_tick_and_has_few_of_them() {
+        let check = |unit, highest, expected: &str| {
+            assert_eq!(texts(Scale::linear(unit, 0.0, [highest])), expected);
+        };
+        check(Unit::Count, 7.3, "0, 1, 2, 3, 4, 5, 6, 7, 8");
+        check(Unit::Count, 42.0, "0, 10, 20, 30, 40, 50");
+        check(Unit::Micros, 3_100.0, "0 µs, 500 µs, 1 ms, 1.5 ms, 2 ms, 2.5 ms, 3 ms, 3.5 ms");
+        check(Unit::Share, 1.0, "0%, 20%, 40%, 60%, 80%, 100%");
+        check(
+            Unit::Seconds,
+            100.0,
+            "0 s, 15 s, 30 s, 45 s, 1 min, 1 min 15 s, 1 min 30 s, 1 min 45 s",
+        );
+        check(Unit::Count, 0.0, "0, 0.2, 0.4, 0.6, 0.8, 1");
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_steps_within_few_decades_and_powers_over_many() {
+        let check = |values: [f64; 2], expected: &str| {
+            assert_eq!(texts(Scale::log(Unit::Micros, values)), expected);
+        };
+        check([130.0, 4_000.0], "100 µs, 200 µs, 500 µs, 1 ms, 2 ms, 5 ms");
+        check([3.0, 1.5e6], "10 µs, 100 µs, 1 ms, 10 ms, 100 ms, 1 s");
+        check([0.0, 0.0], "1 µs, 2 µs, 5 µs, 10 µs");
+        check([100.0, 100.0], "100 µs, 200 µs, 500 µs, 1 ms");
+        assert_eq!(texts(Scale::tail(80_000.0)), "0%, 50%, 90%, 99%, 99.9%, 99.99%");
+    }
+
+    #[test]
+    fn what_an_axis_cannot_hold_lies_at_its_end() {
+        let scale = Scale::log(Unit::Count, [10.0, 1_000.0]);
+        for (value, place) in [(-1.0, 0.0), (0.0, 0.0), (100.0, 0.5), (1e9, 1.0)] {
+            assert!((scale.place(value) - place).abs() < 1e-9, "{value}");
+        }
+        assert_eq!(scale.place(f64::NAN), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_lies_inside_in_its_order_and_ticks_do_too(
+            mut values in prop::collection::vec(1e-3_f64..1e10, 1..20),
+            log: bool,
+        ) {
+            let of = values.iter().copied();
+            let scale = match log {
+                true => Scale::log(Unit::Micros, of),
+                false => Scale::linear(Unit::Micros, 0.0, of),
+            };
+            values.sort_by(f64::total_cmp);
+            let places: Vec<f64> = values.iter().map(|value| scale.place(*value)).collect();
+            prop_assert!(places.is_sorted());
+            // The ends are outside of all values: nothing was clamped.
+            for (value, place) in values.iter().zip(&places) {
+                prop_assert!((0.0..=1.0).contains(place));
+                if log {
+                    let back = scale.from * (scale.to / scale.from).powf(*place);
+                    prop_assert!((back / value - 1.0).abs() < 1e-6, "{back} {value}");
+                }
+            }
+            let ticks = scale.ticks();
+            prop_assert!((2..=13).contains(&ticks.len()), "{ticks:?}");
+            prop_assert!(ticks.is_sorted_by(|one, next| one.place < next.place));
+        }
+    }
+}
