@@ -1,6 +1,7 @@
 //! Where in a TOML file a mistake stands: line, column, field, and the line itself.
 //!
-//! Never judges what is written; it only finds things in the text. Called by whoever reads a file
+//! Never judges what is written; it only finds things in the text, and the name that was nearly
+//! written. Called by whoever reads a file
 //! that people write: `load` for scenarios, `server` for settings.
 
 use std::fmt;
@@ -155,6 +156,23 @@ fn span_of(text: &str, field: &str) -> Option<Range<usize>> {
         table = inner;
     }
     span
+}
+
+/// Fewest insertions, deletions and replacements that turn one name into the other.
+#[must_use]
+pub fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, wanted) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (column, &found) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(wanted != found);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
 }
 
 #[cfg(test)]

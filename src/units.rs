@@ -201,6 +201,12 @@ impl Share {
         self.millionths == 0
     }
 
+    /// As a part of 1.
+    #[must_use]
+    pub fn as_fraction(self) -> f64 {
+        self.millionths as f64 / MILLION as f64
+    }
+
     /// How many of the first `count` things are in the share, when they are spread as evenly as
     /// can be: exact, and never off by one or more from `count` x share.
     #[must_use]
@@ -345,6 +351,19 @@ pub fn bytes(text: &str) -> Option<u64> {
     let scaled = u128::from(millionths) * u128::from(bytes_per_unit);
     let bytes = u64::try_from(scaled / u128::from(MILLION)).ok()?;
     (scaled % u128::from(MILLION) == 0).then_some(bytes)
+}
+
+/// Reads `2000/s` or `90/min` as a number a second, without the bounds of a [`Rate`]; `None` when it
+/// is something else, or 2^44 or more.
+#[must_use]
+pub fn per_second(text: &str) -> Option<f64> {
+    let (millionths, unit) = number_and_unit(text)?;
+    let per_seconds = match unit {
+        "/s" => 1,
+        "/min" => 60,
+        _ => return None,
+    };
+    Some(millionths as f64 / (MILLION * per_seconds) as f64)
 }
 
 /// A length of time as [`duration`] reads it, in the largest unit of which it is a whole number;

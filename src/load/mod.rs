@@ -25,6 +25,7 @@ mod scaled;
 pub mod schedule;
 pub mod setup;
 pub mod target;
+pub mod threshold;
 pub mod traffic;
 mod verify;
 mod worker;

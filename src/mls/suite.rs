@@ -14,6 +14,8 @@ use serde::Serializer;
 use serde::de::Error as _;
 use thiserror::Error;
 
+use crate::place::edits;
+
 /// A cipher suite with the implementation that runs it. Serialised as its name.
 #[derive(Clone, Copy)]
 pub struct Suite(&'static Facts);
@@ -127,22 +129,6 @@ impl<'de> Deserialize<'de> for Suite {
         let name = String::deserialize(deserializer)?;
         Self::named(&name).map_err(D::Error::custom)
     }
-}
-
-/// Fewest insertions, deletions and replacements that turn one name into the other.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, wanted) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (column, &found) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(wanted != found);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 /// Lengths of a key encapsulation: public key, encapsulated key.

@@ -26,7 +26,7 @@ const USES: &[(&str, &[&str])] = &[
         ],
     ),
     ("operation", &["limits", "wire", "server"]),
-    ("mls", &["limits", "clock", "delivery", "wire"]),
+    ("mls", &["limits", "clock", "place", "delivery", "wire"]),
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
     ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
