@@ -47,6 +47,13 @@ pub const MEMBERS_MAX: u32 = 2_000_000;
 /// group, and the time of one decryption per delivery.
 pub const REAL_MEMBERS_MAX: u32 = 20_000;
 
+/// Most thresholds of one scenario. Each is asked once a second whether it can still hold, which
+/// takes a pass over a histogram: some ten microseconds of the worker's time.
+pub const THRESHOLDS_MAX: usize = 64;
+
+/// How long a run that has been given up waits for what is in flight, so that its books close.
+pub const ABORT_DRAIN: Duration = Duration::from_secs(1);
+
 /// Most operations of one schedule. Each costs 40 bytes before the run, and up to 200 in
 /// the oracle while it is outstanding.
 pub const OPERATIONS_MAX: u64 = 5_000_000;

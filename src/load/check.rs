@@ -8,6 +8,7 @@ use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
 use crate::limits::{
     CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
+    THRESHOLDS_MAX,
 };
 use crate::mls::{Handshake, TreeState};
 
@@ -36,10 +37,23 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
             })
         })
         .or_else(|| of_totals(scenario))
+        .or_else(|| of_thresholds(scenario))
 }
 
 /// What a name is.
 pub(super) const NAME: &str = "1 to 40 letters, digits, '-', '_' and '.'";
+
+fn of_thresholds(scenario: &Scenario) -> Option<Fault> {
+    let count = scenario.thresholds.len();
+    if count > THRESHOLDS_MAX {
+        let message = format!("{count} thresholds; at most {THRESHOLDS_MAX} are allowed");
+        return Some(Fault { field: "thresholds".to_owned(), message });
+    }
+    scenario.thresholds.iter().enumerate().find_map(|(index, threshold)| {
+        let message = threshold.fits(scenario).err()?;
+        Some(Fault { field: format!("thresholds[{index}]"), message })
+    })
+}
 
 type Found = Option<(&'static str, String)>;
 

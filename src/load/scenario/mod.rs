@@ -6,6 +6,7 @@
 //! `scenarios/README.md`, which a test holds to this format.
 
 mod class;
+mod thresholds;
 mod timing;
 mod written;
 
@@ -19,6 +20,7 @@ use written::Written;
 
 use super::check;
 use super::phases::{self, Course, Phase};
+use super::threshold::Threshold;
 use crate::delivery::Durability;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::net::KeyExchange;
@@ -43,6 +45,8 @@ pub struct Scenario {
     pub shards: u32,
     /// The group classes, at least one.
     pub groups: Vec<Class>,
+    /// What the result has to be, at most [`THRESHOLDS_MAX`](crate::limits::THRESHOLDS_MAX).
+    pub thresholds: Vec<Threshold>,
 }
 
 impl Scenario {
@@ -55,10 +59,12 @@ impl Scenario {
             let message = format!("{} bytes; at most {SCENARIO_BYTES_MAX}", text.len());
             return Err(Mistake::in_field(file, "", "", message));
         }
-        let written: Written =
+        let mut written: Written =
             toml::from_str(text).map_err(|error| Mistake::from_toml(file, text, &error))?;
+        let thresholds = thresholds::read(written.take_thresholds(), file, text)?;
         let scenario = written
             .resolve()
+            .map(|scenario| Self { thresholds, ..scenario })
             .and_then(|scenario| check::first_fault(&scenario).map_or(Ok(scenario), Err));
         scenario.map_err(|fault| Mistake::in_field(file, text, &fault.field, fault.message))
     }

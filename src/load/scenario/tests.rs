@@ -267,6 +267,30 @@ fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
 }
 
 #[test]
+fn a_threshold_is_a_line_or_a_table_and_its_mistake_is_placed_at_its_character() {
+    let with =
+        |thresholds: &str| Scenario::parse(&format!("thresholds = [{thresholds}]\n{GOOD}"), "t");
+    let scenario =
+        with("\"violations == 0\", { that = \"response.p99 < 1s\", abort = false }").unwrap();
+    let found = scenario.thresholds.iter().map(|one| (one.text.as_str(), one.abort));
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [("violations == 0", true), ("response.p99 < 1s", false)]
+    );
+    let check = |thresholds: &str, column: usize, field: &str, hint: &str| {
+        let mistake = with(thresholds).unwrap_err();
+        assert_eq!((mistake.line, mistake.column), (1, column), "{mistake}");
+        assert_eq!(mistake.field, field, "{mistake}");
+        assert!(mistake.message.contains(hint), "{mistake}");
+    };
+    check("\"response.p98 < 1s\"", 25, "thresholds[0]", "p99");
+    check("\"violations == 0\", { that = \"violation == 0\" }", 44, "thresholds[1]", "violations");
+    check("\"response.p99 < 1s \\u0021\"", 15, "thresholds[0]", "duration");
+    check("7", 15, "thresholds[0]", "a threshold such as");
+    check("\"response{group=nobody}.p99 < 1s\"", 15, "thresholds[0]", "there are ");
+}
+
+#[test]
 fn every_field_of_the_format_and_every_file_is_in_the_readme() {
     let readme = include_str!("../../../scenarios/README.md");
     // serde lists every field it knows when it meets one that it does not.
@@ -284,18 +308,21 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("server.", server),
         ("", format!("{GOOD}x = 1\n")),
         ("away.", format!("{GOOD}away = {{ x = 1 }}\n")),
+        ("thresholds.", format!("thresholds = [{{ x = 1 }}]\n{GOOD}")),
     ];
     let mut count = 0;
     for (prefix, text) in sections {
         for field in fields_of(&text) {
             count += 1;
-            if ["durations", "phases", "server", "groups", "away"].contains(&field.as_str()) {
+            if ["durations", "phases", "server", "groups", "away", "thresholds"]
+                .contains(&field.as_str())
+            {
                 continue;
             }
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 9 + 7 + 3 + 1 + 19 + 6, "the six tables of the format");
+    assert_eq!(count, 10 + 7 + 3 + 1 + 19 + 6 + 2, "the seven tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use toml::Spanned;
 
+use super::thresholds::WrittenThreshold;
 use super::timing::{self, WrittenPhase};
 use super::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::{Durability, Level};
@@ -40,6 +42,8 @@ pub(super) struct Written {
     #[serde(default)]
     server: WrittenServer,
     groups: Vec<WrittenClass>,
+    #[serde(default)]
+    thresholds: Vec<Spanned<WrittenThreshold>>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +93,11 @@ struct WrittenClass {
 }
 
 impl Written {
+    /// The thresholds, which know where they stand; there are none afterwards.
+    pub(super) fn take_thresholds(&mut self) -> Vec<Spanned<WrittenThreshold>> {
+        std::mem::take(&mut self.thresholds)
+    }
+
     pub(super) fn resolve(self) -> Result<Scenario, Fault> {
         let (phases, drain) = self.timing()?;
         Ok(Scenario {
@@ -100,6 +109,7 @@ impl Written {
             key_exchange: self.key_exchange,
             shards: self.server.shards.map_or(1, Bounded::get),
             groups: self.groups.into_iter().map(WrittenClass::resolve).collect(),
+            thresholds: Vec::new(),
         })
     }
 

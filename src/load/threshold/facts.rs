@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::metric::{Counted, Metric, Scope, Stat, Timed};
+use crate::load::phases;
 use crate::load::population::Population;
 use crate::load::recorder::{Recorder, Series};
 use crate::load::scenario::{Class, Scenario};
@@ -63,6 +64,8 @@ pub struct ServerFacts {
 pub struct Most {
     /// By class.
     pub classes: Vec<MostOfClass>,
+    /// By phase, operations that are due in it, whether they are measured or not.
+    pub phases: Vec<u64>,
     /// Everything that the schedule and the retry rule may call for.
     pub called_for: Option<u64>,
     /// Submissions that may be ordered, warm-up included.
@@ -161,11 +164,24 @@ impl Facts<'_> {
                     _ => None,
                 }
             }
+            Scope::Phase(name) => {
+                let phase = &of.phases().get(self.phase(name)?)?;
+                match timed {
+                    Timed::Response => Some(&phase.response),
+                    Timed::Lateness => Some(&phase.lateness),
+                    Timed::FanoutLast => Some(&phase.fanout_last),
+                    _ => None,
+                }
+            }
         }
     }
 
-    pub(super) fn class(&self, name: &str) -> Option<usize> {
+    fn class(&self, name: &str) -> Option<usize> {
         self.scenario.groups.iter().position(|class| class.name == *name)
+    }
+
+    fn phase(&self, name: &str) -> Option<usize> {
+        self.scenario.phases.iter().position(|phase| phase.name == *name)
     }
 
     /// The most values that a latency may have at the end; `None` when there is no bound.
@@ -181,6 +197,7 @@ impl Facts<'_> {
                 most.classes.iter().map(of).try_fold(0_u64, |sum, of| sum.checked_add(of?))
             }
             Scope::Group(name) => of(most.classes.get(self.class(name)?)?),
+            Scope::Phase(name) => most.phases.get(self.phase(name)?).copied(),
         }
     }
 }
@@ -191,7 +208,11 @@ impl Most {
     pub fn of(scenario: &Scenario, population: &Population, schedule: &Schedule) -> Self {
         let mut classes: Vec<MostOfClass> =
             scenario.groups.iter().map(MostOfClass::none_of).collect();
+        let mut by_phase = vec![0_u64; scenario.phases.len()];
         let (mut accepted, mut deliveries, mut retried) = (0_u64, 0_u64, false);
+        // A window that may come forward may have any operation in it.
+        let moves = scenario.phases.iter().any(|phase| phase.until_steady);
+        let window = scenario.window();
         for operation in schedule.operations() {
             let Some(index) = class_of(operation, population) else { continue };
             let (class, most) = (&scenario.groups[index], &mut classes[index]);
@@ -200,13 +221,22 @@ impl Most {
             retried |= racing;
             accepted += submissions;
             deliveries = deliveries.saturating_add(submissions.saturating_mul(most.members));
-            if operation.measured {
+            if let Some(due) = by_phase.get_mut(phases::at(&scenario.phases, operation.intended)) {
+                *due += submissions;
+            }
+            if moves || window.contains(&operation.intended) {
                 most.operations += submissions;
                 most.commits += u64::from(operation.kind == OperationKind::Commit);
             }
         }
         // How often a race is lost and tried again, no schedule says.
-        Self { classes, called_for: (!retried).then_some(accepted), accepted, deliveries }
+        Self {
+            classes,
+            phases: by_phase,
+            called_for: (!retried).then_some(accepted),
+            accepted,
+            deliveries,
+        }
     }
 }
 

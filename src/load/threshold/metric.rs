@@ -64,6 +64,8 @@ pub enum Scope {
     Run,
     /// The class of groups of that name.
     Group(String),
+    /// What was due in the phase of that name, whether it is measured or not.
+    Phase(String),
 }
 
 /// A statistic of a latency.
@@ -192,10 +194,18 @@ impl Metric {
 }
 
 impl Timed {
-    /// Whether it is recorded for each class of groups.
-    #[must_use]
-    pub fn by_group(self) -> bool {
-        [Self::Response, Self::CommitResponse, Self::FanoutMember, Self::FanoutLast].contains(&self)
+    /// Whether it is recorded for each part of a run that is of this kind.
+    pub(super) fn is_kept_by(self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Run => self != Self::CommitResponse,
+            Scope::Group(_) => matches!(
+                self,
+                Self::Response | Self::CommitResponse | Self::FanoutMember | Self::FanoutLast
+            ),
+            Scope::Phase(_) => {
+                matches!(self, Self::Response | Self::Lateness | Self::FanoutLast)
+            }
+        }
     }
 }
 

@@ -96,15 +96,23 @@ impl Threshold {
     /// Whether it speaks of something that the scenario has.
     ///
     /// # Errors
-    /// When a class that it names is not there, with the names that are.
+    /// When a class or a phase that it names is not there, with the names that are.
     pub fn fits(&self, scenario: &Scenario) -> Result<(), String> {
-        let Some(Scope::Group(name)) = self.metric.scope() else { return Ok(()) };
-        let mut names = scenario.groups.iter().map(|class| class.name.as_str());
-        if names.clone().any(|known| known == name) {
+        let (what, name, known): (_, _, Vec<&str>) = match self.metric.scope() {
+            None | Some(Scope::Run) => return Ok(()),
+            Some(Scope::Group(name)) => {
+                let known = scenario.groups.iter().map(|class| class.name.as_str());
+                ("class of groups", name, known.collect())
+            }
+            Some(Scope::Phase(name)) => {
+                let known = scenario.phases.iter().map(|phase| phase.name.as_str());
+                ("phase", name, known.collect())
+            }
+        };
+        if known.contains(&name.as_str()) {
             return Ok(());
         }
-        let known = names.by_ref().collect::<Vec<_>>().join(", ");
-        Err(format!("no class of groups is called {name:?}; there are {known}"))
+        Err(format!("no {what} is called {name:?}; there are {}", known.join(", ")))
     }
 
     /// What came of it.

@@ -1,4 +1,4 @@
-//! Reading a threshold: `metric[{group=NAME}][.stat] op quantity`.
+//! Reading a threshold: `metric[{group=NAME}|{phase=NAME}][.stat] op quantity`.
 
 use std::ops::Range;
 
@@ -106,24 +106,22 @@ fn latency(
     scope: Option<(Scope, Range<usize>)>,
     stat: Stat,
 ) -> Result<Metric, Fault> {
-    match scope {
-        None if timed == Timed::CommitResponse => {
-            let end = name.span.end;
-            let message = "commit_response is of one class: say {group=NAME}".to_owned();
-            Err(Fault { span: end..end, message })
-        }
-        None => Ok(Metric::Latency { timed, scope: Scope::Run, stat }),
-        Some((Scope::Group(_), span)) if !timed.by_group() => {
-            let by_group = NAMES.iter().filter(|(_, named)| match named {
-                Named::Timed(timed) => timed.by_group(),
-                _ => false,
-            });
-            let known = by_group.map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            let message = format!("{} is of the whole run; by group there are {known}", name.text);
-            Err(Fault { span, message })
-        }
-        Some((scope, _)) => Ok(Metric::Latency { timed, scope, stat }),
+    let end = name.span.end;
+    let (scope, span) = scope.unwrap_or((Scope::Run, end..end));
+    if timed.is_kept_by(&scope) {
+        return Ok(Metric::Latency { timed, scope, stat });
     }
+    let kept = NAMES.iter().filter(|(_, named)| match named {
+        Named::Timed(timed) => timed.is_kept_by(&scope),
+        _ => false,
+    });
+    let known = kept.map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let message = match scope {
+        Scope::Run => format!("{} is of one class: say {{group=NAME}}", name.text),
+        Scope::Group(_) => format!("{} is not kept by group; there are {known}", name.text),
+        Scope::Phase(_) => format!("{} is not kept by phase; there are {known}", name.text),
+    };
+    Err(Fault { span, message })
 }
 
 /// The quantity, in the metric's unit.
@@ -212,11 +210,16 @@ impl<'a> Reader<'a> {
         let inner = self.take(end - 1);
         self.at = whole.end;
         let (key, name) = inner.text.split_once('=').unwrap_or((inner.text, ""));
-        if key.trim() != "group" || name.trim().is_empty() {
-            let message = format!("{:?} is not group=NAME, the name of a class", inner.text);
-            return Err(inner.fault(message));
-        }
-        Ok(Some((Scope::Group(name.trim().to_owned()), whole)))
+        let name = name.trim().to_owned();
+        let scope = match key.trim() {
+            "group" if !name.is_empty() => Scope::Group(name),
+            "phase" if !name.is_empty() => Scope::Phase(name),
+            _ => {
+                let message = format!("{:?} is neither group=NAME nor phase=NAME", inner.text);
+                return Err(inner.fault(message));
+            }
+        };
+        Ok(Some((scope, whole)))
     }
 
     fn stat(&mut self) -> Result<Option<(Stat, Range<usize>)>, Fault> {

@@ -68,9 +68,14 @@ fn a_mistake_is_placed_and_told_what_is_allowed() {
     check("response < 1ms", "", "say which statistic: .p50, .p90");
     check("response.p98 < 1ms", "p98", "there are p50, p90");
     check("response{group=a.p99 < 1ms", "{", "not closed");
-    check("response{class=a}.p99 < 1ms", "class=a", "group=NAME");
+    check("response{class=a}.p99 < 1ms", "class=a", "neither group=NAME nor phase=NAME");
     check("response{group=}.p99 < 1ms", "group=", "group=NAME");
-    check("lateness{group=a}.p99 < 1ms", "{group=a}", "by group there are response, fanout_member");
+    check(
+        "lateness{group=a}.p99 < 1ms",
+        "{group=a}",
+        "not kept by group; there are response, fanout_member",
+    );
+    check("service{phase=a}.p99 < 1ms", "{phase=a}", "by phase; there are response, lateness");
     check("commit_response.p99 < 1ms", "", "say {group=NAME}");
     check("violations{group=a} == 0", "{group=a}", "of the whole run");
     check("violations.p99 == 0", "p99", "only latencies have statistics");
@@ -94,6 +99,9 @@ fn a_class_that_is_not_there_is_named_with_those_that_are() {
     assert_eq!(parse("response.p99 < 1ms").fits(&scenario()), Ok(()));
     let refusal = parse("response{group=tap}.p99 < 1ms").fits(&scenario()).unwrap_err();
     assert!(refusal.ends_with("\"tap\"; there are tape, live, synthetic"), "{refusal}");
+    assert_eq!(parse("response{phase=warm_up}.p99 < 1ms").fits(&scenario()), Ok(()));
+    let refusal = parse("response{phase=soak}.p99 < 1ms").fits(&scenario()).unwrap_err();
+    assert!(refusal.ends_with("phase is called \"soak\"; there are warm_up, measure"), "{refusal}");
 }
 
 /// Ninety-nine responses of a millisecond and one of a second, all in the first class.
@@ -208,6 +216,9 @@ fn line() -> impl Strategy<Value = String> {
         "response{group=tape}",
         "fanout_last{group=tape}",
         "response{group=live}",
+        "response{phase=measure}",
+        "lateness{phase=measure}",
+        "fanout_last{phase=measure}",
     ]);
     let stat = prop::sample::select(vec!["p50", "p90", "p99", "p999", "p9999", "max", "mean"]);
     let counted = prop::sample::select(vec!["rejected", "timed_out", "not_issued", "refused"]);
@@ -237,12 +248,18 @@ impl Stream {
         classes[0] = MostOfClass { operations, commits: 0, members: 2 };
         let most = Most {
             classes,
+            phases: vec![0, operations],
             called_for: Some(operations),
             accepted: operations,
             deliveries: operations * 2,
         };
-        let recorder = Recorder::new(3, Duration::ZERO..Duration::from_secs(1));
-        Self { scenario: scenario(), recorder, tally: Tally::default(), most }
+        let mut scenario = scenario();
+        // All of the stream is in the second phase.
+        scenario.phases[0].length = Duration::ZERO;
+        scenario.phases[1].from = Duration::ZERO;
+        let mut recorder = Recorder::new(3, Duration::ZERO..Duration::from_secs(1));
+        recorder.keep_phases(&scenario.phases);
+        Self { scenario, recorder, tally: Tally::default(), most }
     }
 
     fn take(&mut self, index: usize, came: Came) {
