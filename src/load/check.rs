@@ -134,6 +134,10 @@ fn of_source(class: &Class) -> Found {
         Source::Tape | Source::Synthetic if racers > 0 => {
             Some(("racers", "only source = \"live\" has racers; leave it out".to_owned()))
         }
+        Source::Tape | Source::Synthetic if class.contention.is_some() => Some((
+            "contention",
+            "only the racers of source = \"live\" contend; leave it out".to_owned(),
+        )),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ pub mod check;
 mod check_phases;
 pub mod client;
 pub mod intervals;
+pub mod contention;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;

@@ -1,7 +1,11 @@
 //! The members of live groups: OpenMLS on threads of its own, beside the worker.
 //!
-//! The worker forwards what each live member was delivered; the members process it, and those
-//! that race prepare their next commit (RFC 9420 §14: a commit changes nothing until it has won).
+//! The worker forwards what each live member was delivered and asks racers for what they are to
+//! send; the members process the one and build the other, each in the order in which it was told
+//! (RFC 9420 §14: a commit changes nothing until it has won). What is asked together is answered
+//! together: racers that want a commit at one instant would each have a processor to build it on,
+//! so none of their commits leaves before the last of them is built. How much processor time each
+//! took is measured on the thread that built it.
 //! Both queues are bounded; the worker never waits for either: when the inward one is full it
 //! keeps its own backlog until there is room, and what is delivered meanwhile waits there too.
 
@@ -10,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -18,26 +23,41 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::delivery::Epoch;
 use crate::limits::RACERS_QUEUE_MAX;
+use crate::load::contention::What;
 use crate::mls::{LiveMember, MemberError};
 use crate::process;
 
 /// A live member of a run: the group's index and the member's.
 pub(super) type Seat = (u32, u32);
 
-/// Something that a live member was delivered.
+/// What a live member is told, in order.
 #[derive(Debug)]
-pub(super) struct Delivered {
-    pub(super) seat: Seat,
-    /// Its own commit, that has won.
-    pub(super) own: bool,
+pub(super) enum Told {
+    /// A message of another.
+    Delivered(Bytes),
+    /// What it sent itself has been ordered.
+    Own(What),
+    /// It is to build something to send.
+    Build(What),
+}
+
+/// Something that a racer has built.
+#[derive(Clone, Debug)]
+pub(super) struct Built {
+    pub(super) what: What,
+    pub(super) epoch: Epoch,
     pub(super) body: Bytes,
+    /// Processor time of the thread that built it.
+    pub(super) cpu: Duration,
 }
 
 /// What the members say.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// A racer's next commit.
-    Prepared { seat: Seat, epoch: Epoch, body: Bytes },
+    /// What a racer was asked for.
+    Built { seat: Seat, built: Built },
+    /// A commit of another has ended the epoch of a racer's proposal, and opened this one.
+    Fate { seat: Seat, epoch: Epoch, taken_up: bool },
     /// OpenMLS refused what was delivered: the group has broken.
     Failed { seat: Seat, error: MemberError },
 }
@@ -48,8 +68,8 @@ pub(super) type Authenticators = BTreeMap<u32, Vec<(u32, Epoch, Vec<u8>)>>;
 /// The worker's end.
 #[derive(Debug)]
 pub(super) struct Racers {
-    inward: Option<SyncSender<Delivered>>,
-    backlog: VecDeque<Delivered>,
+    inward: Option<SyncSender<(Seat, Told)>>,
+    backlog: VecDeque<(Seat, Told)>,
     outward: Receiver<Said>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<Vec<(Seat, LiveMember)>>>,
@@ -57,14 +77,13 @@ pub(super) struct Racers {
 
 impl Racers {
     /// Starts the members' threads, `threads` of them, on the cores of the calling thread and
-    /// behind it in line; racers prepare their first commit at once.
+    /// behind it in line.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub(super) fn start(
         members: BTreeMap<Seat, LiveMember>,
         threads: usize,
-        racing: impl Fn(Seat) -> bool + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -77,7 +96,7 @@ impl Racers {
         let wake = Arc::new(EventFd::from_flags(flags)?);
         let (inward, from_worker) = sync_channel(RACERS_QUEUE_MAX);
         let (to_worker, outward) = sync_channel(RACERS_QUEUE_MAX);
-        let stage = Stage { members, racing, to_worker, wake: Arc::clone(&wake) };
+        let stage = Stage { members, to_worker, wake: Arc::clone(&wake) };
         let thread = std::thread::Builder::new()
             .name("racers".into())
             .spawn(move || pool.install(move || stage.run(&from_worker)))?;
@@ -85,9 +104,9 @@ impl Racers {
         Ok(Self { inward: Some(inward), backlog, outward, wake, thread: Some(thread) })
     }
 
-    /// Forwards what a member was delivered.
-    pub(super) fn deliver(&mut self, delivered: Delivered) {
-        self.backlog.push_back(delivered);
+    /// Tells a member something.
+    pub(super) fn tell(&mut self, seat: Seat, told: Told) {
+        self.backlog.push_back((seat, told));
         self.forward();
     }
 
@@ -123,10 +142,10 @@ impl Racers {
     pub(super) fn finish(mut self) -> Authenticators {
         let Some(inward) = self.inward.take() else { return Authenticators::new() };
         let mut outward_open = true;
-        for mut delivered in std::mem::take(&mut self.backlog) {
+        for mut told in std::mem::take(&mut self.backlog) {
             // The members may themselves wait for room to speak: listen while waiting.
-            while let Err(TrySendError::Full(back)) = inward.try_send(delivered) {
-                delivered = back;
+            while let Err(TrySendError::Full(back)) = inward.try_send(told) {
+                told = back;
                 outward_open = outward_open && self.outward.recv().is_ok();
             }
         }
@@ -147,8 +166,8 @@ impl Racers {
 
     fn forward(&mut self) {
         let Some(inward) = &self.inward else { return };
-        while let Some(delivered) = self.backlog.pop_front() {
-            match inward.try_send(delivered) {
+        while let Some(told) = self.backlog.pop_front() {
+            match inward.try_send(told) {
                 Ok(()) => {}
                 Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => {
                     self.backlog.push_front(back);
@@ -160,48 +179,43 @@ impl Racers {
 }
 
 /// The members' side of the two queues.
-struct Stage<F> {
+struct Stage {
     members: BTreeMap<Seat, LiveMember>,
-    racing: F,
     to_worker: SyncSender<Said>,
     wake: Arc<EventFd>,
 }
 
-impl<F: Fn(Seat) -> bool + Send + Sync> Stage<F> {
-    fn run(mut self, from_worker: &Receiver<Delivered>) -> Vec<(Seat, LiveMember)> {
-        let everybody: BTreeMap<Seat, Vec<Delivered>> =
-            self.members.keys().map(|seat| (*seat, Vec::new())).collect();
-        self.process(everybody);
-        while let Ok(first) = from_worker.recv() {
-            let mut batch: BTreeMap<Seat, Vec<Delivered>> = BTreeMap::new();
-            batch.entry(first.seat).or_default().push(first);
-            while let Ok(more) = from_worker.try_recv() {
-                batch.entry(more.seat).or_default().push(more);
+impl Stage {
+    fn run(mut self, from_worker: &Receiver<(Seat, Told)>) -> Vec<(Seat, LiveMember)> {
+        while let Ok((seat, first)) = from_worker.recv() {
+            let mut batch: BTreeMap<Seat, Vec<Told>> = BTreeMap::new();
+            batch.entry(seat).or_default().push(first);
+            while let Ok((seat, more)) = from_worker.try_recv() {
+                batch.entry(seat).or_default().push(more);
             }
             self.process(batch);
         }
         self.members.into_iter().collect()
     }
 
-    /// Every member named processes what it was delivered, in order, all members at once.
-    fn process(&mut self, batch: BTreeMap<Seat, Vec<Delivered>>) {
-        let work: Vec<(Seat, LiveMember, Vec<Delivered>)> = batch
+    /// Every member named goes through what it was told, in order, all members at once.
+    fn process(&mut self, batch: BTreeMap<Seat, Vec<Told>>) {
+        let work: Vec<(Seat, LiveMember, Vec<Told>)> = batch
             .into_iter()
-            .filter_map(|(seat, delivered)| Some((seat, self.members.remove(&seat)?, delivered)))
+            .filter_map(|(seat, told)| Some((seat, self.members.remove(&seat)?, told)))
             .collect();
-        let racing = &self.racing;
-        let done: Vec<(Seat, LiveMember, Option<Said>)> = work
+        let done: Vec<(Seat, LiveMember, Vec<Said>)> = work
             .into_par_iter()
-            .map(|(seat, mut member, delivered)| {
-                let said = live(seat, &mut member, &delivered, racing(seat));
+            .map(|(seat, mut member, told)| {
+                let said = live(seat, &mut member, &told);
                 (seat, member, said)
             })
             .collect();
         for (seat, member, said) in done {
             self.members.insert(seat, member);
-            if let Some(said) = said {
+            for one in said {
                 // The worker only stops listening when the run is over.
-                self.to_worker.send(said).ok();
+                self.to_worker.send(one).ok();
             }
         }
         // It can only fail when the worker has been woken very often already.
@@ -209,28 +223,41 @@ impl<F: Fn(Seat) -> bool + Send + Sync> Stage<F> {
     }
 }
 
-fn live(
-    seat: Seat,
-    member: &mut LiveMember,
-    delivered: &[Delivered],
-    racing: bool,
-) -> Option<Said> {
-    let before = member.epoch();
-    for one in delivered {
-        let outcome = if one.own {
-            member.own_commit_won().map(drop)
-        } else {
-            member.process(&one.body).map(drop)
+/// A member goes through what it was told; nothing after the first that OpenMLS refuses.
+fn live(seat: Seat, member: &mut LiveMember, told: &[Told]) -> Vec<Said> {
+    let mut said = Vec::new();
+    for one in told {
+        let outcome = match one {
+            Told::Delivered(body) => member.process(body).map(drop),
+            Told::Own(What::Commit) => member.own_commit_won().map(drop),
+            Told::Own(What::Proposal | What::Claim { .. }) => Ok(()),
+            Told::Build(what) => {
+                build(member, *what).map(|built| said.push(Said::Built { seat, built }))
+            }
         };
         if let Err(error) = outcome {
-            return Some(Said::Failed { seat, error });
+            said.push(Said::Failed { seat, error });
+            return said;
+        }
+        if let Some(taken_up) = member.take_fate() {
+            said.push(Said::Fate { seat, epoch: member.epoch(), taken_up });
         }
     }
-    if !racing || (member.epoch() == before && !delivered.is_empty()) {
-        return None;
-    }
-    Some(match member.prepare_commit() {
-        Ok(body) => Said::Prepared { seat, epoch: member.epoch(), body },
-        Err(error) => Said::Failed { seat, error },
-    })
+    said
+}
+
+fn build(member: &mut LiveMember, what: What) -> Result<Built, MemberError> {
+    let before = process::thread_cpu();
+    let body = match what {
+        What::Commit => member.prepare_commit()?,
+        What::Proposal => member.propose()?,
+        What::Claim { generation } => member.encrypt(&claim(generation))?,
+    };
+    let cpu = process::thread_cpu().saturating_sub(before);
+    Ok(Built { what, epoch: member.epoch(), body, cpu })
+}
+
+/// What a claim says to the others: that it is one, and which lease it wants.
+fn claim(generation: u32) -> Vec<u8> {
+    [b"stentor claims the epoch".as_slice(), &generation.to_be_bytes()].concat()
 }

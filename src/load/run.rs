@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::intervals::Interval;
+use super::contention::Tally;
 use super::noted::Noted;
 use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};
@@ -70,6 +71,8 @@ pub struct Outcome {
     pub intervals: Vec<Interval>,
     /// When the load started, since the Unix epoch.
     pub started: Duration,
+    /// By class: what racing cost its members, for live ones.
+    pub tallies: Vec<Option<Tally>>,
     /// What the oracle says.
     pub judgement: Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -200,6 +203,7 @@ fn conclude(
         measured: brought.measured,
         intervals: brought.intervals,
         started,
+        tallies: brought.tallies,
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,

@@ -128,6 +128,9 @@ impl<'a> Planner<'a> {
     }
 
     fn next_operation(&mut self) -> Option<Operation> {
+        if self.class.is_closed() {
+            return self.next_first_round();
+        }
         let intended = self.next_instant()?;
         let group = below(&mut self.groups, self.class.count);
         let kind = self.next_kind();
@@ -143,6 +146,20 @@ impl<'a> Planner<'a> {
             index_in_group: 0,
             kind,
             sender,
+        })
+    }
+
+    /// Racers that want the next change when the one before has come through are called once, at
+    /// the start, in every group.
+    fn next_first_round(&mut self) -> Option<Operation> {
+        let group = u32::try_from(self.planned).ok().filter(|group| *group < self.class.count)?;
+        self.planned += 1;
+        Some(Operation {
+            intended: Duration::ZERO,
+            group: self.first_group + group,
+            index_in_group: 0,
+            kind: OperationKind::Race,
+            sender: 0,
         })
     }
 

@@ -221,8 +221,9 @@ impl Leaf {
         encoded(&info.map_err(refused(doing))?, doing)
     }
 
-    /// An update commit for the current epoch, to be merged once it is known to have won
-    /// (RFC 9420 §14). One made before and not merged is forgotten.
+    /// An update commit for the current epoch, with every proposal of others that it has processed,
+    /// by reference; to be merged once it is known to have won (RFC 9420 §14). One made before and
+    /// not merged is forgotten.
     pub(super) fn prepare_commit(&mut self) -> Result<Bytes, MemberError> {
         let doing = "commit";
         self.group.clear_pending_commit(self.provider.storage()).map_err(refused(doing))?;
@@ -231,6 +232,23 @@ impl Leaf {
             .self_update(&self.provider, &self.signer, LeafNodeParameters::default())
             .map_err(refused(doing))?;
         encoded(bundle.commit(), doing)
+    }
+
+    /// A proposal to renew its own leaf, for others to commit: no committer takes up its own
+    /// (RFC 9420 §12.2). A commit that it has prepared is forgotten.
+    pub(super) fn propose_update(&mut self) -> Result<Bytes, MemberError> {
+        let doing = "propose";
+        self.group.clear_pending_commit(self.provider.storage()).map_err(refused(doing))?;
+        let (proposal, _) = self
+            .group
+            .propose_self_update(&self.provider, &self.signer, LeafNodeParameters::default())
+            .map_err(refused(doing))?;
+        encoded(&proposal, doing)
+    }
+
+    /// The public encryption key of its own leaf: another one for every renewal.
+    pub(super) fn leaf_key(&self) -> Option<Vec<u8>> {
+        self.group.own_leaf_node()?.encryption_key().tls_serialize_detached().ok()
     }
 
     /// Whether a commit of its own waits for its fate.

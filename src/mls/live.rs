@@ -53,7 +53,7 @@ impl LiveGroup {
             Leaf::join(suite, &newcomer.pairs(), &welcome, &tree, handshake)
         })?;
         let leaves = [creator].into_iter().chain(joined);
-        let members = leaves.map(|leaf| LiveMember { leaf }).collect();
+        let members = leaves.map(|leaf| LiveMember { leaf, proposed: None }).collect();
         Ok(Self { members, tree, group_info })
     }
 }
@@ -62,13 +62,33 @@ impl LiveGroup {
 #[derive(Debug)]
 pub struct LiveMember {
     leaf: Leaf,
+    /// The epoch in which it proposed to renew its leaf, and the leaf's key then.
+    proposed: Option<(Epoch, Option<Vec<u8>>)>,
 }
 
 impl LiveMember {
-    /// An update commit for its current epoch. Its state is unchanged until the commit is known to
-    /// have won (RFC 9420 §14); a commit that it made before and that did not win is forgotten.
+    /// An update commit for its current epoch, which also commits, by reference, every proposal of
+    /// others that it has processed. Its state is unchanged until the commit is known to have won
+    /// (RFC 9420 §14); a commit that it made before and that did not win is forgotten.
     pub fn prepare_commit(&mut self) -> Result<Bytes, MemberError> {
         self.leaf.prepare_commit()
+    }
+
+    /// A proposal to renew its leaf, which another has to commit in its current epoch. A commit
+    /// that it has prepared is forgotten. What becomes of it, [`Self::take_fate`] says.
+    pub fn propose(&mut self) -> Result<Bytes, MemberError> {
+        let proposal = self.leaf.propose_update()?;
+        self.proposed = Some((self.leaf.epoch(), self.leaf.leaf_key()));
+        Ok(proposal)
+    }
+
+    /// Whether the commit of another that ended the epoch of its proposal took it up; `None` while
+    /// none has, without a proposal, and when it was asked before. A proposal that was left out is
+    /// void, and has to be made again.
+    pub fn take_fate(&mut self) -> Option<bool> {
+        let epoch = self.epoch();
+        let (_, before) = self.proposed.take_if(|(proposed, _)| *proposed != epoch)?;
+        Some(self.leaf.leaf_key() != before)
     }
 
     /// Its prepared commit has won: it enters the next epoch.
@@ -77,6 +97,7 @@ impl LiveMember {
             return Err(MemberError::NothingPending);
         }
         self.leaf.merge_pending()?;
+        self.proposed = None;
         Ok(self.leaf.epoch())
     }
 
@@ -144,6 +165,64 @@ mod tests {
             let authenticator = members[0].authenticator();
             assert!(members.iter().all(|member| member.authenticator() == authenticator));
         }
+    }
+
+    #[test]
+    fn one_commit_serves_all_whose_proposals_it_names_and_who_came_too_late_proposes_again() {
+        for handshake in [Handshake::Public, Handshake::Private] {
+            let mut members = group("x25519-aes128-ed25519", 5, handshake);
+            for round in 0..6 {
+                let committer = round % 5;
+                let proposals: Vec<(usize, Bytes)> = (0..5)
+                    .filter(|who| *who != committer)
+                    .map(|who| (who, members[who].propose().unwrap()))
+                    .collect();
+                // The last proposal reaches the committer after it has committed.
+                let (late, on_time) = proposals.split_last().unwrap();
+                for (by, proposal) in on_time {
+                    for other in (0..5).filter(|other| other != by) {
+                        assert_eq!(members[other].process(proposal), Ok(Processed::Proposal));
+                    }
+                }
+                assert_eq!(members[late.0].take_fate(), None, "the epoch goes on");
+                let commit = members[committer].prepare_commit().unwrap();
+                for other in (0..5).filter(|other| *other != late.0) {
+                    members[other].process(&late.1).unwrap();
+                }
+                members[committer].own_commit_won().unwrap();
+                for other in (0..5).filter(|other| *other != committer) {
+                    members[other].process(&commit).unwrap();
+                }
+                let fates: Vec<Option<bool>> =
+                    members.iter_mut().map(LiveMember::take_fate).collect();
+                for (who, fate) in fates.into_iter().enumerate() {
+                    let expected = (who != committer).then_some(who != late.0);
+                    assert_eq!(fate, expected, "{who} in round {round}");
+                }
+                let authenticator = members[0].authenticator();
+                assert!(members.iter().all(|member| member.authenticator() == authenticator));
+                assert_eq!(members[late.0].take_fate(), None, "told once");
+            }
+        }
+    }
+
+    #[test]
+    fn who_proposed_may_commit_after_all_and_its_own_proposal_is_left_out() {
+        let mut members = group("x25519-aes128-ed25519", 3, Handshake::Public);
+        let proposals = [members[0].propose().unwrap(), members[1].propose().unwrap()];
+        for other in 0..3 {
+            for (by, proposal) in proposals.iter().enumerate().filter(|(by, _)| *by != other) {
+                assert_eq!(members[other].process(proposal), Ok(Processed::Proposal), "{by}");
+            }
+        }
+        let commit = members[1].prepare_commit().unwrap();
+        members[1].own_commit_won().unwrap();
+        assert_eq!(members[1].take_fate(), None, "its own commit was its change");
+        members[0].process(&commit).unwrap();
+        members[2].process(&commit).unwrap();
+        assert_eq!(members[0].take_fate(), Some(true));
+        assert_eq!(members[0].authenticator(), members[2].authenticator());
+        assert_eq!(members[0].authenticator(), members[1].authenticator());
     }
 
     #[test]

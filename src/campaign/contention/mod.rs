@@ -5,4 +5,4 @@
 
 pub mod record;
 
-pub use record::{ContentionCurve, ContentionPoint, Spread, TimeToCommit};
+pub use record::{ContentionCurve, ContentionPoint, TimeToCommit};

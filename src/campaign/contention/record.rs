@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::record::Spread;
+
 /// One policy in groups of one size, over the number of racers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContentionCurve {
@@ -71,15 +73,4 @@ pub struct TimeToCommit {
     pub p99: u64,
     /// The longest.
     pub max: u64,
-}
-
-/// A figure over the runs of a point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// The middle one.
-    pub median: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
 }

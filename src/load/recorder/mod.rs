@@ -160,7 +160,17 @@ impl Recorder {
 
     /// What was due, and sent at `sent`, was accepted at `at`.
     pub fn accepted(&mut self, due: Due, sent: Duration, at: Duration) {
+        self.ordered(at);
+        self.served(due, sent, at);
+    }
+
+    /// Something was accepted at `at`.
+    pub fn ordered(&mut self, at: Duration) {
         self.achieved.accepted += u64::from(self.window.contains(&at));
+    }
+
+    /// What was due, and last sent at `sent`, came through at `at`, with whatever was accepted.
+    pub fn served(&mut self, due: Due, sent: Duration, at: Duration) {
         self.phases.accepted(due.intended, at);
         self.intervals.accepted(due.intended, sent, at);
         if due.measured {

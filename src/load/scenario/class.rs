@@ -11,6 +11,7 @@ use serde::de::{self, Deserializer};
 use crate::delivery::{Durability, Level};
 use crate::limits::SESSIONS_PER_CONNECTION_MAX;
 use crate::load::away::Away;
+use crate::load::contention::Contention;
 use crate::load::phases::Course;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::units::{Payload, Rate, Share};
@@ -48,6 +49,8 @@ pub struct Class {
     pub connections: Connections,
     /// Members that race for each epoch: 0 unless `source` is live.
     pub racers: u32,
+    /// How its racers go about it; `None` unless `source` is live.
+    pub contention: Option<Contention>,
     /// Members that go away and come back, if any do.
     pub away: Option<Away>,
     /// What the messages of its groups survive.
@@ -117,10 +120,19 @@ impl Class {
         self.members.saturating_sub(u32::try_from(away).unwrap_or(u32::MAX))..self.members
     }
 
+    /// Whether its racers decide when they want a change, and not the schedule.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.contention.is_some_and(|contention| contention.think.is_some())
+    }
+
     /// Most operations the class can be expected to offer on `course`: exact for even arrivals,
     /// and what Poisson arrivals exceed once in a million runs.
     #[must_use]
     pub fn operations_bound(&self, course: &Course) -> u64 {
+        if self.is_closed() {
+            return self.count.into();
+        }
         let mean = course.count(self.rate);
         match self.arrivals {
             Arrivals::Even => mean,

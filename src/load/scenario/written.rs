@@ -17,6 +17,7 @@ use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_
 use crate::load::away::Away;
 use crate::load::check::Fault;
 use crate::load::phases::Phase;
+use crate::load::contention::Contention;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
 use crate::units::{Bounded, Payload, Phase as Length, Rate, Share};
@@ -84,6 +85,7 @@ struct WrittenClass {
     #[serde(default)]
     connections: Connections,
     racers: Option<Bounded<2, ROSTER>>,
+    contention: Option<Contention>,
     away: Option<Away>,
     #[serde(default, deserialize_with = "durability")]
     durability: Durability,
@@ -157,6 +159,7 @@ impl WrittenClass {
             (None, Source::Live) => members.min(4),
             (None, _) => 0,
         };
+        let live = self.source == Source::Live;
         Class {
             name: self.name,
             count: self.count.get(),
@@ -173,6 +176,7 @@ impl WrittenClass {
             tree: self.tree,
             connections: self.connections,
             racers,
+            contention: self.contention.or_else(|| live.then(Contention::default)),
             away: self.away,
             durability: self.durability,
             validation: self.validation,

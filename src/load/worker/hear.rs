@@ -9,6 +9,7 @@ use super::come_and_go::Attached;
 use crate::delivery::{Check, Epoch, Kind, MessageId, Reject, Seq};
 use crate::load::attempt::index_of;
 use crate::load::client::SessionNumber;
+use crate::load::oracle::Delivered;
 use crate::load::racers;
 use crate::load::schedule::OperationKind;
 use crate::wire::{Delivery, Reason, Reply, Request, group_bytes, peek_group};
@@ -41,6 +42,9 @@ impl Worker<'_> {
         let at = self.since_origin();
         self.oracle.accepted(attempt, seq, epoch);
         let Some(flight) = self.flights.land(attempt) else { return };
+        if self.groups[flight.group as usize].race.is_some() {
+            return self.race_accepted(&flight, epoch, at);
+        }
         self.recorder.accepted(flight.due, flight.sent, at);
         if self.is_commit(attempt) {
             self.recorder.committed(flight.due, at);
@@ -48,9 +52,7 @@ impl Worker<'_> {
         if flight.due.measured {
             self.occupancy.leave(at);
         }
-        if let Some(race) = self.groups[flight.group as usize].race.as_mut() {
-            race.settle(flight.sender);
-        } else if self.is_commit(attempt) {
+        if self.is_commit(attempt) {
             // The sender of a commit that has won is in the epoch it opened.
             self.reach_epoch(flight.group, flight.sender, epoch);
         }
@@ -71,29 +73,12 @@ impl Worker<'_> {
             group.race.is_some()
         });
         // Others have lost more often: it may come again then.
-        let put_off = match reject {
-            Reject::SlowDown { retry_ms } if races => {
-                Some(at + Duration::from_millis(u64::from(retry_ms)))
-            }
-            _ => None,
-        };
-        let name = if put_off.is_some() { PUT_OFF } else { name(reason) };
+        let put_off = races && matches!(reject, Reject::SlowDown { .. });
+        let name = if put_off { PUT_OFF } else { name(reason) };
         *self.refusals.entry(name).or_default() += 1;
         let Some(flight) = flight else { return };
-        let lost_race = races && matches!(reject, Reject::WrongEpoch { .. }) || put_off.is_some();
-        if lost_race && self.race_again(flight.group, flight.sender, at) {
-            if let (Some(until), Some(race)) =
-                (put_off, self.groups[flight.group as usize].race.as_mut())
-            {
-                race.put_off(flight.sender, until);
-                self.put_off_until = Some(self.put_off_until.map_or(until, |at| at.min(until)));
-            }
-            return self.race_on(flight.group);
-        }
-        if let Some(race) = self.groups[flight.group as usize].race.as_mut()
-            && !lost_race
-        {
-            race.settle(flight.sender);
+        if races {
+            return self.race_refused(&flight, reject, at);
         }
         self.recorder.rejected(flight.due, at);
         if flight.due.measured {
@@ -126,7 +111,9 @@ impl Worker<'_> {
                 self.on_progress(session, (group, member));
                 let Some(found) = found else { return };
                 let class = self.groups[group as usize].class;
-                self.recorder.delivered(class, &found, body.len(), at);
+                let missed = found.missed || self.is_beside(found.attempt);
+                let recorded = Delivered { missed, ..found };
+                self.recorder.delivered(class, &recorded, body.len(), at);
                 self.acknowledge(session, (group, member), seq);
                 self.pass_on((group, member), found.attempt, body);
             }
@@ -154,12 +141,7 @@ impl Worker<'_> {
         let is_real = state.real.contains(&member);
         let is_sender = (member as usize) < state.epochs.len();
         if state.race.is_some() {
-            let own = self.racer_of(attempt) == Some(member);
-            if is_real && let Some(racers) = &mut self.racers {
-                self.live_messages += 1;
-                racers.deliver(racers::Delivered { seat, own, body });
-            }
-            return;
+            return self.pass_to_live(seat, attempt, body);
         }
         if is_real {
             self.inboxes.keep(seat, &body);
@@ -171,12 +153,6 @@ impl Worker<'_> {
         {
             self.reach_epoch(group, member, header.epoch.next());
         }
-    }
-
-    fn racer_of(&self, attempt: u64) -> Option<u32> {
-        let beyond = usize::try_from(attempt).ok()?;
-        let beyond = beyond.checked_sub(self.plan.schedule.operations().len())?;
-        self.race_attempts.get(beyond).map(|(_, racer)| *racer)
     }
 
     fn is_commit(&self, attempt: u64) -> bool {

@@ -10,24 +10,22 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::flights::Flight;
-use super::races::Race;
-use super::{GroupState, ISSUED_PER_TURN, Worker};
+use super::{ISSUED_PER_TURN, Worker};
 use crate::delivery::{Epoch, Kind, RosterChange};
 use crate::load::attempt::message_id;
 use crate::load::oracle::Submitted;
-use crate::load::racers::Said;
 use crate::load::recorder::Due;
 use crate::load::schedule::{Operation, OperationKind};
 
 /// A message ready to be sent.
-struct Ready {
-    attempt: u64,
-    due: Due,
-    group: u32,
-    sender: u32,
-    kind: Kind,
-    epoch: Epoch,
-    body: Bytes,
+pub(super) struct Ready {
+    pub(super) attempt: u64,
+    pub(super) due: Due,
+    pub(super) group: u32,
+    pub(super) sender: u32,
+    pub(super) kind: Kind,
+    pub(super) epoch: Epoch,
+    pub(super) body: Bytes,
 }
 
 impl Worker<'_> {
@@ -55,19 +53,9 @@ impl Worker<'_> {
     fn reach(&mut self, index: usize, operation: &Operation) {
         let due = self.due(operation);
         let reached = self.since_origin();
-        let group = &mut self.groups[operation.group as usize];
-        if let Some(race) = &mut group.race {
-            for racer in 0..race.racers() {
-                let attempt = self.plan.schedule.operations().len() + self.race_attempts.len();
-                race.want(racer, due, attempt as u64);
-                self.race_attempts.push((operation.group, racer));
-                self.called_for += 1;
-                self.recorder.reached(due, reached);
-                if due.measured {
-                    self.occupancy.enter(due.intended);
-                }
-            }
-            return self.race_on(operation.group);
+        let group = &self.groups[operation.group as usize];
+        if group.race.is_some() {
+            return self.call_race(operation.group, due);
         }
         self.called_for += 1;
         self.recorder.reached(due, reached);
@@ -109,7 +97,7 @@ impl Worker<'_> {
         self.send(Ready { attempt: index as u64, due, group, sender, kind, epoch, body });
     }
 
-    fn send(&mut self, ready: Ready) {
+    pub(super) fn send(&mut self, ready: Ready) {
         let Ready { attempt, due, group, sender, kind, epoch, body } = ready;
         let digest = xxh3_64(&body);
         let Due { intended, measured, .. } = due;
@@ -143,79 +131,18 @@ impl Worker<'_> {
         }
     }
 
-    /// Every racer of a group that wants and can submits.
-    pub(super) fn race_on(&mut self, group: u32) {
-        let racers = self.groups[group as usize].race.as_ref().map_or(0, |race| race.racers());
-        for racer in 0..racers {
-            let now = self.since_origin();
-            let race = self.groups[group as usize].race.as_mut();
-            let Some((want, epoch, body)) = race.and_then(|race| race.start(racer, now)) else {
-                continue;
-            };
-            let (attempt, due, sender) = (want.attempt, want.due, racer);
-            let sent = self.since_origin();
-            self.recorder.prepared(due, want.since, sent);
-            self.send(Ready { attempt, due, group, sender, kind: Kind::Commit, epoch, body });
-        }
-    }
-
-    /// Lets racers submit that were told to wait until now.
-    pub(super) fn race_on_in_time(&mut self, now: Duration) {
-        if self.put_off_until.is_none_or(|until| until > now) {
-            return;
-        }
-        for group in 0..self.groups.len() {
-            let due = self.groups[group].race.as_ref().and_then(Race::deadline);
-            if due.is_some_and(|due| due <= now) {
-                self.race_on(u32::try_from(group).unwrap_or(u32::MAX));
-            }
-        }
-        let waiting = |group: &GroupState| group.race.as_ref().and_then(Race::deadline);
-        self.put_off_until = self.groups.iter().filter_map(waiting).filter(|at| *at > now).min();
-    }
-
-    /// A racer's commit has lost: it wants the next epoch instead. False if it gives up.
-    pub(super) fn race_again(&mut self, group: u32, racer: u32, at: Duration) -> bool {
-        let attempt = (self.plan.schedule.operations().len() + self.race_attempts.len()) as u64;
-        let race = self.groups[group as usize].race.as_mut();
-        let again = race.is_some_and(|race| race.retry(racer, attempt, at));
-        if again {
-            self.race_attempts.push((group, racer));
-            self.called_for += 1;
-        }
-        again
-    }
-
-    /// Takes in what live members have prepared.
-    pub(super) fn hear_racers(&mut self) {
-        let Some(racers) = &mut self.racers else { return };
-        for said in racers.hear() {
-            match said {
-                Said::Prepared { seat: (group, racer), epoch, body } => {
-                    if let Some(race) = self.groups[group as usize].race.as_mut() {
-                        race.prepared(racer, epoch, body);
-                    }
-                    self.race_on(group);
-                }
-                Said::Failed { seat: (group, member), error } => {
-                    self.live_faults
-                        .note(|| format!("live member {member} of group {group}: {error}"));
-                }
-            }
-        }
-    }
-
     /// Gives up on what has been on its way for too long.
     pub(super) fn give_up_on_the_late(&mut self) {
         let now = self.since_origin();
         while let Some((attempt, flight)) = self.flights.overdue(now) {
             self.oracle.timed_out(attempt);
+            if self.groups[flight.group as usize].race.is_some() {
+                self.race_timed_out(&flight, now);
+                continue;
+            }
             self.recorder.timed_out(flight.due, now);
             if flight.due.measured {
                 self.occupancy.leave(now);
-            }
-            if let Some(race) = self.groups[flight.group as usize].race.as_mut() {
-                race.settle(flight.sender);
             }
         }
     }
@@ -238,10 +165,7 @@ impl Worker<'_> {
                 self.oracle.not_issued(index as u64);
                 intervals.not_issued(true, at);
             }
-            for want in group.race.iter_mut().flat_map(Race::not_started) {
-                self.oracle.not_issued(want.attempt);
-                intervals.not_issued(true, at);
-            }
         }
+        self.races_are_over();
     }
 }

@@ -10,6 +10,7 @@ mod hear;
 mod issue;
 mod look;
 mod races;
+mod racing;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 use flights::Flights;
 use look::{Asked, IDLE};
 use races::Race;
+use races::alarms::Alarms;
+use racing::Raced;
 
 use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
@@ -30,7 +33,8 @@ use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
-use super::scenario::Source;
+use super::contention::Tally;
+use super::scenario::Scenario;
 use super::target::Target;
 use super::traffic::Plan;
 use super::verify::Inboxes;
@@ -84,6 +88,7 @@ pub(super) struct Brought {
     pub(super) recorder: Recorder,
     pub(super) measured: Range<Duration>,
     pub(super) intervals: Vec<Interval>,
+    pub(super) tallies: Vec<Option<Tally>>,
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
@@ -105,6 +110,8 @@ pub(super) struct Brought {
 #[derive(Debug)]
 struct GroupState {
     class: u32,
+    /// How many groups of its class come before it.
+    index_in_class: usize,
     first_session: SessionNumber,
     /// Per sender, the epoch it has reached: it cannot speak in one it has not seen.
     epochs: Vec<u64>,
@@ -136,10 +143,12 @@ pub(super) struct Worker<'a> {
     offered: Duration,
     next: usize,
     held: u64,
-    /// The group and racer of each attempt beyond the schedule.
-    race_attempts: Vec<(u32, u32)>,
-    /// The earliest that a racer may come again that has been told to wait, if any has.
-    put_off_until: Option<Duration>,
+    /// What each attempt beyond the schedule is.
+    raced: Vec<Raced>,
+    /// When racers have to be looked at, if nothing else happens to them.
+    alarms: Alarms,
+    /// By class: what racing costs, for live ones.
+    tallies: Vec<Option<Tally>>,
     called_for: u64,
     timetable: Timetable,
     /// How many moves of the timetable have been made.
@@ -177,19 +186,15 @@ impl<'a> Worker<'a> {
         let mut oracle = Oracle::new();
         let mut seats = Vec::new();
         let mut groups = Vec::new();
+        let mut in_class = vec![0; plan.scenario.groups.len()];
         for (index, group) in (0_u32..).zip(plan.population.groups()) {
             oracle.group_created(index, group.members, Seq(1));
             seats.extend((0..group.members).map(|member| (index, member)));
-            groups.push(GroupState::new(plan, index));
+            let place = &mut in_class[group.class as usize];
+            groups.push(GroupState::new(plan, index, *place));
+            *place += 1;
         }
-        let racing: Vec<u32> =
-            groups.iter().map(|group| group.race.as_ref().map_or(0, Race::racers)).collect();
-        let racers = if live.is_empty() {
-            None
-        } else {
-            let racing = move |(group, member)| member < racing[group as usize];
-            Some(Racers::start(live, threads, racing)?)
-        };
+        let racers = if live.is_empty() { None } else { Some(Racers::start(live, threads)?) };
         let scenario = &plan.scenario;
         let window = scenario.window();
         let mut recorder = Recorder::new(scenario.groups.len(), window.clone());
@@ -218,8 +223,9 @@ impl<'a> Worker<'a> {
             offered: scenario.offered(),
             next: 0,
             held: 0,
-            race_attempts: Vec::new(),
-            put_off_until: None,
+            raced: Vec::new(),
+            alarms: Alarms::default(),
+            tallies: tallies(scenario),
             called_for: 0,
             timetable: Timetable::of(scenario, &plan.population),
             moved: 0,
@@ -279,7 +285,7 @@ impl<'a> Worker<'a> {
             let taken = self.client.turn(clock::now())?;
             let heard = self.hear_all();
             self.hear_racers();
-            self.race_on_in_time(elapsed);
+            self.race_in_time(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
             self.client.transmit(clock::now())?;
@@ -339,7 +345,7 @@ impl<'a> Worker<'a> {
     fn sleep(&mut self) {
         let due = self.next_operation().map(|operation| operation.intended);
         let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
-        let until = [due, step, self.put_off_until].into_iter().flatten();
+        let until = [due, step, self.alarms.next()].into_iter().flatten();
         let until = until.fold(self.look_next, Ord::min);
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
@@ -353,7 +359,10 @@ impl<'a> Worker<'a> {
         let at = self.since_origin();
         for attempt in self.flights.all() {
             self.oracle.timed_out(attempt);
-            self.recorder.intervals.timed_out(at);
+            // A racer's change has been counted already, whatever of it is on its way.
+            if self.raced_as(attempt).is_none() {
+                self.recorder.intervals.timed_out(at);
+            }
         }
         let reading = self.reading();
         let none = Intervals::new(Vec::new(), Duration::ZERO);
@@ -364,6 +373,7 @@ impl<'a> Worker<'a> {
             recorder: self.recorder,
             measured: self.window,
             intervals: intervals.finish(at, reading),
+            tallies: self.tallies,
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,
@@ -385,18 +395,20 @@ impl<'a> Worker<'a> {
 }
 
 impl GroupState {
-    fn new(plan: &Plan, index: u32) -> Self {
+    fn new(plan: &Plan, index: u32, index_in_class: usize) -> Self {
         let group = &plan.population.groups()[index as usize];
         let class = plan.class(index as usize);
         let senders = class.sending_members().len();
         let traffic = &plan.traffic[index as usize];
-        let live = class.source == Source::Live;
         Self {
             class: group.class,
+            index_in_class,
             first_session: group.first_member,
             epochs: vec![traffic.epoch().0; senders],
             held: vec![VecDeque::new(); senders],
-            race: live.then(|| Race::new(class.racers)),
+            race: class.contention.map(|contention| {
+                Race::new(contention, class.racers, traffic.epoch(), (plan.scenario.seed, index))
+            }),
             real: class.real_members(),
         }
     }
@@ -405,4 +417,15 @@ impl GroupState {
         self.held.iter().any(|held| !held.is_empty())
             || self.race.as_ref().is_some_and(Race::wants_anything)
     }
+}
+
+/// What racing costs the members of each class that races.
+fn tallies(scenario: &Scenario) -> Vec<Option<Tally>> {
+    let classes = scenario.groups.iter();
+    classes
+        .map(|class| {
+            let (groups, racers) = (class.count as usize, class.racers as usize);
+            class.contention.map(|_| Tally::new(groups, racers))
+        })
+        .collect()
 }
