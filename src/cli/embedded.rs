@@ -3,7 +3,7 @@
 //! What a run and a comparison start for themselves; it ends with them.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use super::state::read_target;
 use crate::clock;
 use crate::load::Target;
+use crate::units::written_duration;
 
 /// How long the child has to drain and leave before it is killed.
 const LEAVING_MAX: Duration = Duration::from_secs(8);
@@ -25,15 +26,18 @@ pub(super) struct Embedded {
     /// Kept open: a server that cannot print is a server that fails.
     stdout: BufReader<ChildStdout>,
     state: PathBuf,
+    settings: Option<PathBuf>,
 }
 
 impl Embedded {
     /// Starts a server on any free ports of the loopback address and waits until it serves. Its
-    /// `log`, if it is to have one, is in its state folder, and removed with it.
+    /// `log`, if it is to have one, is in its state folder, and removed with it. It reserves epochs
+    /// for as long as `reservation` says, if that does.
     pub(super) fn start(
         shards: u32,
         first_core: Option<usize>,
         log: bool,
+        reservation: Option<Duration>,
     ) -> anyhow::Result<(Self, Target)> {
         let program = std::env::current_exe().context("cannot find this program to start it")?;
         let name = format!("stentor-{}-{}", std::process::id(), clock::unix().as_nanos());
@@ -54,9 +58,13 @@ impl Embedded {
         if let Some(core) = first_core {
             command.arg("--first-core").arg(core.to_string());
         }
+        let settings = reservation.map(|longest| settings_file(&state, longest)).transpose()?;
+        if let Some(settings) = &settings {
+            command.arg("--config").arg(settings);
+        }
         let mut child = command.spawn().context("cannot start the server")?;
         let stdout = child.stdout.take().context("the server has no output")?;
-        let mut embedded = Self { child, stdout: BufReader::new(stdout), state };
+        let mut embedded = Self { child, stdout: BufReader::new(stdout), state, settings };
         let mut ready = String::new();
         embedded.stdout.read_line(&mut ready).context("cannot hear the server")?;
         if !ready.starts_with("listening on") {
@@ -105,5 +113,17 @@ impl Drop for Embedded {
         // The child removes it as it stops, even if this process is killed; what a child leaves that
         // was killed itself is removed here.
         std::fs::remove_dir_all(&self.state).ok();
+        if let Some(settings) = &self.settings {
+            std::fs::remove_file(settings).ok();
+        }
     }
+}
+
+/// A file of settings beside the state folder, which the child makes itself.
+fn settings_file(state: &Path, reservation: Duration) -> anyhow::Result<PathBuf> {
+    let path = state.with_extension("toml");
+    let text = format!("[defence]\nreservation = \"{}\"\n", written_duration(reservation));
+    std::fs::write(&path, text)
+        .with_context(|| format!("cannot write the server's settings to {}", path.display()))?;
+    Ok(path)
 }

@@ -159,7 +159,7 @@ fn entrants(arguments: &Peers, apart: bool) -> anyhow::Result<Vec<Entrant<'stati
     let wanted = |name| arguments.only.is_empty() || arguments.only.contains(&name);
     let entrant = |name| match name {
         Name::Stentor => {
-            let (server, target) = Embedded::start(1, apart.then_some(0), false)?;
+            let (server, target) = Embedded::start(1, apart.then_some(0), false, None)?;
             Ok(Entrant::Service(Box::new(Service {
                 name,
                 server: Box::new(server),

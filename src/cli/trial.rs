@@ -127,7 +127,8 @@ fn load(plan: Plan, options: &Options, screen: &mut Screen) -> anyhow::Result<Ou
         Some(target) => load::run::discover(target, plan.scenario.key_exchange)?,
         None => {
             let log = plan.scenario.is_durable();
-            let (embedded, target) = Embedded::start(shards, apart.then_some(0), log)?;
+            let (embedded, target) =
+                Embedded::start(shards, apart.then_some(0), log, plan.scenario.reservation)?;
             server = Some(embedded);
             target
         }

@@ -8,7 +8,7 @@ use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
 use crate::limits::{
     CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
-    THRESHOLDS_MAX,
+    RESERVATION_SETTING_MAX, THRESHOLDS_MAX,
 };
 use crate::mls::{Handshake, TreeState};
 
@@ -25,6 +25,7 @@ pub struct Fault {
 #[must_use]
 pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
     of_phases(scenario)
+        .or_else(|| of_server(scenario))
         .or_else(|| of_counts(scenario))
         .or_else(|| {
             scenario.groups.iter().enumerate().find_map(|(index, class)| {
@@ -52,6 +53,14 @@ fn of_thresholds(scenario: &Scenario) -> Option<Fault> {
     scenario.thresholds.iter().enumerate().find_map(|(index, threshold)| {
         let message = threshold.fits(scenario).err()?;
         Some(Fault { field: format!("thresholds[{index}]"), message })
+    })
+}
+
+fn of_server(scenario: &Scenario) -> Option<Fault> {
+    let reservation = scenario.reservation.filter(|asked| *asked > RESERVATION_SETTING_MAX)?;
+    Some(Fault {
+        field: "server.reservation".to_owned(),
+        message: format!("{reservation:?}; a server takes at most {RESERVATION_SETTING_MAX:?}"),
     })
 }
 

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::client::Client;
-use super::intervals::Interval;
 use super::contention::Tally;
+use super::intervals::Interval;
 use super::noted::Noted;
 use super::oracle::Judgement;
 use super::racers::{Authenticators, Seat};

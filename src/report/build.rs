@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::contention;
 use super::intervals::IntervalRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
@@ -20,6 +21,7 @@ use crate::floor::F3;
 use crate::limits::REASONS_MAX;
 use crate::load::Outcome;
 use crate::load::Verified;
+use crate::load::contention::Tally;
 use crate::load::intervals::Interval;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
@@ -42,6 +44,8 @@ pub struct Finished<'a> {
     pub measured: Range<Duration>,
     /// The same in slices of time.
     pub intervals: &'a [Interval],
+    /// By class: what racing cost its members, for live ones.
+    pub tallies: &'a [Option<Tally>],
     /// What the oracles say, of all workers.
     pub judgement: &'a Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -83,6 +87,7 @@ impl<'a> Finished<'a> {
         Self {
             scenario,
             recorder: &outcome.recorder,
+            tallies: &outcome.tallies,
             measured: outcome.measured.clone(),
             intervals: &outcome.intervals,
             judgement: &outcome.judgement,
@@ -169,6 +174,7 @@ pub fn record(finished: Finished<'_>) -> Record {
         latency_us: latency(recorder),
         phases: phases(finished.scenario, recorder),
         classes: classes(finished.scenario, recorder),
+        contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
         returns: finished.returns.map(returns),
         throughput: throughput(&finished),
         server: finished.server.map(|totals| server_use(totals, &finished.floor)),

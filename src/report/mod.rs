@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod chart;
+pub mod contention;
 pub mod folder;
 pub mod host;
 pub mod host_summary;

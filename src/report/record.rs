@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::contention::ContentionRecord;
 use super::intervals::IntervalRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;
@@ -45,6 +46,10 @@ pub struct Record {
     pub phases: Vec<PhaseRecord>,
     /// The same for each group class.
     pub classes: Vec<ClassRecord>,
+    /// What racing for epochs cost, for each class whose members did, and for all of them together
+    /// if there are several; empty when nobody raced, and in older records.
+    #[serde(default)]
+    pub contention: Vec<ContentionRecord>,
     /// What came of members that went away; `None` when nobody did, and in older records.
     #[serde(default)]
     pub returns: Option<ReturnsRecord>,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+use super::contention;
 use super::provenance::Provenance;
 use super::record::{ClassRecord, Distribution, Record, ServerUse};
 use super::verdict::Status;
@@ -40,6 +41,7 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(latency_rows(record), look),
         table(phase_rows(record), look),
         table(class_rows(record), look),
+        table(contention::table_rows(&record.contention), look),
         returns(record),
         table(return_rows(record), look),
         table(period_rows(record), look),

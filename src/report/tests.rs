@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::floor::Spread;
 use crate::floor::{F3, Manner, Sending, Work};
 use crate::load::Verified;
 use crate::load::away::Away;
+use crate::load::contention::{Event, Tally, What};
 use crate::load::intervals::EngineReading;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
@@ -65,14 +67,16 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
             recorder.delivered(0, &delivered, 250, at);
         }
     }
+    let tallies = [Some(tally(&measured)), None, None, Some(tally(&measured))];
     let implied = 2000.0 / measured.end.as_secs_f64() * 0.002;
     let reading = EngineReading::default();
     let intervals = recorder.intervals.clone().finish(Duration::from_secs(11), reading);
     record(Finished {
         scenario: &scenario,
         recorder: &recorder,
-        measured,
+        measured: measured.clone(),
         intervals: &intervals,
+        tallies: &tallies,
         judgement,
         called_for: 2000,
         in_flight_mean: implied,
@@ -93,6 +97,25 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         engine: EngineTotals::default(),
         provenance: Provenance::of_scenario(&scenario, "quickstart", &hash(SCENARIO)),
     })
+}
+
+/// Two racers: one has a success at its second try, and the other has lost and given up.
+fn tally(window: &Range<Duration>) -> Tally {
+    let mut tally = Tally::new(1, 2);
+    let (at, cpu) = (window.start + Duration::from_millis(40), Duration::from_micros(300));
+    for event in [
+        Event::Built(What::Commit, cpu),
+        Event::Sent(What::Commit, 1_000),
+        Event::Lost(1_000, cpu),
+        Event::Sent(What::Commit, 1_000),
+        Event::Won(1_000),
+        Event::Sent(What::Claim { generation: 0 }, 200),
+        Event::GaveUp,
+    ] {
+        tally.note(window, at, event);
+    }
+    tally.served(window, (0, 0), (window.start, at), 2);
+    tally
 }
 
 /// From 5 s, after 2 s of warm-up, to 7 s.
@@ -395,6 +418,27 @@ fn a_host_in_text_says_what_its_figures_are_of() {
         "44 of 440 packets were lost by gso",
         "250 B x 900: rounds that lost packets and do not count: 1",
     ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn what_racing_cost_stands_in_a_row_for_each_class_and_one_for_all() {
+    let record = finished(&Judgement::default(), false);
+    let names: Vec<&str> = record.contention.iter().map(|row| row.class.as_str()).collect();
+    assert_eq!(names.len(), 3);
+    assert_eq!(names[2], "*");
+    let (one, all) = (&record.contention[0], &record.contention[2]);
+    assert_eq!((one.successes, one.epochs, one.commits, one.commits_lost), (1, 1, 2, 1));
+    assert_eq!((one.tries.as_slice(), one.attempts_per_success), ([0, 1].as_slice(), Some(2.0)));
+    assert_eq!((one.wasted_bytes, one.overhead_bytes), (1_000, 200));
+    assert_eq!((one.wasted_cpu_us_per_success, one.jain), (Some(300.0), Some(0.5)));
+    assert_eq!((one.gave_up, one.groups, all.groups), (1, 1, 2));
+    assert_eq!((all.successes, all.wasted_bytes), (2, 2_000));
+    assert!((all.successes_per_s - one.successes_per_s).abs() < 1e-12, "in each group");
+    assert_eq!(all.wasted_bytes_per_success, one.wasted_bytes_per_success);
+    let text = render(&record, Path::new("results/x"), Look { width: 200, colour: false });
+    for says in ["contention", "changes/s", "300 us", "40.0 ms", "0.50"] {
         assert!(text.contains(says), "{says}: {text}");
     }
 }

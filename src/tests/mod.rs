@@ -4,6 +4,7 @@
 //! package of its own, for a fuzzer.
 
 mod absences;
+mod contention;
 mod corpus;
 mod key_packages;
 mod layers;

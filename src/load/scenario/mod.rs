@@ -43,6 +43,9 @@ pub struct Scenario {
     pub key_exchange: KeyExchange,
     /// Shards of the server that the run starts, 1 to [`SHARDS_MAX`](crate::limits::SHARDS_MAX).
     pub shards: u32,
+    /// For how long that server reserves an epoch at most for members that have lost; `None`: for
+    /// as long as it does by itself.
+    pub reservation: Option<Duration>,
     /// The group classes, at least one.
     pub groups: Vec<Class>,
     /// What the result has to be, at most [`THRESHOLDS_MAX`](crate::limits::THRESHOLDS_MAX).

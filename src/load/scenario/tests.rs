@@ -104,6 +104,7 @@ fn fields_that_contradict_each_other_are_refused_by_name() {
     check("real = 8", "groups[0].real", "minted");
     check("racers = 4", "groups[0].racers", "live");
     check("source = \"live\"\nracers = 9", "groups[0].racers", "8 members");
+    check("contention = { policy = \"lease\" }", "groups[0].contention", "only the racers");
     check("source = \"synthetic\"\nreal = 1", "groups[0].real", "synthetic");
     check("connections = \"shared:25\"", "groups[0].connections", "the class has 24");
 }
@@ -309,12 +310,13 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("", format!("{GOOD}x = 1\n")),
         ("away.", format!("{GOOD}away = {{ x = 1 }}\n")),
         ("thresholds.", format!("thresholds = [{{ x = 1 }}]\n{GOOD}")),
+        ("contention.", format!("{GOOD}contention = {{ x = 1 }}\n")),
     ];
     let mut count = 0;
     for (prefix, text) in sections {
         for field in fields_of(&text) {
             count += 1;
-            if ["durations", "phases", "server", "groups", "away", "thresholds"]
+            if ["durations", "phases", "server", "groups", "away", "thresholds", "contention"]
                 .contains(&field.as_str())
             {
                 continue;
@@ -322,7 +324,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 10 + 7 + 3 + 1 + 19 + 6 + 2, "the seven tables of the format");
+    assert_eq!(count, 10 + 7 + 3 + 2 + 20 + 6 + 2 + 7, "the eight tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

@@ -16,8 +16,8 @@ use crate::delivery::{Durability, Level};
 use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SHARDS_MAX};
 use crate::load::away::Away;
 use crate::load::check::Fault;
-use crate::load::phases::Phase;
 use crate::load::contention::Contention;
+use crate::load::phases::Phase;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
 use crate::units::{Bounded, Payload, Phase as Length, Rate, Share};
@@ -59,6 +59,7 @@ struct WrittenDurations {
 #[serde(deny_unknown_fields)]
 struct WrittenServer {
     shards: Option<Bounded<1, SHARDS>>,
+    reservation: Option<Length<0>>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +111,7 @@ impl Written {
             drain,
             key_exchange: self.key_exchange,
             shards: self.server.shards.map_or(1, Bounded::get),
+            reservation: self.server.reservation.map(Length::get),
             groups: self.groups.into_iter().map(WrittenClass::resolve).collect(),
             thresholds: Vec::new(),
         })

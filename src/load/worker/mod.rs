@@ -24,6 +24,7 @@ use racing::Raced;
 
 use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
+use super::contention::Tally;
 use super::intervals::{Interval, Intervals};
 use super::noted::Noted;
 use super::occupancy::Occupancy;
@@ -33,7 +34,6 @@ use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
-use super::contention::Tally;
 use super::scenario::Scenario;
 use super::target::Target;
 use super::traffic::Plan;

@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
+use super::Worker;
 use super::flights::Flight;
 use super::issue::Ready;
 use super::races::{Answered, Race, Step, Want};
-use super::Worker;
 use crate::delivery::{Epoch, Kind, Reject};
 use crate::limits::ATTEMPTS_MAX;
 use crate::load::contention::{Event, What};

@@ -193,7 +193,10 @@ fn only_who_holds_the_lease_builds_a_commit_and_an_expired_one_is_claimed_anew()
     let claim = |generation| What::Claim { generation };
     for racer in 0..2 {
         race.want(racer, DUE);
-        assert!(matches!(race.next(racer, MS(0)), Some(Step::Build(What::Claim { generation: 0 }))));
+        assert!(matches!(
+            race.next(racer, MS(0)),
+            Some(Step::Build(What::Claim { generation: 0 }))
+        ));
         race.built(racer, built(claim(0), 1));
         assert!(matches!(race.next(racer, MS(0)), Some(Step::Send(_, None))));
         assert!(race.accepted(racer, Epoch(1)).served.is_none());
@@ -352,9 +355,7 @@ impl World {
                 self.race.delivered(to, by, what, epoch, now);
                 None
             }
-            Some(Wire::Fate(racer, epoch, taken_up)) => {
-                self.race.fate(racer, epoch, taken_up, now)
-            }
+            Some(Wire::Fate(racer, epoch, taken_up)) => self.race.fate(racer, epoch, taken_up, now),
             Some(Wire::Submitted(..)) | None => None,
         };
         self.served[racer as usize] += u32::from(served.is_some());
