@@ -185,9 +185,11 @@ impl Leaf {
         Ok(Committed { body: encoded(&body, doing)?, welcome })
     }
 
-    /// Proposes a new leaf node of its own.
+    /// Proposes a new leaf node of its own, for others to commit: no committer takes up its own
+    /// (RFC 9420 §12.2). A commit that it has prepared is forgotten.
     pub(super) fn propose_update(&mut self) -> Result<Bytes, MemberError> {
         let doing = "propose an update";
+        self.group.clear_pending_commit(self.provider.storage()).map_err(refused(doing))?;
         let parameters = LeafNodeParameters::default();
         let proposed = self.group.propose_self_update(&self.provider, &self.signer, parameters);
         encoded(&proposed.map_err(refused(doing))?.0, doing)
@@ -232,18 +234,6 @@ impl Leaf {
             .self_update(&self.provider, &self.signer, LeafNodeParameters::default())
             .map_err(refused(doing))?;
         encoded(bundle.commit(), doing)
-    }
-
-    /// A proposal to renew its own leaf, for others to commit: no committer takes up its own
-    /// (RFC 9420 §12.2). A commit that it has prepared is forgotten.
-    pub(super) fn propose_update(&mut self) -> Result<Bytes, MemberError> {
-        let doing = "propose";
-        self.group.clear_pending_commit(self.provider.storage()).map_err(refused(doing))?;
-        let (proposal, _) = self
-            .group
-            .propose_self_update(&self.provider, &self.signer, LeafNodeParameters::default())
-            .map_err(refused(doing))?;
-        encoded(&proposal, doing)
     }
 
     /// The public encryption key of its own leaf: another one for every renewal.
