@@ -56,9 +56,9 @@ impl Flights {
         None
     }
 
-    /// Those still on their way.
-    pub(super) fn all(&self) -> Vec<u64> {
-        self.open.keys().copied().collect()
+    /// Those still on their way, which are so no longer.
+    pub(super) fn all(&mut self) -> Vec<(u64, Flight)> {
+        self.open.drain().collect()
     }
 }
 

@@ -138,12 +138,28 @@ impl Worker<'_> {
             self.oracle.timed_out(attempt);
             if self.groups[flight.group as usize].race.is_some() {
                 self.race_timed_out(&flight, now);
-                continue;
+            } else {
+                self.given_up(&flight, now);
             }
-            self.recorder.timed_out(flight.due, now);
-            if flight.due.measured {
-                self.occupancy.leave(now);
+        }
+    }
+
+    /// The run is over: gives up on everything that is still on its way. A racer's change has been
+    /// counted already, whatever of it is on its way.
+    pub(super) fn give_up_on_the_rest(&mut self) {
+        let now = self.since_origin();
+        for (attempt, flight) in self.flights.all() {
+            self.oracle.timed_out(attempt);
+            if self.raced_as(attempt).is_none() {
+                self.given_up(&flight, now);
             }
+        }
+    }
+
+    fn given_up(&mut self, flight: &Flight, now: Duration) {
+        self.recorder.timed_out(flight.due, now);
+        if flight.due.measured {
+            self.occupancy.leave(now);
         }
     }
 

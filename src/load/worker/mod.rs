@@ -356,14 +356,8 @@ impl<'a> Worker<'a> {
 
     fn go_home(mut self) -> (Client, Brought) {
         self.not_issued_any_more();
+        self.give_up_on_the_rest();
         let at = self.since_origin();
-        for attempt in self.flights.all() {
-            self.oracle.timed_out(attempt);
-            // A racer's change has been counted already, whatever of it is on its way.
-            if self.raced_as(attempt).is_none() {
-                self.recorder.intervals.timed_out(at);
-            }
-        }
         let reading = self.reading();
         let none = Intervals::new(Vec::new(), Duration::ZERO);
         let intervals = std::mem::replace(&mut self.recorder.intervals, none);
