@@ -68,6 +68,31 @@ fn two_commits_accepted_in_one_epoch_are_a_double_winner() {
 }
 
 #[test]
+fn two_commits_accepted_at_one_place_are_a_double_winner_too() {
+    let mut oracle = submitted(2, 2, 0);
+    for attempt in 0..2 {
+        oracle.accepted(attempt, Seq(1), Epoch(6));
+        deliver(&mut oracle, u32::try_from(attempt).unwrap(), 1, attempt);
+    }
+    check(oracle, 2, &[(ViolationKind::DoubleWinner, 1), (ViolationKind::Disagreement, 2)]);
+    let mut oracle = submitted(1, 0, 2);
+    oracle.accepted(0, Seq(1), Epoch(5));
+    oracle.accepted(1, Seq(1), Epoch(5));
+    deliver(&mut oracle, 0, 1, 0);
+    check(oracle, 2, &[(ViolationKind::Disagreement, 1)]);
+}
+
+#[test]
+fn an_acceptance_beyond_all_that_was_submitted_is_a_gap_and_nobodys_fault_else() {
+    let mut oracle = submitted(1, 0, 2);
+    oracle.accepted(0, Seq(3), Epoch(5));
+    oracle.accepted(1, Seq(2), Epoch(5));
+    deliver(&mut oracle, 0, 1, 0);
+    deliver(&mut oracle, 0, 2, 1);
+    check(oracle, 2, &[(ViolationKind::Gap, 1)]);
+}
+
+#[test]
 fn a_loser_must_be_told_the_winner_and_the_epoch_it_opened() {
     for (lie, wrong) in
         [(stale(6, 1), 0), (stale(6, 2), 1), (stale(6, 0), 1), (stale(5, 0), 1), (stale(9, 1), 1)]

@@ -101,10 +101,8 @@ impl Oracle {
         }
         let Some(open) = self.open.get(&attempt).copied() else { return };
         let of = open.submitted;
-        let disagreement = |what| {
-            let example = Example::new(ViolationKind::Disagreement, what);
-            example.group(of.group).seq(seq.0).attempt(Some(attempt))
-        };
+        let about = |example: Example| example.group(of.group).seq(seq.0).attempt(Some(attempt));
+        let disagreement = |what| about(Example::new(ViolationKind::Disagreement, what));
         let plausible = match of.kind {
             Kind::Commit => epoch == of.epoch.next(),
             Kind::Application | Kind::Proposal => epoch >= of.epoch,
@@ -117,9 +115,17 @@ impl Oracle {
                 self.violations.add(disagreement("the reply and a member name different places"));
             }
             Some(_) => {}
+            None if self.is_beyond(of.group, seq.0) => {
+                let what = "accepted at a place beyond all that was submitted";
+                self.violations.add(about(Example::new(ViolationKind::Gap, what)));
+            }
             None => {
                 if !self.bind(attempt, seq.0) {
                     self.violations.add(disagreement("the place in the reply is another's"));
+                    if of.kind == Kind::Commit {
+                        // Its epoch may be another's too, however the members are divided.
+                        self.won(of, seq.0);
+                    }
                 }
             }
         }
@@ -347,6 +353,12 @@ impl Oracle {
             let what = "losers were told another winner than this";
             self.violations.add_many(fact.losers, about(ViolationKind::WinnerNotTold, what));
         }
+    }
+
+    /// Whether no correct service can have reached `seq`.
+    fn is_beyond(&self, group: u32, seq: u64) -> bool {
+        let found = self.groups.get(group as usize).and_then(Option::as_ref);
+        found.is_some_and(|found| seq > found.reachable)
     }
 
     /// A commit lost and was told why. What it was told is compared with the winner, who may
