@@ -281,6 +281,7 @@ fn run_counts(finished: &Finished<'_>) -> RunCounts {
         deliveries_expected: counts.deliveries_expected,
         deliveries: counts.deliveries,
         excused: counts.excused,
+        cut_off: counts.cut_off,
     }
 }
 

@@ -92,6 +92,10 @@ pub struct RunCounts {
     /// Not among the expected: what members were let off that had been away for too long.
     #[serde(default)]
     pub excused: u64,
+    /// Not among the expected either: what could not come to members whose sessions the service had
+    /// ended.
+    #[serde(default)]
+    pub cut_off: u64,
 }
 
 /// What members that run OpenMLS made of their deliveries.

@@ -22,11 +22,21 @@ impl Oracle {
         }
     }
 
+    /// The service has ended the session of `member`: nothing more can come to it. The run is no
+    /// measurement any more; but what the member lacks is no loss, since nobody asks for it again.
+    pub fn cut_off(&mut self, group: u32, member: u32) {
+        self.departed(group, member);
+        if let Some(found) = group_mut(&mut self.groups, group) {
+            found.cut_off.insert(member);
+        }
+    }
+
     /// `member` is back, and the service says that the group's last message is `head`: what comes
     /// after it the member gets like everybody else.
     pub fn returned(&mut self, group: u32, member: u32, head: Seq) {
         if let Some(found) = group_mut(&mut self.groups, group) {
             found.come_back(member, head.0);
+            found.cut_off.remove(&member);
         }
     }
 

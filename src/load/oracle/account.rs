@@ -65,6 +65,8 @@ pub struct Counts {
     pub deliveries: u64,
     /// Deliveries that nobody expects: their members were away for longer than messages are kept.
     pub excused: u64,
+    /// Deliveries that could not come: the service had ended their member's session. Set at the end.
+    pub cut_off: u64,
     /// Deliveries that should have come; set at the end.
     pub deliveries_expected: u64,
 }
@@ -90,6 +92,7 @@ impl Judgement {
         mine.not_issued += theirs.not_issued;
         mine.deliveries += theirs.deliveries;
         mine.excused += theirs.excused;
+        mine.cut_off += theirs.cut_off;
         mine.deliveries_expected += theirs.deliveries_expected;
         self.violations.merge(&other.violations);
     }

@@ -257,3 +257,39 @@ fn a_member_sent_on_beyond_all_that_was_submitted_is_not_excused_from_that() {
     oracle.excused(0, 1, Seq(9));
     assert_eq!(oracle.finish(0).violations.count(ViolationKind::Gap), 1);
 }
+
+#[test]
+fn what_a_member_lacks_whose_session_has_ended_is_no_loss_until_it_is_back() {
+    for back in [false, true] {
+        let mut oracle = Oracle::new();
+        oracle.group_created(0, 3, Seq(1));
+        for attempt in 0..3 {
+            oracle.submitted(Submitted {
+                attempt,
+                group: 0,
+                kind: Kind::Application,
+                epoch: Epoch(0),
+                digest: 7,
+                intended: Duration::ZERO,
+                measured: true,
+            });
+            oracle.accepted(attempt, Seq(attempt + 1), Epoch(0));
+        }
+        // A hole that it had before is held against the service all the same.
+        oracle.delivered(0, 1, Seq(2), Some(1), 7);
+        oracle.cut_off(0, 1);
+        let last = [0, 2].map(|member| {
+            oracle.delivered(0, member, Seq(1), Some(0), 7);
+            oracle.delivered(0, member, Seq(2), Some(1), 7);
+            oracle.delivered(0, member, Seq(3), Some(2), 7).unwrap().last
+        });
+        assert_eq!(last, [false, true], "nobody waits for it");
+        if back {
+            oracle.returned(0, 1, Seq(3));
+        }
+        let judgement = oracle.finish(3);
+        let missing = judgement.violations.count(ViolationKind::Missing);
+        assert_eq!((judgement.counts.cut_off, missing), if back { (0, 2) } else { (1, 1) });
+        assert_eq!(judgement.counts.deliveries_expected, 7 + missing);
+    }
+}

@@ -14,6 +14,8 @@ impl Oracle {
         for (index, group) in (0_u32..).zip(&self.groups) {
             if let Some(group) = group {
                 missing += missing_in(group, index, &mut self.violations);
+                self.counts.cut_off +=
+                    group.cut_off.iter().map(|member| ahead(group, *member)).sum::<u64>();
                 untold_in(group, index, &mut self.violations);
             }
         }
@@ -33,6 +35,12 @@ impl Oracle {
     }
 }
 
+/// How many messages lie ahead of a member.
+fn ahead(group: &Group, member: u32) -> u64 {
+    let found = group.members.get(member as usize);
+    found.map_or(0, |found| group.head.min(found.last).saturating_add(1).saturating_sub(found.next))
+}
+
 /// Counts what members still lack: what lies ahead of each, and the holes behind it.
 fn missing_in(group: &Group, index: u32, violations: &mut Violations) -> u64 {
     let attempt_at = |seq: u64| {
@@ -45,7 +53,7 @@ fn missing_in(group: &Group, index: u32, violations: &mut Violations) -> u64 {
     };
     let mut missing = 0;
     for (number, member) in (0_u32..).zip(&group.members) {
-        let ahead = group.head.min(member.last).saturating_add(1).saturating_sub(member.next);
+        let ahead = if group.cut_off.contains(&number) { 0 } else { ahead(group, number) };
         violations.add_many(ahead, about(number, member.next));
         missing += ahead;
     }

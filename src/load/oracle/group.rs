@@ -31,6 +31,8 @@ pub(super) struct Group {
     roster: u32,
     /// Members of the roster that are away.
     pub(super) absent: u32,
+    /// Members whose sessions the service has ended.
+    pub(super) cut_off: HashSet<u32>,
     /// Where the roster grew (true) or shrank, from that sequence number on.
     changes: Vec<(u64, bool)>,
 }

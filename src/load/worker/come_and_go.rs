@@ -99,6 +99,13 @@ impl Worker<'_> {
         self.take_in_early(session);
     }
 
+    /// The service has ended a member's session, or gives it none.
+    pub(super) fn cut_off(&mut self, session: SessionNumber) {
+        if let Some((group, member)) = self.seats.get(session as usize).copied() {
+            self.oracle.cut_off(group, member);
+        }
+    }
+
     /// Takes in what came before it was known where the member goes on: answers and deliveries are
     /// on different streams.
     fn take_in_early(&mut self, session: SessionNumber) {

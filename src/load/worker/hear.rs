@@ -32,6 +32,7 @@ impl Worker<'_> {
             Reply::Refused { code } => {
                 self.sessions_lost.note(|| format!("session {session}: refused: {code}"));
                 self.give_up_return(session);
+                self.cut_off(session);
             }
             _ => {}
         }

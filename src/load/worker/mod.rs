@@ -320,6 +320,9 @@ impl<'a> Worker<'a> {
             self.server_lost = Some(lost.to_string());
         } else {
             self.give_up_return(session);
+            if matches!(lost, net::Lost::Closed { .. }) {
+                self.cut_off(session);
+            }
             self.sessions_lost.note(|| format!("session {session}: {lost}"));
         }
     }
