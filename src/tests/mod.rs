@@ -6,10 +6,12 @@
 mod absences;
 mod contention;
 mod corpus;
+mod impostor;
 mod key_packages;
 mod layers;
 mod levels;
 mod peers;
 mod scenarios;
+mod series;
 mod service;
 mod wire_openmls;

@@ -213,7 +213,7 @@ fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
     assert_eq!(verified.messages > 0, with_openmls, "{name}");
 }
 
-fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
+pub(super) fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
     let provenance = Provenance::of_scenario(scenario, "test", "");
     let floor = Err("not asked for".to_owned());
     record(Finished::of(scenario, outcome, (None, EngineTotals::default()), floor, provenance))
