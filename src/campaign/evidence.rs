@@ -189,12 +189,15 @@ impl Evidence {
 fn kind(outcome: &CampaignOutcome) -> &'static str {
     match outcome {
         CampaignOutcome::Sweep(_) => "sweep",
+        CampaignOutcome::Contend(_) => "contend",
     }
 }
 
 fn trials(outcome: &CampaignOutcome) -> Vec<&TrialRecord> {
     match outcome {
         CampaignOutcome::Sweep(curve) => of_points(&curve.points),
+        // Racers on this side's cores say nothing of what a service needs.
+        CampaignOutcome::Contend(_) => Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::contention::record::ContentionResult;
 use crate::report::provenance::Provenance;
 use crate::report::record::{Record, RecordError};
 use crate::report::verdict::Status;
@@ -34,6 +35,8 @@ pub struct CampaignRecord {
 pub enum CampaignOutcome {
     /// Of `stentor sweep`.
     Sweep(LoadCurve),
+    /// Of `stentor contend`.
+    Contend(ContentionResult),
 }
 
 /// Latency at load: one point for each load that was offered.

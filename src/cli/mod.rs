@@ -3,6 +3,7 @@
 //! The only module that prints. Called by `main`.
 
 mod baseline;
+mod contend;
 mod embedded;
 mod floor;
 mod inspect;
@@ -48,6 +49,8 @@ enum Command {
     Floor(floor::Floor),
     /// Make the page of a result anew: of a run's folder, or of its record.
     Report(report::Report),
+    /// Race live members for epochs by each policy, and see what that costs.
+    Contend(contend::Contend),
     /// Kill a service of one's own under load, again and again, and check what it promised.
     Survive(survive::Survive),
     /// Compare the service with the systems a user would pick instead, on the same work.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
         Ok(Cli { command: Command::Report(arguments) }) => report::run(&arguments),
+        Ok(Cli { command: Command::Contend(arguments) }) => contend::run(&arguments),
         Ok(Cli { command: Command::Survive(arguments) }) => survive::run(&arguments),
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),

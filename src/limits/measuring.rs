@@ -271,3 +271,10 @@ pub const SURVIVAL_PATIENCE: Duration = Duration::from_secs(60);
 /// How many times as far as what was measured a plan looks without being told to: what is true at
 /// twice the load mostly is what was measured, and beyond it something else becomes the limit.
 pub const EXTRAPOLATION_MAX: f64 = 2.0;
+
+/// Share of the engine's cores that may be busy before a rate that closed loops reach is called the
+/// engine's, and not the service's. The rest is what a sleeping thread needs to wake in time.
+pub const ENGINE_BUSY_SHARE_MAX: f64 = 0.90;
+
+/// Most numbers of racers, or sizes of groups, that contention curves have.
+pub const CONTENTION_STEPS_MAX: usize = 16;

@@ -256,6 +256,13 @@ pub fn distribution(series: &Series) -> Distribution {
     }
 }
 
+/// The series of which [`distribution`] is; `None` if it has no histogram.
+#[must_use]
+pub fn series(of: &Distribution) -> Option<Series> {
+    let bytes = STANDARD.decode(&of.histogram).ok()?;
+    Series::of_bytes(&bytes, of.negatives, of.saturated)
+}
+
 fn by_name(violations: &Violations) -> Vec<(String, u64)> {
     ViolationKind::ALL
         .into_iter()

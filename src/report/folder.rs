@@ -128,6 +128,14 @@ impl RunFolder {
         self.put(name, record)
     }
 
+    /// Writes what stands beside the record for other tools.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, name: &str, text: &str) -> Result<PathBuf, FolderError> {
+        self.put(name, text)
+    }
+
     fn put(&self, name: &str, text: &str) -> Result<PathBuf, FolderError> {
         put(&self.path, name, text)
     }

@@ -6,6 +6,31 @@
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::record::Spread;
+use crate::report::contention::ContentionRecord;
+
+/// All curves of one campaign, and how they were asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentionResult {
+    /// `think`: each racer wants its next change so long after the one before has come through;
+    /// `rounds`: all racers of a group want one at the same instants.
+    pub wants: String,
+    /// How long after, or how often in each group, as a scenario writes it.
+    pub pace: String,
+    /// Groups that raced side by side in each run.
+    pub groups: u32,
+    /// The MLS suite of all of them.
+    pub suite: String,
+    /// For how long the server reserved epochs at most, in milliseconds; 0: never.
+    pub reservation_ms: u64,
+    /// Length of each run's measured window in seconds.
+    pub window_s: f64,
+    /// How often each point was measured.
+    pub rounds: u32,
+    /// What the order was drawn from.
+    pub seed: u64,
+    /// By policy as asked, then by size of the group.
+    pub curves: Vec<ContentionCurve>,
+}
 
 /// One policy in groups of one size, over the number of racers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +84,32 @@ pub struct ContentionPoint {
     pub preparation_p99_us: u64,
     /// Share of the engine's cores that was busy, the highest of its runs; `None` if unknown.
     pub engine_busy: Option<f64>,
+    /// Whether that is so much that epochs and changes per second are what the engine can build,
+    /// and no more than a lower bound of what the service takes.
+    pub engine_limited: bool,
+    /// Every run, in the order of rounds.
+    pub trials: Vec<ContentionTrial>,
+}
+
+/// One run of a point.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContentionTrial {
+    /// Which of all runs it was, from 1.
+    pub number: u32,
+    /// In which round, from 1.
+    pub round: u32,
+    /// As of the point.
+    pub status: String,
+    /// Why it is not valid; the error of one without a result.
+    pub reasons: Vec<String>,
+    /// p99 of the generator's lateness.
+    pub lateness_p99_us: u64,
+    /// p99 of the time from wanting, or having lost, to sending.
+    pub preparation_p99_us: u64,
+    /// Share of the engine's cores that was busy.
+    pub engine_busy: Option<f64>,
+    /// What racing cost; `None` in a run without a result.
+    pub contention: Option<ContentionRecord>,
 }
 
 /// How long changes took to come through, over all runs of a point: one histogram, not a mean of

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2Serializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use crate::limits::LATENCY_US_MAX;
 
@@ -92,6 +92,14 @@ impl Series {
             .serialize(&self.histogram, &mut bytes)
             .expect("writing to memory does not fail");
         bytes
+    }
+
+    /// What [`Self::to_bytes`] gave, and what it leaves out; `None` for anything else.
+    #[must_use]
+    pub fn of_bytes(mut bytes: &[u8], negatives: u64, saturated: u64) -> Option<Self> {
+        let mut histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes).ok()?;
+        histogram.auto(true);
+        Some(Self { histogram, negatives, saturated })
     }
 }
 

@@ -1,0 +1,120 @@
+//! Contention curves as text: what was asked, a table, and what not to read into it.
+
+use super::record::{ContentionPoint, ContentionResult};
+use crate::campaign::record::Spread;
+use crate::report::summary::{Look, decimal, duration, grouped, table};
+
+/// Renders all curves.
+#[must_use]
+pub fn render(result: &ContentionResult, look: Look) -> String {
+    let asks = match result.wants.as_str() {
+        "rounds" => format!(
+            "all racers of a group want a change {} in it: how long changes take at a load that \
+             does not give way",
+            result.pace
+        ),
+        _ if result.pace.starts_with('0') => {
+            "every racer always wants a change: what a group can do \
+                                              at most, and who gets it"
+                .to_owned()
+        }
+        _ => format!("every racer wants its next change {} after the last", result.pace),
+    };
+    let reservation = match result.reservation_ms {
+        0 => "the service reserves no epochs".to_owned(),
+        ms => format!("the service reserves epochs for up to {ms} ms"),
+    };
+    let mut text = format!(
+        "contention  {asks}\n            {} {} of {}, {} s each, {} rounds from seed {}; {reservation}\n\n",
+        result.groups,
+        if result.groups == 1 { "group" } else { "groups" },
+        result.suite,
+        result.window_s,
+        result.rounds,
+        result.seed,
+    );
+    text.push_str(&table(rows(result), look));
+    text.push('\n');
+    text.push_str(&notes(result));
+    text
+}
+
+fn rows(result: &ContentionResult) -> Vec<Vec<String>> {
+    let header = [
+        "policy",
+        "members",
+        "racers",
+        "changes/s",
+        "epochs/s",
+        "tries",
+        "wasted B",
+        "beside B",
+        "wasted CPU",
+        "p50",
+        "p99",
+        "Jain",
+        "given up",
+        "engine",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for curve in &result.curves {
+        for point in &curve.points {
+            let mut row = vec![curve.policy.clone(), curve.members.to_string()];
+            row.extend(cells(point));
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn cells(point: &ContentionPoint) -> Vec<String> {
+    let known = |of: Option<Spread>| of.map_or_else(|| "-".to_owned(), |of| decimal(of.median));
+    let micros = |of: Option<Spread>| {
+        of.map_or_else(|| "-".to_owned(), |of| format!("{} us", decimal(of.median)))
+    };
+    let time = |at| if point.time_to_commit.count == 0 { "-".to_owned() } else { duration(at) };
+    let mark = if point.status == "valid" { "" } else { " !" };
+    let busy = point.engine_busy.map_or_else(
+        || "-".to_owned(),
+        |share| format!("{:.0}%{}", share * 100.0, if point.engine_limited { " *" } else { "" }),
+    );
+    vec![
+        format!("{}{mark}", point.racers),
+        known(point.successes_per_s),
+        known(point.epochs_per_s),
+        known(point.attempts_per_success),
+        known(point.wasted_bytes_per_success),
+        known(point.overhead_bytes_per_success),
+        micros(point.wasted_cpu_us_per_success),
+        time(point.time_to_commit.p50),
+        time(point.time_to_commit.p99),
+        known(point.jain),
+        grouped(point.give_ups),
+        busy,
+    ]
+}
+
+/// What is wrong with which points, and how far the others carry.
+fn notes(result: &ContentionResult) -> String {
+    let mut text = String::new();
+    for curve in &result.curves {
+        for point in curve.points.iter().filter(|point| point.status != "valid") {
+            text.push_str(&format!(
+                "! {}, {} racers of {}: {}: {}\n",
+                curve.policy,
+                point.racers,
+                curve.members,
+                point.status,
+                point.reasons.join("; ")
+            ));
+        }
+    }
+    let limited = |point: &ContentionPoint| point.engine_limited;
+    if result.curves.iter().flat_map(|curve| &curve.points).any(limited) {
+        text.push_str(
+            "* the engine's cores, which all racers share, were busy: a second has as many changes as \
+             they can build, and the service might take more\n",
+        );
+    }
+    text
+}
