@@ -199,7 +199,10 @@ fn check_returns(name: &str, scenario: &Scenario, outcome: &Outcome) {
 fn check_intervals(name: &str, outcome: &Outcome) {
     let (intervals, counts) = (&outcome.intervals, outcome.judgement.counts);
     let sum = |of: fn(&Interval) -> u64| intervals.iter().map(of).sum::<u64>();
-    assert_eq!(sum(|one| one.accepted), counts.accepted, "{name}");
+    let beside = outcome.tallies.iter().flatten().any(|of| of.overhead_bytes() > 0);
+    // A change is one operation; what its racer submits beside commits is ordered too.
+    let accepted = sum(|one| one.accepted);
+    assert!(accepted == counts.accepted || beside && accepted < counts.accepted, "{name}");
     assert_eq!(sum(|one| one.deliveries), counts.deliveries, "{name}");
     assert_eq!(sum(|one| one.timed_out), counts.timed_out, "{name}");
     assert_eq!(sum(|one| one.not_issued), counts.not_issued, "{name}");

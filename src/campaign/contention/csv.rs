@@ -1,7 +1,5 @@
 //! Contention curves as a table for other tools: `contention.csv`.
 
-use std::fmt::Write as _;
-
 use super::record::ContentionResult;
 use crate::campaign::record::Spread;
 
@@ -22,7 +20,7 @@ pub fn csv(result: &ContentionResult) -> String {
     ];
     let mut text = "policy,members,racers,runs,status".to_owned();
     for figure in figures {
-        let _ = write!(text, ",{figure},{figure}_min,{figure}_max");
+        text.push_str(&format!(",{figure},{figure}_min,{figure}_max"));
     }
     text.push_str(
         ",time_to_commit_count,time_to_commit_p50_us,time_to_commit_p99_us,time_to_commit_max_us,\
@@ -31,8 +29,8 @@ pub fn csv(result: &ContentionResult) -> String {
     for curve in &result.curves {
         for point in &curve.points {
             let (policy, members) = (&curve.policy, curve.members);
-            let _ = write!(text, "{policy},{members},{},{}", point.racers, point.runs);
-            let _ = write!(text, ",{}", point.status);
+            text.push_str(&format!("{policy},{members},{},{}", point.racers, point.runs));
+            text.push_str(&format!(",{}", point.status));
             for of in [
                 point.attempts_per_success,
                 point.wasted_bytes_per_success,
@@ -48,9 +46,8 @@ pub fn csv(result: &ContentionResult) -> String {
             }
             let time = point.time_to_commit;
             let busy = point.engine_busy.map_or_else(String::new, |share| share.to_string());
-            let _ = writeln!(
-                text,
-                ",{},{},{},{},{},{},{busy},{}",
+            text.push_str(&format!(
+                ",{},{},{},{},{},{},{busy},{}\n",
                 time.count,
                 time.p50,
                 time.p99,
@@ -58,7 +55,7 @@ pub fn csv(result: &ContentionResult) -> String {
                 point.give_ups,
                 point.preparation_p99_us,
                 point.engine_limited,
-            );
+            ));
         }
     }
     text

@@ -266,7 +266,10 @@ impl Worker<'_> {
                     tally.unserved += 1;
                 }
                 if pending {
-                    self.recorder.intervals.timed_out(now);
+                    self.recorder.timed_out(want.due, now);
+                    if want.due.measured {
+                        self.occupancy.leave(now);
+                    }
                     continue;
                 }
                 let attempt = self.plan.schedule.operations().len() + self.raced.len();
