@@ -217,6 +217,7 @@ fn server_totals(first: &Sample, last: &Sample) -> ServerTotals {
             + spent(Counter::Wakeups),
         handshakes: (spent(Counter::Handshakes), spent(Counter::HandshakesResumed)),
         delivery_bytes: spent(Counter::DeliveryBytes),
+        receive_drops: spent(Counter::ReceiveDrops),
         socket_buffer_bytes: last.server.get(Counter::SocketBufferBytes),
         idle: None,
     }

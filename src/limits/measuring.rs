@@ -104,6 +104,49 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// hundreds for each of its six packed histograms: 10 to 30 MB for all.
 pub const INTERVALS_MAX: usize = 3_600;
 
+/// A run is invalid when its worker's thread was busy for more than this share of the measured window.
+/// What arrives at a thread that is busy for nine tenths of the time waits for 4.5 others on average
+/// before it is looked at (M/D/1: b / 2(1-b)), at 95 % for 9.5: from here on the engine's own queue is
+/// what is measured. Over loopback the kernel bills the worker for half of the server's receiving and
+/// the server for half of the worker's; whoever's work it is, the thread had no room left.
+pub const WORKER_BUSY_SHARE_MAX: f64 = 0.90;
+
+/// A run is invalid when the kernel dropped more receives of this side than this share of its measured
+/// operations. Each holds up the last member of one operation at least until QUIC sends it again, so
+/// below this a p99 is still one of the service.
+pub const RECEIVE_DROPS_SHARE_MAX: f64 = 0.001;
+
+/// Share of the machine's time that may go to other guests of its host before a run says so.
+pub const STEAL_SHARE_WARN: f64 = 0.01;
+
+/// Rates at which the pacer is tested before a run, in instants a second.
+pub const PACER_RATES: [u32; 3] = [1_000, 10_000, 50_000];
+
+/// How long it is tested at each: 200 ms together, in which nothing else happens.
+pub const PACER_STEP: Duration = Duration::from_millis(66);
+
+/// Fewest intervals that can tell whether a run is steady: fewer, and half of them is no more than
+/// chance.
+pub const STEADY_INTERVALS_MIN: usize = 10;
+
+/// What never leaves this share of its median, either way, is steady whatever its shape: nobody would
+/// wait for less.
+pub const STEADY_TOLERANCE: f64 = 0.02;
+
+/// A beginning that differs from the rest by more than this share of it was still warm-up: as much as
+/// would matter in a comparison of two runs.
+pub const STEADY_HEAD_MIN: f64 = 0.10;
+
+/// Fewest points that a drift is told from.
+pub const DRIFT_POINTS_MIN: usize = 30;
+
+/// Most points that a drift is told from: every pair has a slope, so these cost 180,000. More are
+/// thinned to medians of neighbours.
+pub const DRIFT_POINTS_MAX: usize = 600;
+
+/// Least change over the measured window, as a share of the figure, that counts as a drift.
+pub const DRIFT_EFFECT_MIN: f64 = 0.05;
+
 /// A run is invalid when the p99 of the generator's lateness exceeds this many microseconds and
 /// [`LATENESS_RESPONSE_SHARE_MAX`] of the response's p99, whichever is larger.
 pub const LATENESS_P99_US_MAX: u64 = 10_000;

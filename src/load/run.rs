@@ -13,11 +13,13 @@ use super::contention::Tally;
 use super::intervals::Interval;
 use super::noted::Noted;
 use super::oracle::Judgement;
+use super::pacer::{self, Pace};
 use super::racers::{Authenticators, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
 use super::scenario::Source;
 use super::setup::{self, Setup, SetupError, Stage};
+use super::strain::Strain;
 use super::target::Target;
 use super::traffic::{Plan, Traffic};
 use super::verify::{Inboxes, Verified};
@@ -71,8 +73,15 @@ pub struct Outcome {
     pub intervals: Vec<Interval>,
     /// When the load started, since the Unix epoch.
     pub started: Duration,
+<<<<<<< HEAD
     /// By class: what racing cost its members, for live ones.
     pub tallies: Vec<Option<Tally>>,
+=======
+    /// How hard this side had it in the measured window, if that ended.
+    pub strain: Option<Strain>,
+    /// How late it woke before there was any load.
+    pub pacer: Vec<Pace>,
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     /// What the oracle says.
     pub judgement: Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -111,13 +120,13 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let live = take_live(&mut plan);
     let plan = &plan;
-    let (brought, started, socket_buffer_bytes) = std::thread::scope(|scope| {
+    let (brought, before) = std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("worker".into())
             .spawn_scoped(scope, || on_the_network(plan, live, target, options, watch))?;
         worker.join().expect("a worker that fails says why")
     })?;
-    Ok(conclude(plan, brought, (started, socket_buffer_bytes), watch))
+    Ok(conclude(plan, brought, before, watch))
 }
 
 /// Asks a service that is known by one address where its other shards are.
@@ -132,6 +141,34 @@ pub fn discover(target: &Target, key_exchange: KeyExchange) -> Result<Target, Ru
     Ok(Target { addresses: ports.into_iter().map(at).collect(), ..target.clone() })
 }
 
+/// What is known of this side before the load.
+#[derive(Debug)]
+struct Before {
+    started: Duration,
+    pacer: Vec<Pace>,
+    socket_buffer_bytes: usize,
+}
+
+/// How late this thread wakes, where the worker will run and as the worker waits.
+fn pace(options: &Options, client: &mut Client) -> Vec<Pace> {
+    if let Some(cores) = &options.cores {
+        process::pin_to_core(cores.start);
+    }
+    process::wake_precisely();
+    let paces = test_pacer(client);
+    if let Some(cores) = &options.cores {
+        process::pin_to_cores(cores.clone());
+    }
+    paces
+}
+
+/// How late a thread wakes that waits as a worker does; `client` has nothing to hear.
+pub fn test_pacer(client: &mut Client) -> Vec<Pace> {
+    let origin = clock::now();
+    let since = || clock::now().saturating_duration_since(origin);
+    pacer::test(since, |until| client.wait(clock::now(), Some(origin + until), None))
+}
+
 /// Everything between the first handshake and the last close.
 fn on_the_network(
     plan: &Plan,
@@ -139,7 +176,7 @@ fn on_the_network(
     target: &Target,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<(Brought, Duration, usize), RunError> {
+) -> Result<(Brought, Before), RunError> {
     if let Some(cores) = &options.cores {
         // Threads of live members inherit these cores; the worker then takes the first.
         process::pin_to_cores(cores.clone());
@@ -152,7 +189,8 @@ fn on_the_network(
     };
     let threads = options.cores.as_ref().map_or_else(process::cores, |cores| cores.len().max(1));
     let local = local_address(target);
-    let client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
+    let mut client = Client::new(Driver::client(local, CLIENT_SOCKETS, trust)?);
+    let pacer = pace(options, &mut client);
     let buffer = client.driver().socket_buffer_bytes();
     let mut stage = |stage, done, total| watch.stage(stage, done, total);
     let mut setup = Setup::connect(plan, target, client, options.replace, &mut stage)?;
@@ -177,16 +215,11 @@ fn on_the_network(
             client.transmit(clock::now())?;
         }
     }
-    Ok((brought, started, buffer))
+    Ok((brought, Before { started, pacer, socket_buffer_bytes: buffer }))
 }
 
 /// What can be said when nothing more will come.
-fn conclude(
-    plan: &Plan,
-    brought: Brought,
-    (started, socket_buffer_bytes): (Duration, usize),
-    watch: &mut dyn Watch,
-) -> Outcome {
+fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch) -> Outcome {
     if brought.inboxes.messages() > 0 {
         watch.verifying(brought.inboxes.messages());
     }
@@ -202,8 +235,14 @@ fn conclude(
         recorder: brought.recorder,
         measured: brought.measured,
         intervals: brought.intervals,
+<<<<<<< HEAD
         started,
         tallies: brought.tallies,
+=======
+        started: before.started,
+        strain: brought.edges.map(|(first, last)| Strain::between(&first, &last)),
+        pacer: before.pacer,
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,
@@ -215,7 +254,7 @@ fn conclude(
         server_lost: brought.server_lost,
         sessions_lost: brought.sessions_lost,
         verified,
-        socket_buffer_bytes,
+        socket_buffer_bytes: before.socket_buffer_bytes,
     }
 }
 

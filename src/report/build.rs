@@ -9,7 +9,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+<<<<<<< HEAD
 use super::contention;
+=======
+use super::doubt::{self, HostUse, PacerRecord};
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::intervals::IntervalRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
@@ -25,10 +29,12 @@ use crate::load::contention::Tally;
 use crate::load::intervals::Interval;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
+use crate::load::pacer::Pace;
 use crate::load::periods::Period;
 use crate::load::recorder::{ClassSeries, Recorder, Series};
 use crate::load::returns::Returns;
 use crate::load::scenario::Scenario;
+use crate::load::strain::Strain;
 
 /// The reasons for which a good service refuses good submissions: both of racers.
 const OF_RACES: [&str; 2] = ["wrong_epoch", "put_off"];
@@ -44,8 +50,15 @@ pub struct Finished<'a> {
     pub measured: Range<Duration>,
     /// The same in slices of time.
     pub intervals: &'a [Interval],
+<<<<<<< HEAD
     /// By class: what racing cost its members, for live ones.
     pub tallies: &'a [Option<Tally>],
+=======
+    /// How hard the engine had it in the window, if that ended.
+    pub strain: Option<Strain>,
+    /// How late it woke before there was any load.
+    pub pacer: &'a [Pace],
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     /// What the oracles say, of all workers.
     pub judgement: &'a Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -90,6 +103,8 @@ impl<'a> Finished<'a> {
             tallies: &outcome.tallies,
             measured: outcome.measured.clone(),
             intervals: &outcome.intervals,
+            strain: outcome.strain,
+            pacer: &outcome.pacer,
             judgement: &outcome.judgement,
             called_for: outcome.called_for,
             in_flight_mean: outcome.in_flight_mean,
@@ -126,6 +141,8 @@ pub struct ServerTotals {
     pub handshakes: (u64, u64),
     /// Bytes of the frames it handed to recipients.
     pub delivery_bytes: u64,
+    /// Receives that the kernel dropped because its buffers were full.
+    pub receive_drops: u64,
     /// What the kernel granted each of its sockets, in or out: the least.
     pub socket_buffer_bytes: u64,
     /// When all members were attached and nothing had been sent.
@@ -161,7 +178,7 @@ pub fn record(finished: Finished<'_>) -> Record {
     Record {
         schema_version: SCHEMA_VERSION,
         verdict: judge(&evidence(&finished)),
-        warnings: Vec::new(),
+        warnings: doubt::warnings(&finished),
         counts: run_counts(&finished),
         violations: by_name(&judgement.violations).into_iter().collect(),
         violation_examples: examples(&judgement.violations),
@@ -172,7 +189,7 @@ pub fn record(finished: Finished<'_>) -> Record {
             .collect(),
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
-        phases: phases(finished.scenario, recorder),
+        phases: phases(finished.scenario, &finished.measured, recorder),
         classes: classes(finished.scenario, recorder),
         contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
         returns: finished.returns.map(returns),
@@ -184,7 +201,12 @@ pub fn record(finished: Finished<'_>) -> Record {
             rss_peak_bytes: finished.engine.rss_peak_bytes,
             in_flight_mean: finished.in_flight_mean,
             lateness_p99_us: recorder.lateness.quantile_us(0.99),
+            worker_busy_share: finished.strain.map(|strain| strain.busy_share),
+            receive_drops: finished.strain.map_or(0, |strain| strain.receive_drops),
+            pacer: finished.pacer.iter().map(PacerRecord::from).collect(),
         },
+        host: finished.strain.as_ref().map(HostUse::from),
+        drift: doubt::drifts(&finished),
         intervals: finished.intervals.iter().map(IntervalRecord::from).collect(),
         provenance: finished.provenance,
     }
@@ -219,6 +241,8 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
         lateness_p99_us: recorder.lateness.quantile_us(0.99),
         response_p99_us: recorder.response.quantile_us(0.99),
         outcomes,
+        busy_share: finished.strain.map_or(0.0, |strain| strain.busy_share),
+        receive_drops: finished.strain.map_or(0, |strain| strain.receive_drops),
         in_flight_mean: finished.in_flight_mean,
         in_flight_implied: per_second * mean_us / 1e6,
         server_lost: finished.server_lost.clone(),
@@ -307,18 +331,26 @@ fn latency(recorder: &Recorder) -> Latency {
     }
 }
 
-fn phases(scenario: &Scenario, recorder: &Recorder) -> Vec<PhaseRecord> {
+fn phases(
+    scenario: &Scenario,
+    measured: &Range<Duration>,
+    recorder: &Recorder,
+) -> Vec<PhaseRecord> {
+    // A warm-up that ended early brought forward its own end and everything after it.
+    let early = scenario.window().start.saturating_sub(measured.start);
     let both = scenario.phases.iter().zip(recorder.phases());
     both.map(|(phase, series)| {
-        let seconds = phase.length.as_secs_f64();
+        let (from, to) = (phase.from.saturating_sub(early), phase.to().saturating_sub(early));
+        let seconds = to.saturating_sub(from).as_secs_f64();
+        let each = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         PhaseRecord {
             name: phase.name.clone(),
             kind: phase.kind.name().to_owned(),
-            from_s: phase.from.as_secs_f64(),
-            to_s: phase.to().as_secs_f64(),
-            offered_per_s: series.due as f64 / seconds,
-            accepted_per_s: series.accepted as f64 / seconds,
-            deliveries_per_s: series.deliveries as f64 / seconds,
+            from_s: from.as_secs_f64(),
+            to_s: to.as_secs_f64(),
+            offered_per_s: each(series.due),
+            accepted_per_s: each(series.accepted),
+            deliveries_per_s: each(series.deliveries),
             not_issued: series.not_issued,
             response: distribution(&series.response),
             lateness: distribution(&series.lateness),
@@ -402,6 +434,7 @@ fn server_use(totals: ServerTotals, floor: &Result<F3, String>) -> ServerUse {
         packets_sent: totals.packets_sent,
         syscalls: totals.syscalls,
         delivery_bytes: totals.delivery_bytes,
+        receive_drops: totals.receive_drops,
         socket_buffer_bytes: totals.socket_buffer_bytes,
         handshakes: totals.handshakes.0,
         handshakes_resumed: totals.handshakes.1,

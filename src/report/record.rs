@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+<<<<<<< HEAD
 use super::contention::ContentionRecord;
+=======
+use super::doubt::{DriftRecord, HostUse, PacerRecord};
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::intervals::IntervalRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;
@@ -59,6 +63,13 @@ pub struct Record {
     pub server: Option<ServerUse>,
     /// What the engine spent on it.
     pub engine: EngineUse,
+    /// What else the machine did meanwhile; `None` in older records.
+    #[serde(default)]
+    pub host: Option<HostUse>,
+    /// Figures that moved over the measured window, or did not; empty where it had too few intervals
+    /// to tell, and in older records.
+    #[serde(default)]
+    pub drift: Vec<DriftRecord>,
     /// The run in slices of time, from its start to the end of the drain; empty in older records.
     #[serde(default)]
     pub intervals: Vec<IntervalRecord>,
@@ -300,6 +311,9 @@ pub struct ServerUse {
     pub syscalls: u64,
     /// Bytes of the frames handed to recipients.
     pub delivery_bytes: u64,
+    /// Receives that the kernel dropped because its buffers were full.
+    #[serde(default)]
+    pub receive_drops: u64,
     /// What members cost that are only there; `None` in a record that is older than it.
     #[serde(default)]
     pub idle: Option<Idle>,
@@ -353,7 +367,7 @@ pub struct Idle {
 }
 
 /// What the engine spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EngineUse {
     /// Processor time in the measured window, user and system.
     pub cpu_us: u64,
@@ -365,6 +379,16 @@ pub struct EngineUse {
     pub in_flight_mean: f64,
     /// p99 of its lateness: what the verdict is about.
     pub lateness_p99_us: u64,
+    /// Share of the measured window in which the thread that sends and receives was on a core;
+    /// `None` where the window did not end, and in older records.
+    #[serde(default)]
+    pub worker_busy_share: Option<f64>,
+    /// Receives that the kernel dropped in it because the engine's buffers were full.
+    #[serde(default)]
+    pub receive_drops: u64,
+    /// How late it woke before the load, when it had nothing else to do.
+    #[serde(default)]
+    pub pacer: Vec<PacerRecord>,
 }
 
 /// A record that cannot be read.

@@ -7,9 +7,13 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+<<<<<<< HEAD
 use super::contention;
+=======
+use super::doubt::DriftRecord;
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::provenance::Provenance;
-use super::record::{ClassRecord, Distribution, Record, ServerUse};
+use super::record::{ClassRecord, Distribution, EngineUse, Record, ServerUse};
 use super::verdict::Status;
 
 /// Nothing but a line under the header.
@@ -46,6 +50,7 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(return_rows(record), look),
         table(period_rows(record), look),
         cost(record),
+        drift(record),
         origin(&record.provenance),
         format!("result: {}", folder.display()),
     ];
@@ -72,6 +77,10 @@ fn verdict(record: &Record, look: Look) -> String {
     for reason in &record.verdict.reasons {
         text.push_str("\n  - ");
         text.push_str(reason);
+    }
+    for warning in &record.warnings {
+        text.push_str("\n  ! ");
+        text.push_str(warning);
     }
     for example in record.violation_examples.iter().chain(&record.real_members.faults) {
         text.push_str("\n    ");
@@ -274,9 +283,10 @@ fn cost(record: &Record) -> String {
     let seconds = |micros: u64| micros as f64 / 1e6;
     let engine = &record.engine;
     let engine = format!(
-        "engine      {:.2} s CPU, {} MiB at most",
+        "engine      {:.2} s CPU, {} MiB at most{}",
         seconds(engine.cpu_us),
-        mebibytes(engine.rss_peak_bytes)
+        mebibytes(engine.rss_peak_bytes),
+        busy(engine),
     );
     let Some(server) = &record.server else {
         // Both are sampled at the ends of the measured window, from one reply of the server.
@@ -293,6 +303,34 @@ fn cost(record: &Record) -> String {
         each(server.syscalls_per_delivery),
         idle(server) + &floor(server),
     )
+}
+
+/// Nothing for a record that is older than it.
+fn busy(engine: &EngineUse) -> String {
+    engine.worker_busy_share.map_or_else(String::new, |share| {
+        format!("; its thread was busy {:.0}% of the window", share * 100.0)
+    })
+}
+
+/// What drifted over the window; nothing if that was too short to tell.
+fn drift(record: &Record) -> String {
+    let Some(first) = record.drift.first() else { return String::new() };
+    let told = |of: &DriftRecord| {
+        format!(
+            "{} {:+.1}% over the window ({:+.3} an hour; 95% interval {:+.3} to {:+.3})",
+            of.metric,
+            of.change_share * 100.0,
+            of.per_hour,
+            of.per_hour_low,
+            of.per_hour_high
+        )
+    };
+    let drifting: Vec<String> = record.drift.iter().filter(|of| of.drifts).map(told).collect();
+    if drifting.is_empty() {
+        let others = record.drift.len() - 1;
+        return format!("drift       none of {} and {others} others", first.metric);
+    }
+    format!("drift       {}", drifting.join("\n            "))
 }
 
 /// Nothing for a record that is older than it.

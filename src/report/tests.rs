@@ -25,10 +25,12 @@ use crate::load::contention::{Event, Tally, What};
 use crate::load::intervals::EngineReading;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
+use crate::load::pacer::Pace;
 use crate::load::periods::Periods;
 use crate::load::recorder::{Due, Recorder};
 use crate::load::returns::Returns;
 use crate::load::scenario::{Scenario, hash};
+use crate::load::strain::Strain;
 use crate::units::Share;
 
 const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
@@ -76,7 +78,12 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         recorder: &recorder,
         measured: measured.clone(),
         intervals: &intervals,
+<<<<<<< HEAD
         tallies: &tallies,
+=======
+        strain: Some(Strain { busy_share: 0.25, steal_share: Some(0.002), ..Strain::default() }),
+        pacer: &[Pace { per_second: 1_000, lateness: recorder.lateness.clone() }],
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
         judgement,
         called_for: 2000,
         in_flight_mean: implied,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     LATENESS_P99_US_MAX, LATENESS_RESPONSE_SHARE_MAX, LITTLE_ERROR_MAX, LITTLE_OPERATIONS_MIN,
-    NOT_ISSUED_SHARE_MAX, REASONS_MAX, REFUSED_SHARE_MAX, TIMED_OUT_SHARE_MAX,
+    NOT_ISSUED_SHARE_MAX, REASONS_MAX, RECEIVE_DROPS_SHARE_MAX, REFUSED_SHARE_MAX,
+    TIMED_OUT_SHARE_MAX, WORKER_BUSY_SHARE_MAX,
 };
 use crate::load::noted::Noted;
 
@@ -63,6 +64,10 @@ pub struct Evidence {
     pub response_p99_us: u64,
     /// Measured operations that had any outcome.
     pub outcomes: u64,
+    /// Share of the window in which the thread that sends and receives was busy.
+    pub busy_share: f64,
+    /// Receives that the kernel dropped because the engine's buffers were full.
+    pub receive_drops: u64,
     /// Mean number in flight, as counted.
     pub in_flight_mean: f64,
     /// Mean number in flight, as throughput x mean response has it.
@@ -151,6 +156,7 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
             evidence.lateness_p99_us
         ));
     }
+    faults.extend(generator_limited(evidence));
     let shares = [
         ("not issued", evidence.not_issued, NOT_ISSUED_SHARE_MAX),
         ("timed out", evidence.timed_out, TIMED_OUT_SHARE_MAX),
@@ -173,6 +179,23 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
         ));
     }
     faults
+}
+
+/// A generator may send on time and still be the limit of what it hears.
+fn generator_limited(evidence: &Evidence) -> impl Iterator<Item = String> {
+    let (busy, drops) = (evidence.busy_share, evidence.receive_drops);
+    let busy = (busy > WORKER_BUSY_SHARE_MAX).then(|| {
+        format!(
+            "the generator was the limit: its thread was busy {:.0}% of the window, {:.0}% allowed",
+            busy * 100.0,
+            WORKER_BUSY_SHARE_MAX * 100.0
+        )
+    });
+    let most = evidence.outcomes as f64 * RECEIVE_DROPS_SHARE_MAX;
+    let dropped = (drops as f64 > most).then(|| {
+        format!("the generator was the limit: the kernel dropped {drops} of its receives, {most:.0} allowed")
+    });
+    [busy, dropped].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -245,6 +268,22 @@ mod tests {
         check(|e| e.in_flight_implied = 4.3, Status::Invalid, "Little");
         check(|e| e.in_flight_implied = 3.7, Status::Invalid, "Little");
         check(|e| (e.in_flight_implied, e.outcomes) = (4.3, 999), Status::Valid, "");
+    }
+
+    #[test]
+    fn a_generator_that_is_busy_throughout_makes_a_run_invalid_however_punctual_it_was() {
+        check(|e| e.busy_share = WORKER_BUSY_SHARE_MAX, Status::Valid, "");
+        check(|e| e.busy_share = 0.967, Status::Invalid, "its thread was busy 97% of the window");
+    }
+
+    #[test]
+    fn receives_of_the_generator_that_the_kernel_dropped_make_a_run_invalid_when_they_are_many() {
+        check(|e| e.receive_drops = 9, Status::Valid, "");
+        check(
+            |e| e.receive_drops = 10,
+            Status::Invalid,
+            "the kernel dropped 10 of its receives, 9",
+        );
     }
 
     #[test]

@@ -144,6 +144,14 @@ impl Recorder {
         }
     }
 
+    /// What is measured begins earlier than it was to, and ends as much earlier: `window` is what it
+    /// is now. Nothing may have been measured yet.
+    pub fn bring_forward(&mut self, window: Range<Duration>, early: Duration) {
+        self.window = window;
+        self.phases.bring_forward(early);
+        self.intervals.bring_forward(early);
+    }
+
     /// The generator reached `due` at `reached`.
     pub fn reached(&mut self, due: Due, reached: Duration) {
         self.phases.reached(due.intended, reached);

@@ -10,7 +10,9 @@ use super::{Observer, Progress, Sample, Worker};
 use crate::delivery::MessageId;
 use crate::limits::SERVER_SILENCE_MAX;
 use crate::load::intervals::{EngineReading, ServerReading};
-use crate::process::{self, Usage};
+use crate::load::occupancy::Occupancy;
+use crate::load::strain::Edge;
+use crate::process::{self, Machine, Usage};
 use crate::wire::{Counter, Counters, Request};
 
 /// How often slow questions are asked: is the server there, is everything delivered, progress.
@@ -27,11 +29,18 @@ pub(super) const IDLE: MessageId = MessageId([4; 16]);
 /// When the counters are asked for, and which ends of the measured window they have been asked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
-    start: bool,
-    end: bool,
+    start: Option<Edge>,
+    end: Option<Edge>,
     heartbeat_next: Duration,
     /// When it was last answered.
     pub(super) answered: Duration,
+}
+
+impl Asked {
+    /// What this side had come to at both ends of the window, if both were reached.
+    pub(super) fn edges(&self) -> Option<(Edge, Edge)> {
+        self.start.zip(self.end)
+    }
 }
 
 /// The request of the heartbeat at `asked`: its answer says when it was asked for.
@@ -64,6 +73,7 @@ impl Worker<'_> {
         }
         let reading = self.reading();
         self.recorder.intervals.look(elapsed, reading);
+        self.begin_if_steady(elapsed);
         self.look_next = (elapsed + LOOKING_ROUND).min(self.recorder.intervals.next_turn());
         let offered = self.offered;
         let counts = self.oracle.progress();
@@ -94,12 +104,49 @@ impl Worker<'_> {
         }
     }
 
+    /// What this side has come to at an end of the window.
+    fn edge(&self, at: Duration) -> Edge {
+        let machine = Machine::here();
+        Edge {
+            at,
+            worker_cpu: process::thread_cpu(),
+            receive_drops: self.client.driver().counters().socket.receive_drops,
+            machine_receive_drops: machine.udp_receive_drops(),
+            machine_cpu: machine.cpu_times(),
+        }
+    }
+
+    /// Ends a warm-up that was to last until the service is steady, if it is: what is due from now on
+    /// is measured, for as long as the scenario says. Phases before it there are none, so everything
+    /// comes forward by the same time.
+    fn begin_if_steady(&mut self, elapsed: Duration) {
+        let Some(detector) = &mut self.warming else { return };
+        if elapsed >= self.window.start {
+            self.warming = None;
+            return;
+        }
+        let finished = self.recorder.intervals.finished();
+        finished.iter().skip(detector.intervals()).for_each(|one| detector.see(one));
+        if detector.is_steady() {
+            self.warming = None;
+            // What was due until now has been reached, or is late: it is no part of the window.
+            let start = elapsed + Duration::from_nanos(1);
+            let early = self.window.start.saturating_sub(start);
+            self.window = start..self.window.end.saturating_sub(early);
+            self.offered = self.offered.saturating_sub(early);
+            self.occupancy = Occupancy::over(self.window.start, self.window.end);
+            self.recorder.bring_forward(self.window.clone(), early);
+        }
+    }
+
     fn ask_for_counters(&mut self, elapsed: Duration) {
         let Range { start, end } = self.window;
-        if elapsed >= start && !std::mem::replace(&mut self.asked.start, true) {
+        if elapsed >= start && self.asked.start.is_none() {
+            self.asked.start = Some(self.edge(elapsed));
             self.client.request(self.operator, &Request::Stats { request: AT_START });
         }
-        if elapsed >= end && !std::mem::replace(&mut self.asked.end, true) {
+        if elapsed >= end && self.asked.end.is_none() {
+            self.asked.end = Some(self.edge(elapsed));
             self.client.request(self.operator, &Request::Stats { request: AT_END });
         }
         if elapsed >= self.asked.heartbeat_next {

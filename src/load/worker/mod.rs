@@ -34,7 +34,13 @@ use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
+<<<<<<< HEAD
 use super::scenario::Scenario;
+=======
+use super::scenario::{Scenario, Source};
+use super::steady::Detector;
+use super::strain::Edge;
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::target::Target;
 use super::traffic::Plan;
 use super::verify::Inboxes;
@@ -88,7 +94,11 @@ pub(super) struct Brought {
     pub(super) recorder: Recorder,
     pub(super) measured: Range<Duration>,
     pub(super) intervals: Vec<Interval>,
+<<<<<<< HEAD
     pub(super) tallies: Vec<Option<Tally>>,
+=======
+    pub(super) edges: Option<(Edge, Edge)>,
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
@@ -165,6 +175,8 @@ pub(super) struct Worker<'a> {
     last: Option<Sample>,
     asked: Asked,
     look_next: Duration,
+    /// Watches a warm-up that ends as soon as the service is steady, until then.
+    warming: Option<Detector>,
     quiet: bool,
     server_lost: Option<String>,
     sessions_lost: Noted,
@@ -238,6 +250,7 @@ impl<'a> Worker<'a> {
             last: None,
             asked: Asked::default(),
             look_next: Duration::ZERO,
+            warming: warms_until_steady(scenario).then(Detector::default),
             quiet: false,
             server_lost: None,
             sessions_lost: Noted::default(),
@@ -370,7 +383,11 @@ impl<'a> Worker<'a> {
             recorder: self.recorder,
             measured: self.window,
             intervals: intervals.finish(at, reading),
+<<<<<<< HEAD
             tallies: self.tallies,
+=======
+            edges: self.asked.edges(),
+>>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,
@@ -389,6 +406,10 @@ impl<'a> Worker<'a> {
         };
         (self.client, brought)
     }
+}
+
+fn warms_until_steady(scenario: &Scenario) -> bool {
+    scenario.phases.iter().any(|phase| phase.until_steady)
 }
 
 impl GroupState {

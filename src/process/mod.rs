@@ -4,11 +4,14 @@
 //! inside a hot loop. What cannot be read is zero or absent: a figure that is missing, never a
 //! reason to stop.
 
+mod machine;
+
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+pub use machine::{CpuTimes, Machine, Memory};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
@@ -98,6 +101,12 @@ pub fn pin_to_cores(cores: Range<usize>) -> bool {
     let mut set = CpuSet::new();
     let mut cores = cores;
     cores.all(|core| set.set(core).is_ok()) && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+}
+
+/// How many descriptors this process may open: now, and at most if it asks.
+#[must_use]
+pub fn descriptor_limits() -> Option<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok()
 }
 
 /// Lets this process, and those it starts from now on, open as many descriptors as the system
