@@ -4,6 +4,7 @@
 
 mod baseline;
 mod contend;
+mod doctor;
 mod embedded;
 mod floor;
 mod inspect;
@@ -45,6 +46,8 @@ enum Command {
     Run(run::Run),
     /// Run the delivery service until SIGINT or SIGTERM, which drain it; SIGHUP reads token keys.
     Serve(serve::Serve),
+    /// Say what this machine can do for a measurement, and what to change.
+    Doctor(doctor::Doctor),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
     /// Make the page of a result anew: of a run's folder, or of its record.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
+        Ok(Cli { command: Command::Doctor(arguments) }) => doctor::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),
         Ok(Cli { command: Command::Report(arguments) }) => report::run(&arguments),
         Ok(Cli { command: Command::Contend(arguments) }) => contend::run(&arguments),

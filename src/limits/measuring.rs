@@ -119,6 +119,23 @@ pub const RECEIVE_DROPS_SHARE_MAX: f64 = 0.001;
 /// Share of the machine's time that may go to other guests of its host before a run says so.
 pub const STEAL_SHARE_WARN: f64 = 0.01;
 
+/// A machine whose timers are later than this (p99, microseconds) when nothing else runs is a weak one:
+/// a tenth of [`LATENESS_P99_US_MAX`] is gone before there is any load.
+pub const TIMER_P99_US_WEAK: u64 = LATENESS_P99_US_MAX / 10;
+
+/// A reading of the clock that takes longer than this, in nanoseconds, is weak: it is not read in user
+/// mode, and an operation takes several.
+pub const CLOCK_READ_NS_WEAK: u64 = 200;
+
+/// Less memory available than this, in bytes, is weak: 10,000 members of both sides and their traffic.
+pub const MEMORY_BYTES_WEAK: u64 = 1 << 30;
+
+/// A smaller loopback packet than an Ethernet's, in bytes, is weak: results would be of that.
+pub const LOOPBACK_MTU_WEAK: u64 = 1_500;
+
+/// Share of the flows that a firewall follows at most that may be in use.
+pub const TRACKED_SHARE_WEAK: f64 = 0.9;
+
 /// Rates at which the pacer is tested before a run, in instants a second.
 pub const PACER_RATES: [u32; 3] = [1_000, 10_000, 50_000];
 

@@ -73,15 +73,12 @@ pub struct Outcome {
     pub intervals: Vec<Interval>,
     /// When the load started, since the Unix epoch.
     pub started: Duration,
-<<<<<<< HEAD
     /// By class: what racing cost its members, for live ones.
     pub tallies: Vec<Option<Tally>>,
-=======
     /// How hard this side had it in the measured window, if that ended.
     pub strain: Option<Strain>,
     /// How late it woke before there was any load.
     pub pacer: Vec<Pace>,
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     /// What the oracle says.
     pub judgement: Judgement,
     /// Everything that the schedule and the retry rule called for.
@@ -235,14 +232,10 @@ fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch
         recorder: brought.recorder,
         measured: brought.measured,
         intervals: brought.intervals,
-<<<<<<< HEAD
-        started,
         tallies: brought.tallies,
-=======
         started: before.started,
         strain: brought.edges.map(|(first, last)| Strain::between(&first, &last)),
         pacer: before.pacer,
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,

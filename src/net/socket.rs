@@ -195,6 +195,11 @@ impl Socket {
         self.buffer_bytes
     }
 
+    /// Whether the last batch had a train in it that the kernel had not taken apart.
+    pub(super) fn took_a_train(&self) -> bool {
+        self.messages.iter().any(|(bytes, _, segment)| segment < bytes)
+    }
+
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

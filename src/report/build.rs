@@ -9,11 +9,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-<<<<<<< HEAD
 use super::contention;
-=======
 use super::doubt::{self, HostUse, PacerRecord};
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::intervals::IntervalRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
@@ -50,15 +47,12 @@ pub struct Finished<'a> {
     pub measured: Range<Duration>,
     /// The same in slices of time.
     pub intervals: &'a [Interval],
-<<<<<<< HEAD
     /// By class: what racing cost its members, for live ones.
     pub tallies: &'a [Option<Tally>],
-=======
     /// How hard the engine had it in the window, if that ended.
     pub strain: Option<Strain>,
     /// How late it woke before there was any load.
     pub pacer: &'a [Pace],
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     /// What the oracles say, of all workers.
     pub judgement: &'a Judgement,
     /// Everything that the schedule and the retry rule called for.

@@ -4,7 +4,7 @@
 //! `cli`. The host record lies beside the folders and is the one thing that is written anew.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const SECOND_MAX: u32 = 99;
 pub const RECORD: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
 const HOST: &str = "host.json";
+/// Longest host record that is read: a hundred times what one has.
+const HOST_BYTES_MAX: u64 = 1 << 20;
 const HLOG: &str = "run.hlog";
 const NDJSON: &str = "intervals.ndjson";
 const CSV: &str = "intervals.csv";
@@ -167,6 +169,15 @@ pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderE
 /// When it cannot be written.
 pub fn keep_page(folder: &Path, page: &str) -> Result<PathBuf, FolderError> {
     put(folder, html::FILE, page)
+}
+
+/// The host record in `results`, if there is one that this program reads.
+#[must_use]
+pub fn read_host(results: &Path) -> Option<HostRecord> {
+    let mut json = String::new();
+    let file = File::open(results.join(HOST)).ok()?;
+    file.take(HOST_BYTES_MAX).read_to_string(&mut json).ok()?;
+    HostRecord::from_json(&json).ok()
 }
 
 fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderError> {

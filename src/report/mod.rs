@@ -4,12 +4,9 @@
 //! Called by `cli`.
 
 pub mod build;
-<<<<<<< HEAD
 pub mod chart;
 pub mod contention;
-=======
 pub mod doubt;
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 pub mod folder;
 pub mod host;
 pub mod host_summary;

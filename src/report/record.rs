@@ -8,11 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-<<<<<<< HEAD
 use super::contention::ContentionRecord;
-=======
 use super::doubt::{DriftRecord, HostUse, PacerRecord};
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::intervals::IntervalRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;

@@ -7,11 +7,8 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-<<<<<<< HEAD
 use super::contention;
-=======
 use super::doubt::DriftRecord;
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::provenance::Provenance;
 use super::record::{ClassRecord, Distribution, EngineUse, Record, ServerUse};
 use super::verdict::Status;

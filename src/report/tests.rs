@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 use super::build::{EngineTotals, Finished, ServerTotals, record};
-use super::folder::{RunFolder, keep_host};
+use super::folder::{RunFolder, keep_host, read_host};
 use super::host::{F3Record, HostRecord, Machine, SealRecord, SendRecord};
 use super::host_summary;
 use super::provenance::Provenance;
@@ -78,12 +78,9 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         recorder: &recorder,
         measured: measured.clone(),
         intervals: &intervals,
-<<<<<<< HEAD
         tallies: &tallies,
-=======
         strain: Some(Strain { busy_share: 0.25, steal_share: Some(0.002), ..Strain::default() }),
         pacer: &[Pace { per_second: 1_000, lateness: recorder.lateness.clone() }],
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
         judgement,
         called_for: 2000,
         in_flight_mean: implied,
@@ -409,6 +406,8 @@ fn a_host_record_survives_being_kept_and_the_last_one_counts() {
     assert!(path.ends_with("new/host.json"));
     assert_eq!(HostRecord::from_json(&fs::read_to_string(path).unwrap()).unwrap(), record);
     assert_eq!(fs::read_dir(&within).unwrap().count(), 1, "nothing else is left behind");
+    assert_eq!(read_host(&within).unwrap(), record);
+    assert_eq!(read_host(results.path()), None);
     let newer = record.to_json().replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
     assert!(matches!(HostRecord::from_json(&newer), Err(RecordError::Version { found: 2, .. })));
 }

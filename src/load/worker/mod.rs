@@ -34,13 +34,9 @@ use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
-<<<<<<< HEAD
 use super::scenario::Scenario;
-=======
-use super::scenario::{Scenario, Source};
 use super::steady::Detector;
 use super::strain::Edge;
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
 use super::target::Target;
 use super::traffic::Plan;
 use super::verify::Inboxes;
@@ -94,11 +90,8 @@ pub(super) struct Brought {
     pub(super) recorder: Recorder,
     pub(super) measured: Range<Duration>,
     pub(super) intervals: Vec<Interval>,
-<<<<<<< HEAD
     pub(super) tallies: Vec<Option<Tally>>,
-=======
     pub(super) edges: Option<(Edge, Edge)>,
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
     pub(super) judgement: Judgement,
     pub(super) called_for: u64,
     pub(super) in_flight_mean: f64,
@@ -383,11 +376,8 @@ impl<'a> Worker<'a> {
             recorder: self.recorder,
             measured: self.window,
             intervals: intervals.finish(at, reading),
-<<<<<<< HEAD
             tallies: self.tallies,
-=======
             edges: self.asked.edges(),
->>>>>>> ec204e7 (Self-doubt: a busy thread, dropped receives, steal, steadiness, drift and the pacer)
             in_flight_mean: self.occupancy.mean(),
             judgement: self.oracle.finish(self.called_for),
             called_for: self.called_for,
