@@ -9,6 +9,7 @@ mod embedded;
 mod floor;
 mod inspect;
 mod log;
+mod metrics;
 mod peers;
 mod progress;
 mod provenance;

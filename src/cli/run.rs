@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::metrics::expose;
 use super::progress::Screen;
 use super::state;
 use super::trial::{self, Asked, Options};
@@ -57,6 +58,12 @@ pub(crate) struct Run {
     /// Do not measure, after the load, what its deliveries cost at least on this machine.
     #[arg(long)]
     no_floor: bool,
+    /// Print nothing but the result.
+    #[arg(long)]
+    quiet: bool,
+    /// The TCP address of a page of metrics of the run, /metrics, while it runs.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Runs the command; the exit code says how it went.
@@ -83,17 +90,29 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     let started = clock::unix();
     let hash = scenario::hash(&text);
     let target = arguments.target.as_ref().map(|at| find_target(arguments, at)).transpose()?;
+    let mut screen = screen_of(arguments)?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
     let options = Options {
         target,
         replace: arguments.replace,
         cache: !arguments.no_cache,
         floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
-        tell,
+        tell: if arguments.quiet { |_| {} } else { tell },
     };
     let asked = Asked { scenario, name: name.into_owned(), hash, started };
-    let result = trial::run(asked, &options, &mut Screen::new())?;
+    let result = trial::run(asked, &options, &mut screen)?;
     conclude(&folder, &result)
+}
+
+/// What shows how it is going. It is there before anything is made that a mistake would leave behind.
+fn screen_of(arguments: &Run) -> anyhow::Result<Screen> {
+    let mut screen = if arguments.quiet { Screen::quiet() } else { Screen::new() };
+    if let Some(address) = arguments.metrics {
+        let (at, sender) = expose(address)?;
+        screen.say(&format!("metrics on {at}"));
+        screen.publish_to(sender);
+    }
+    Ok(screen)
 }
 
 /// Never more of a file than a scenario may be long.

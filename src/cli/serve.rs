@@ -23,7 +23,7 @@ use super::state::{Folder, default_folder, read_identity};
 use super::{durability, read_text, warning_of_small_buffers, with_causes};
 use crate::delivery::Durability;
 use crate::limits::{SETTINGS_BYTES_MAX, SHARDS_MAX};
-use crate::operation::{Build, Endpoint, Health, Status};
+use crate::operation::{Build, Endpoint, Health, Status, of_server};
 use crate::process;
 use crate::server::{Config, Recovered, Server, Settings};
 use crate::units::written_bytes;
@@ -188,7 +188,7 @@ async fn serve_from(
     if let Some(address) = settings.metrics.listen {
         let endpoint = Endpoint::bind(address).await?;
         say(format_args!("metrics on {}", endpoint.address()))?;
-        tokio::spawn(endpoint.serve(BUILD, seen));
+        tokio::spawn(endpoint.serve(of_server(BUILD, seen)));
     }
     let keys = settings.service.token_key.clone();
     let config = config(settings, folder)?;
@@ -311,7 +311,7 @@ fn say(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
 }
 
 /// Which program the metrics are of.
-const BUILD: Build =
+pub(super) const BUILD: Build =
     Build { version: env!("CARGO_PKG_VERSION"), commit: env!("STENTOR_GIT_COMMIT") };
 
 /// How often shards are looked at: a dead one is noticed this late.

@@ -308,6 +308,10 @@ impl Observer for &mut dyn Watch {
         (**self).progress(progress);
     }
 
+    fn interval(&mut self, interval: &Interval) {
+        (**self).interval(interval);
+    }
+
     fn server_ended(&mut self) -> Option<String> {
         (**self).server_ended()
     }

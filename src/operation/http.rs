@@ -1,4 +1,4 @@
-//! The two pages over HTTP/1.1, bounded in everything that a client brings.
+//! Pages over HTTP/1.1, whatever they are of, bounded in everything that a client brings.
 //!
 //! A connection is one request and one answer within [`HTTP_REQUEST_MAX`]; a request's head is at
 //! most [`HTTP_HEAD_BYTES_MAX`] and its body is not read. Of more than [`HTTP_CONNECTIONS_MAX`]
@@ -20,11 +20,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::health::{Health, Status};
-use super::metrics::{Build, MEDIA_TYPE, page};
 use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_REQUEST_MAX};
 
 /// How long nobody is accepted after the system had no descriptor for somebody.
@@ -41,6 +38,28 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+/// The media type of what only people read.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What is answered to who asks for a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// 200 if true; 503 if not: it is there, and says that what it is of is not.
+    pub available: bool,
+    /// What `body` is.
+    pub media_type: &'static str,
+    /// The page.
+    pub body: String,
+}
+
+impl Page {
+    /// A page for people.
+    #[must_use]
+    pub fn text(body: String) -> Self {
+        Self { available: true, media_type: TEXT, body }
+    }
 }
 
 /// Where the pages are.
@@ -70,8 +89,11 @@ impl Endpoint {
         self.address
     }
 
-    /// Answers until it is dropped, with what `status` says at that moment.
-    pub async fn serve(self, build: Build, status: watch::Receiver<Status>) -> Infallible {
+    /// Answers until it is dropped, with what `pages` has for a path at that moment.
+    pub async fn serve<P>(self, pages: P) -> Infallible
+    where
+        P: Fn(&str) -> Option<Page> + Clone + Send + Sync + 'static,
+    {
         let mut open: VecDeque<AbortHandle> = VecDeque::new();
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
@@ -84,19 +106,20 @@ impl Endpoint {
             {
                 oldest.abort();
             }
-            let task = tokio::spawn(tokio::time::timeout(
-                self.patience,
-                converse(stream, build, status.clone()),
-            ));
+            let task =
+                tokio::spawn(tokio::time::timeout(self.patience, converse(stream, pages.clone())));
             open.push_back(task.abort_handle());
         }
     }
 }
 
 /// One request and its answer. What becomes of either is the client's concern.
-async fn converse(stream: TcpStream, build: Build, status: watch::Receiver<Status>) {
+async fn converse<P>(stream: TcpStream, pages: P)
+where
+    P: Fn(&str) -> Option<Page> + Send + 'static,
+{
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(&request, build, &status.borrow());
+        let answer = answer(&request, &pages);
         async { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -106,33 +129,23 @@ async fn converse(stream: TcpStream, build: Build, status: watch::Receiver<Statu
     drop(connection.await);
 }
 
-fn answer<B>(request: &Request<B>, build: Build, status: &Status) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, pages: impl Fn(&str) -> Option<Page>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         refused.headers_mut().insert(ALLOW, "GET, HEAD".parse().expect("it is a header's value"));
         return refused;
     }
-    match request.uri().path() {
-        "/healthz" => {
-            let code = match status.health {
-                Health::Ready => StatusCode::OK,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            text(code, &format!("{}\n", status.health.word()))
+    match pages(request.uri().path()) {
+        Some(Page { available, media_type, body }) => {
+            let code = if available { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            with_type(code, media_type, body)
         }
-        "/metrics" => {
-            let monitor = status.monitor.as_ref();
-            let total = monitor.map(crate::server::Monitor::total);
-            let shards: Vec<_> = monitor.into_iter().flat_map(|monitor| monitor.shards()).collect();
-            let page = page(build, status.health, total.as_ref(), &shards);
-            with_type(StatusCode::OK, MEDIA_TYPE, page)
-        }
-        _ => text(StatusCode::NOT_FOUND, "/metrics and /healthz are here\n"),
+        None => text(StatusCode::NOT_FOUND, "nothing is here; /metrics is\n"),
     }
 }
 
 fn text(code: StatusCode, body: &str) -> Response<Full<Bytes>> {
-    with_type(code, "text/plain; charset=utf-8", body.to_owned())
+    with_type(code, TEXT, body.to_owned())
 }
 
 fn with_type(code: StatusCode, media_type: &str, body: String) -> Response<Full<Bytes>> {

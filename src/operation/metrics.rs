@@ -11,7 +11,7 @@ use crate::server::{Timing, Timings};
 use crate::wire::{Counter, Counters};
 
 /// The media type of [`page`].
-pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Which program this is.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub fn page(
     total: Option<&Counters>,
     shards: &[(Counters, Timings)],
 ) -> String {
-    let mut page = Page(String::with_capacity(16 << 10));
+    let mut page = Exposition::default();
     page.family("stentor_build_info", "gauge", "Which program this is; always 1.");
     let Build { version, commit } = build;
     let labels = [("version", version.to_owned()), ("commit", commit.to_owned())];
@@ -48,19 +48,29 @@ pub fn page(
             page.timing(timing, shards);
         }
     }
-    page.0
+    page.into_text()
 }
 
-struct Page(String);
+/// A page of metrics under way: each family, then its samples.
+#[derive(Clone, Debug, Default)]
+pub struct Exposition(String);
 
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+impl Exposition {
+    /// The page.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
+    /// Starts a family: a `counter`, whose name ends with `_total`, a `gauge` or a `histogram`.
+    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         let help = help.replace('\\', r"\\").replace('\n', r"\n");
         self.line(format_args!("# HELP {name} {help}"));
         self.line(format_args!("# TYPE {name} {kind}"));
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, String)], value: &str) {
+    /// A value of the family under way.
+    pub fn sample(&mut self, name: &str, labels: &[(&str, String)], value: &str) {
         let labels: Vec<String> =
             labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
         let labels =
@@ -90,16 +100,29 @@ impl Page {
         let name = format!("stentor_{}_seconds", timing.name());
         self.family(&name, "histogram", timing.help());
         for (shard, (_, timings)) in shards.iter().enumerate() {
-            let (shard, histogram) = (("shard", shard.to_string()), timings.get(timing));
-            let bucket = format!("{name}_bucket");
-            for (edge, count) in histogram.cumulative() {
-                let edge = edge.map_or_else(|| "+Inf".to_owned(), seconds);
-                self.sample(&bucket, &[shard.clone(), ("le", edge)], &count.to_string());
-            }
-            let (sum, count) = (format!("{name}_sum"), format!("{name}_count"));
-            self.sample(&sum, std::slice::from_ref(&shard), &seconds(histogram.sum_us()));
-            self.sample(&count, &[shard], &histogram.count().to_string());
+            let (label, histogram) = ([("shard", shard.to_string())], timings.get(timing));
+            self.buckets(&name, &label, histogram.cumulative(), histogram.sum_us());
         }
+    }
+
+    /// The samples of a histogram of microseconds, shown in seconds: `cumulative` has an edge and
+    /// how many values do not exceed it, in order; the last has no edge and all of them.
+    pub fn buckets(
+        &mut self,
+        name: &str,
+        labels: &[(&str, String)],
+        cumulative: impl Iterator<Item = (Option<u64>, u64)>,
+        sum_us: u64,
+    ) {
+        let (bucket, mut all) = (format!("{name}_bucket"), 0);
+        for (edge, count) in cumulative {
+            let edge = edge.map_or_else(|| "+Inf".to_owned(), seconds);
+            let labels: Vec<_> = labels.iter().cloned().chain([("le", edge)]).collect();
+            self.sample(&bucket, &labels, &count.to_string());
+            all = count;
+        }
+        self.sample(&format!("{name}_sum"), labels, &seconds(sum_us));
+        self.sample(&format!("{name}_count"), labels, &all.to_string());
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
@@ -108,7 +131,8 @@ impl Page {
 }
 
 /// Microseconds as seconds, exactly.
-fn seconds(us: u64) -> String {
+#[must_use]
+pub fn seconds(us: u64) -> String {
     format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
 }
 

@@ -185,3 +185,163 @@ fn unsteady_beginning(finished: &Finished<'_>) -> Vec<String> {
     });
     told.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::Range;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::Verified;
+    use crate::load::intervals::{EngineReading, Intervals, ServerReading};
+    use crate::load::noted::Noted;
+    use crate::load::oracle::Judgement;
+    use crate::load::recorder::{Recorder, Series};
+    use crate::load::scenario::Scenario;
+    use crate::report::build::{EngineTotals, ServerTotals};
+    use crate::report::provenance::Provenance;
+
+    const SCENARIO: &str = "why = \"\"\nexpect = \"\"\nseed = 1\n\
+        durations = { warm_up = \"5s\", measure = \"60s\", drain = \"5s\" }\n[[groups]]\nname = \"a\"\n\
+        count = 1\nmembers = 3\nrate = \"10/s\"\nsource = \"synthetic\"\n";
+    const WINDOW: Range<Duration> = Duration::from_secs(5)..Duration::from_secs(65);
+
+    /// Ten operations a second, each as long as `took` says of its second, in milliseconds; and a
+    /// server with so many MiB in each.
+    fn intervals(took: impl Fn(u64) -> u64, mebibytes: impl Fn(u64) -> u64) -> Vec<Interval> {
+        let ms = Duration::from_millis;
+        let mut all = Intervals::new(vec![WINDOW.start, WINDOW.end], WINDOW.end);
+        for second in 0..65 {
+            for one in 0..10 {
+                let at = ms(second * 1_000 + 500 + one);
+                all.reached(at, at);
+                all.accepted(at.saturating_sub(ms(took(second) + one % 3)), at, at);
+                all.delivered(100, at);
+            }
+            let cpu_us = second * 100;
+            let rss_bytes = mebibytes(second) << 20;
+            let reading = ServerReading { cpu_us, rss_bytes, deliveries: second * 10 };
+            all.server(Duration::from_secs(second + 1), reading);
+        }
+        all.finish(WINDOW.end, EngineReading::default())
+    }
+
+    /// Of a run with these intervals, changed as a test likes.
+    fn with<T>(
+        intervals: &[Interval],
+        change: impl FnOnce(&mut Finished<'_>),
+        look: impl FnOnce(&Finished<'_>) -> T,
+    ) -> T {
+        let scenario = Scenario::parse(SCENARIO, "t.toml").unwrap();
+        let mut finished = Finished {
+            scenario: &scenario,
+            recorder: &Recorder::new(1, WINDOW),
+            measured: WINDOW,
+            intervals,
+            tallies: &[],
+            strain: Some(Strain::default()),
+            pacer: &[],
+            judgement: &Judgement::default(),
+            called_for: 650,
+            in_flight_mean: 0.0,
+            refusals: &BTreeMap::new(),
+            held: 0,
+            returns: None,
+            verified: &Verified::default(),
+            sessions_lost: &Noted::default(),
+            server: Some(ServerTotals::default()),
+            floor: Err("not asked for".to_owned()),
+            server_lost: None,
+            engine: EngineTotals::default(),
+            provenance: Provenance::of_scenario(&scenario, "t", ""),
+        };
+        change(&mut finished);
+        look(&finished)
+    }
+
+    fn warned(change: impl FnOnce(&mut Finished<'_>)) -> Vec<String> {
+        with(&intervals(|_| 20, |_| 100), change, warnings)
+    }
+
+    #[test]
+    fn a_run_that_nothing_speaks_against_has_no_warning() {
+        assert_eq!(warned(|_| {}), Vec::<String>::new());
+        assert_eq!(warned(|of| of.strain = None), Vec::<String>::new());
+    }
+
+    #[test]
+    fn stolen_time_and_dropped_receives_are_told() {
+        let said = |change: fn(&mut Finished<'_>), says: &str| {
+            let warnings = warned(change);
+            assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
+        };
+        fn strain(of: &mut Finished<'_>, strain: Strain) {
+            of.strain = Some(strain);
+        }
+        let stolen = |of: &mut Finished<'_>| {
+            strain(of, Strain { steal_share: Some(0.034), ..Strain::default() });
+        };
+        said(stolen, "took 3.4% of the machine's time (steal)");
+        let dropped =
+            |of: &mut Finished<'_>| strain(of, Strain { receive_drops: 7, ..Strain::default() });
+        said(dropped, "dropped 7 receives of the engine");
+        let of_server = |of: &mut Finished<'_>| {
+            of.server = Some(ServerTotals { receive_drops: 9, ..ServerTotals::default() });
+        };
+        said(of_server, "dropped 9 receives of the server");
+    }
+
+    #[test]
+    fn a_pacer_that_is_too_late_without_any_load_is_told() {
+        let mut lateness = Series::default();
+        lateness.record(Duration::ZERO, Duration::from_micros(LATENESS_P99_US_MAX + 50));
+        let paces = [Pace { per_second: 1_000, lateness }];
+        let intervals = intervals(|_| 20, |_| 100);
+        let warnings =
+            with(&intervals, |_| {}, |of| warnings(&Finished { pacer: &paces, ..of.clone() }));
+        assert!(warnings[0].contains("late (p99) before there was any load"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_warm_up_that_was_too_short_is_told_with_how_much_too_short_it_was() {
+        let warming = intervals(|second| if second < 15 { 80 } else { 20 }, |_| 100);
+        let warnings = with(&warming, |_| {}, warnings);
+        let says =
+            "the first 10 s of the measured window were not like the rest: the median response";
+        assert!(warnings.len() == 1 && warnings[0].starts_with(says), "{warnings:?}");
+        let warm = intervals(|second| if second < 4 { 80 } else { 20 }, |_| 100);
+        assert_eq!(with(&warm, |_| {}, super::warnings), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_grows_over_the_window_drifts_and_what_does_not_does_not() {
+        let growing = intervals(|_| 20, |second| 100 + second);
+        let drifts = with(&growing, |_| {}, drifts);
+        let found: Vec<_> = drifts.iter().map(|of| (of.metric.as_str(), of.drifts)).collect();
+        let expected = [
+            ("response_p50_us", false),
+            ("response_p99_us", false),
+            ("server_rss_bytes", true),
+            ("server_cpu_us_per_delivery", false),
+        ];
+        assert_eq!(found, expected);
+        let grows = &drifts[2];
+        let exactly = f64::from(1 << 20) * 3_600.0;
+        assert!((grows.per_hour / exactly - 1.0).abs() < 1e-6, "{grows:?}");
+        assert!(
+            grows.per_hour_low > 0.0 && (grows.change_share - 59.0 / 134.5).abs() < 0.01,
+            "{grows:?}"
+        );
+    }
+
+    #[test]
+    fn too_few_intervals_tell_no_drift() {
+        let short = with(
+            &intervals(|_| 20, |_| 100),
+            |of| of.measured = Duration::from_secs(5)..Duration::from_secs(20),
+            drifts,
+        );
+        assert_eq!(short, Vec::new());
+    }
+}

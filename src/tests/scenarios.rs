@@ -69,6 +69,32 @@ fn groups_that_a_crashed_run_left_are_named_and_deleted_on_demand() {
     check("after replacing", &scenario, &outcome);
 }
 
+/// Whether and when the service is found steady is the machine's to say; what follows is not.
+#[test]
+fn a_warm_up_until_steady_is_followed_by_a_window_as_long_as_was_asked_for() {
+    let text = "why = \"\"\nexpect = \"\"\nseed = 1\ndrain = \"5s\"\n\
+                [[phases]]\nkind = \"warm_up\"\nfor = \"14s\"\nuntil = \"steady\"\n\
+                [[phases]]\nkind = \"measure\"\nfor = \"1s\"\n\
+                [[groups]]\nname = \"even\"\ncount = 1\nmembers = 3\nrate = \"40/s\"\n\
+                arrivals = \"even\"\nsource = \"synthetic\"\n";
+    let scenario = Scenario::parse(text, "steady.toml").unwrap();
+    let outcome = run_on(&Service::start(1), &scenario, false).0.unwrap();
+    check_intervals("steady", &outcome);
+    let measured = outcome.measured.clone();
+    assert_eq!(measured.end - measured.start, Duration::from_secs(1));
+    assert!(measured.start > Duration::from_secs(9) && measured.end <= scenario.offered());
+    // Nothing is due after it, and what is due in it is measured.
+    let due = Duration::as_secs_f64(&measured.end) * 40.0;
+    assert!((outcome.called_for as f64 - due).abs() <= 1.0, "{} {due}", outcome.called_for);
+    assert_eq!(outcome.recorder.response.count(), 40);
+    let record = record_of(&scenario, &outcome);
+    assert_eq!(record.phases[1].from_s, measured.start.as_secs_f64());
+    assert_eq!(record.phases[1].response.count, 40);
+    let at_its_longest = measured.start == scenario.window().start;
+    let told = record.warnings.iter().any(|warning| warning.contains("its longest"));
+    assert_eq!(told, at_its_longest, "{:?}", record.warnings);
+}
+
 /// A server as a run would start it.
 pub(super) fn service_with(scenario: &Scenario, log: Option<&TempDir>) -> Service {
     let mut settings = default_settings(u16::try_from(scenario.shards).unwrap());

@@ -75,6 +75,9 @@ impl Worker<'_> {
         self.recorder.intervals.look(elapsed, reading);
         self.begin_if_steady(elapsed);
         self.look_next = (elapsed + LOOKING_ROUND).min(self.recorder.intervals.next_turn());
+        let finished = self.recorder.intervals.finished();
+        finished[self.shown..].iter().for_each(|one| observer.interval(one));
+        self.shown = finished.len();
         let offered = self.offered;
         let counts = self.oracle.progress();
         observer.progress(Progress {

@@ -71,6 +71,8 @@ pub struct Progress {
 pub trait Observer {
     /// Shows how it is going.
     fn progress(&mut self, progress: Progress);
+    /// Shows what came of an interval that is over. On the worker's own thread: it has to be brief.
+    fn interval(&mut self, _: &Interval) {}
     /// How the server has ended, if it is seen to have.
     fn server_ended(&mut self) -> Option<String>;
 }
@@ -168,6 +170,8 @@ pub(super) struct Worker<'a> {
     last: Option<Sample>,
     asked: Asked,
     look_next: Duration,
+    /// How many intervals the observer has been shown.
+    shown: usize,
     /// Watches a warm-up that ends as soon as the service is steady, until then.
     warming: Option<Detector>,
     quiet: bool,
@@ -243,6 +247,7 @@ impl<'a> Worker<'a> {
             last: None,
             asked: Asked::default(),
             look_next: Duration::ZERO,
+            shown: 0,
             warming: warms_until_steady(scenario).then(Detector::default),
             quiet: false,
             server_lost: None,

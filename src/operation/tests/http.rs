@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::BUILD;
 use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX};
-use crate::operation::{Endpoint, Health, Status};
+use crate::operation::{Endpoint, Health, Status, of_server};
 
 /// Runs `test` beside an endpoint, with where it is and what sets its status.
 fn beside<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr, watch::Sender<Status>) -> F) {
@@ -27,7 +27,7 @@ fn beside_one_with<F: Future<Output = ()>>(
         endpoint.patience = patience;
         let (address, (status, seen)) = (endpoint.address(), watch::channel(Status::default()));
         tokio::select! {
-            never = endpoint.serve(BUILD, seen) => match never {},
+            never = endpoint.serve(of_server(BUILD, seen)) => match never {},
             () = test(address, status) => {}
         }
     });

@@ -16,3 +16,4 @@ mod run;
 mod serve;
 mod survive;
 mod token;
+mod watched;
