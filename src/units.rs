@@ -77,6 +77,13 @@ pub struct Rate {
     per_seconds: u64,
 }
 
+impl Default for Rate {
+    /// One a second.
+    fn default() -> Self {
+        Self { millionths: MILLION, per_seconds: 1 }
+    }
+}
+
 impl Rate {
     /// `count` operations per second; `None` when out of range.
     #[must_use]

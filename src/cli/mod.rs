@@ -15,6 +15,7 @@ mod progress;
 mod provenance;
 mod report;
 mod run;
+mod scenario_file;
 mod serve;
 mod state;
 mod survive;

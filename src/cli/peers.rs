@@ -14,7 +14,8 @@ use clap::Args;
 
 use super::embedded::Embedded;
 use super::progress::Screen;
-use super::run::{look_of_terminal, read_scenario};
+use super::run::look_of_terminal;
+use super::scenario_file::{self, ScenarioFile};
 use super::trial::prepare;
 use super::{provenance, with_causes};
 use crate::clock;
@@ -23,7 +24,6 @@ use crate::limits::{
     FLOOR_BUDGET, IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, ROUND_MESSAGES_MAX, ROUNDS_MAX,
 };
 use crate::load::Target;
-use crate::load::scenario::{self, Scenario};
 use crate::net::{CIPHER_SUITE, Fingerprint};
 use crate::peers::baseline;
 use crate::peers::record::{FILE, PeersRecord};
@@ -104,12 +104,9 @@ fn tell(line: &str) {
 #[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
 fn compare(arguments: &Peers) -> anyhow::Result<ExitCode> {
     let path = &arguments.scenario;
-    let text = read_scenario(path)?;
-    let whole = Scenario::parse(&text, &path.display().to_string())?;
-    let name = path.file_stem().map_or_else(|| "scenario".into(), |name| name.to_string_lossy());
+    let ScenarioFile { scenario: whole, name, hash } = scenario_file::read(path)?;
     let scenario = Work::narrow(whole).with_context(|| path.display().to_string())?;
     let started = clock::unix();
-    let hash = scenario::hash(&text);
     let folder = RunFolder::create(&arguments.results, &format!("peers-{name}"), &hash, started)?;
     let mut provenance = Provenance::of_scenario(&scenario, &name, &hash);
     provenance::fill_in(&mut provenance, started);

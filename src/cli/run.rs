@@ -10,13 +10,12 @@ use clap::Args;
 
 use super::metrics::expose;
 use super::progress::Screen;
+use super::scenario_file::{self, ScenarioFile};
 use super::state;
 use super::trial::{self, Asked, Options};
-use super::{durability, read_text, with_causes};
+use super::{durability, with_causes};
 use crate::clock;
 use crate::delivery::Durability;
-use crate::limits::SCENARIO_BYTES_MAX;
-use crate::load::scenario::{self, Scenario};
 use crate::load::{Outcome, Target};
 use crate::net::Fingerprint;
 use crate::report::folder::RunFolder;
@@ -80,15 +79,11 @@ fn tell(line: &str) {
 }
 
 fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
-    let path = &arguments.scenario;
-    let text = read_scenario(path)?;
-    let mut scenario = Scenario::parse(&text, &path.display().to_string())?;
+    let ScenarioFile { mut scenario, name, hash } = scenario_file::read(&arguments.scenario)?;
     if let Some(durability) = arguments.durability {
         scenario.groups.iter_mut().for_each(|class| class.durability = durability);
     }
-    let name = path.file_stem().map_or_else(|| "scenario".into(), |name| name.to_string_lossy());
     let started = clock::unix();
-    let hash = scenario::hash(&text);
     let target = arguments.target.as_ref().map(|at| find_target(arguments, at)).transpose()?;
     let mut screen = screen_of(arguments)?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
@@ -99,7 +94,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
         floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
         tell: if arguments.quiet { |_| {} } else { tell },
     };
-    let asked = Asked { scenario, name: name.into_owned(), hash, started };
+    let asked = Asked { scenario, name, hash, started };
     let result = trial::run(asked, &options, &mut screen)?;
     conclude(&folder, &result)
 }
@@ -113,12 +108,6 @@ fn screen_of(arguments: &Run) -> anyhow::Result<Screen> {
         screen.publish_to(sender);
     }
     Ok(screen)
-}
-
-/// Never more of a file than a scenario may be long.
-pub(super) fn read_scenario(path: &Path) -> anyhow::Result<String> {
-    read_text(path, SCENARIO_BYTES_MAX)
-        .with_context(|| format!("cannot read the scenario {}", path.display()))
 }
 
 /// The address of a server, or the one that its name stands for.

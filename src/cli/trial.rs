@@ -12,6 +12,7 @@ use super::progress::{Screen, Show};
 use super::{provenance, warning_of_small_buffers};
 use crate::floor::{self, F3, Work};
 use crate::limits::{FLOOR_BUDGET, PACKETS_PER_ACK_MAX};
+use crate::load::population::Population;
 use crate::load::scenario::Scenario;
 use crate::load::traffic::{Draft, Plan};
 use crate::load::{self, Outcome, Sample, Target};
@@ -167,11 +168,7 @@ fn floor_of(
     };
     let mean = totals.delivery_bytes.div_ceil(totals.deliveries);
     let work = Work {
-        members: scenario
-            .groups
-            .iter()
-            .map(|class| class.count.saturating_mul(class.members))
-            .sum(),
+        members: Population::of(scenario).members(),
         bytes: u32::try_from(mean).unwrap_or(u32::MAX),
         packets_per_ack: packets_per_ack(outcome),
     };

@@ -73,6 +73,14 @@ pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
 /// Longest phase of a run in seconds: a day.
 pub const PHASE_SECONDS_MAX: u32 = 86_400;
 
+/// Largest trace file in bytes: the most operations of a schedule, in short lines. It is read into
+/// memory, and its operations take 24 bytes each.
+pub const TRACE_BYTES_MAX: usize = 64 << 20;
+
+/// Steepest exponent by which some groups or senders are chosen more often than others. At 4 the
+/// first of them does nine tenths of everything.
+pub const HOT_EXPONENT_MAX: f64 = 4.0;
+
 /// Most phases of one scenario. Each costs six series in the recorder, about 100 KiB, and a row in
 /// the result.
 pub const PHASES_MAX: usize = 64;

@@ -101,7 +101,10 @@ impl Timetable {
             let groups = (0_u32..).zip(population.groups());
             let own = groups.filter(|(_, group)| group.class == index);
             let who: Vec<(u32, u32)> = own
-                .flat_map(|(group, _)| class.away_members().map(move |member| (group, member)))
+                .flat_map(|(group, _)| {
+                    let members = population.class(group as usize).away_members();
+                    members.map(move |member| (group, member))
+                })
                 .collect();
             let start = scenario.window().start + away.from;
             let steps = u32::try_from(who.len()).unwrap_or(u32::MAX).saturating_sub(1).max(1);

@@ -3,12 +3,13 @@
 //! Never changes a scenario and never reports more than the first fault. Called by
 //! `Scenario::parse`.
 
+use super::arrivals::Together;
 use super::check_phases::of_phases;
 use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
 use crate::limits::{
-    CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, REAL_MEMBERS_MAX,
-    RESERVATION_SETTING_MAX, THRESHOLDS_MAX,
+    CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, RATE_PER_SECOND_MAX,
+    REAL_MEMBERS_MAX, RESERVATION_SETTING_MAX, THRESHOLDS_MAX,
 };
 use crate::mls::{Handshake, TreeState};
 
@@ -21,7 +22,8 @@ pub struct Fault {
     pub message: String,
 }
 
-/// The first contradiction, `None` when there is none. Costs a pass over the classes.
+/// The first contradiction, `None` when there is none. Costs a pass over the classes, and
+/// over the groups of those whose groups vary.
 #[must_use]
 pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
     of_phases(scenario)
@@ -30,10 +32,11 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
         .or_else(|| {
             scenario.groups.iter().enumerate().find_map(|(index, class)| {
                 of_name(scenario, index)
-                    .or_else(|| of_members(class))
+                    .or_else(|| of_members(scenario, index))
                     .or_else(|| of_source(class))
                     .or_else(|| of_level(class))
                     .or_else(|| of_away(scenario, class))
+                    .or_else(|| of_arrivals(scenario, class))
                     .map(|(field, message)| Fault { field: name(index, field), message })
             })
         })
@@ -93,7 +96,8 @@ fn of_name(scenario: &Scenario, index: usize) -> Found {
     taken.then(|| ("name", format!("{name:?} is taken; every class has its own name")))
 }
 
-fn of_members(class: &Class) -> Found {
+fn of_members(scenario: &Scenario, index: usize) -> Found {
+    let class = &scenario.groups[index];
     let Class { members, senders, real, racers, .. } = *class;
     if senders > members {
         return Some(("senders", format!("{senders} senders; the group has {members} members")));
@@ -105,7 +109,7 @@ fn of_members(class: &Class) -> Found {
         return Some(("racers", format!("{racers} racers; the group has {members} members")));
     }
     if let Connections::Shared(share) = class.connections {
-        let total = u64::from(class.count) * u64::from(members);
+        let total = class_members(scenario, index);
         if u64::from(share) > total {
             let message = format!("{share} members share a connection; the class has {total}");
             return Some(("connections", message));
@@ -201,20 +205,70 @@ fn of_away(scenario: &Scenario, class: &Class) -> Found {
     })
 }
 
+/// What a process would cost that never ends, or one that plays groups which are not there.
+fn of_arrivals(scenario: &Scenario, class: &Class) -> Found {
+    match &class.arrivals {
+        Arrivals::Poisson | Arrivals::Even => None,
+        Arrivals::Bursts(bursts) => {
+            let peak = class.rate.as_per_second() * bursts.peak() * scenario.course().peak();
+            if peak > RATE_PER_SECOND_MAX as f64 {
+                let message = format!(
+                    "{peak:.0}/s within a burst; a class has at most {RATE_PER_SECOND_MAX}/s"
+                );
+                return Some(("arrivals", message));
+            }
+            let processes = if bursts.of == Together::Group { class.count } else { 1 };
+            let cycles = scenario.offered().as_secs_f64() / (bursts.on + bursts.off).as_secs_f64()
+                * f64::from(processes);
+            (cycles > OPERATIONS_MAX as f64).then(|| {
+                let message =
+                    format!("{cycles:.0} bursts of all its groups; at most {OPERATIONS_MAX}");
+                ("arrivals", message)
+            })
+        }
+        Arrivals::Trace(trace) => {
+            let last = trace.last_group().filter(|last| *last >= class.count)?;
+            let message = format!(
+                "the trace has an operation in group {last}; the class has groups 0 to {}",
+                class.count - 1
+            );
+            Some(("count", message))
+        }
+    }
+}
+
+/// Members of all groups of a class.
+fn class_members(scenario: &Scenario, index: usize) -> u64 {
+    let class = &scenario.groups[index];
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    class.group_sizes(scenario.seed, number).map(u64::from).sum()
+}
+
+/// Members of all groups of a class that run OpenMLS.
+fn class_real(scenario: &Scenario, index: usize) -> u64 {
+    let class = &scenario.groups[index];
+    if class.spread.is_none() {
+        return u64::from(class.count) * u64::from(class.real);
+    }
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    let sizes = class.group_sizes(scenario.seed, number);
+    sizes.map(|members| u64::from(class.of_size(members).real)).sum()
+}
+
 fn of_totals(scenario: &Scenario) -> Option<Fault> {
     let (mut groups, mut members, mut connections) = (0_u64, 0_u64, 0_u64);
     let (mut real, mut operations) = (0_u64, 0_u64);
     let course = scenario.course();
     for (index, class) in scenario.groups.iter().enumerate() {
         let count = u64::from(class.count);
-        let joined = count * u64::from(class.members);
+        let joined = class_members(scenario, index);
         groups += count;
         members += joined;
         connections += match class.connections {
             Connections::Own => joined,
             Connections::Shared(share) => joined.div_ceil(u64::from(share)),
         };
-        real += count * u64::from(class.real);
+        real += class_real(scenario, index);
         operations = operations.saturating_add(class.operations_bound(&course));
         let bounds = [
             ("count", "groups", groups, u64::from(GROUPS_MAX)),
@@ -225,8 +279,9 @@ fn of_totals(scenario: &Scenario) -> Option<Fault> {
         ];
         for (field, what, total, most) in bounds {
             if total > most {
-                let note = match (field, class.arrivals) {
+                let note = match (field, &class.arrivals) {
                     ("rate", Arrivals::Poisson) => " (what Poisson arrivals may come to)",
+                    ("rate", Arrivals::Bursts(_)) => " (what bursts may come to)",
                     _ => "",
                 };
                 let message =

@@ -5,10 +5,12 @@
 //! server's side (`engine`, `log`, `server`), so the generator cannot cheat. Called by `cli`.
 
 pub mod attempt;
+pub mod arrivals;
 pub mod away;
 pub mod check;
 mod check_phases;
 pub mod client;
+mod draws;
 pub mod drift;
 pub mod intervals;
 pub mod contention;
@@ -29,8 +31,10 @@ pub mod schedule;
 pub mod steady;
 pub mod strain;
 pub mod setup;
+pub mod sizes;
 pub mod target;
 pub mod threshold;
+pub mod trace;
 pub mod traffic;
 mod verify;
 mod worker;

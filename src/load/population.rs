@@ -4,9 +4,11 @@
 //! and a later rerun agree without talking. Holds a few numbers per group and nothing per
 //! member; never checks bounds again, since a `Scenario` in hand has kept them.
 
+use std::collections::BTreeMap;
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
-use super::scenario::{Connections, Scenario};
+use super::scenario::{Class, Connections, Scenario};
 use crate::delivery::{DeviceId, GroupId};
 
 /// The groups of a scenario, class after class.
@@ -14,6 +16,8 @@ use crate::delivery::{DeviceId, GroupId};
 pub struct Population {
     seed: u64,
     groups: Vec<Group>,
+    /// Each class at each size that its groups have.
+    shapes: Vec<Class>,
     members: u32,
     connections: u32,
 }
@@ -31,35 +35,45 @@ pub struct Group {
     pub members: u32,
     /// The run-wide number of its first member; the others follow it.
     pub first_member: u32,
+    shape: u32,
     first_connection: u32,
     first_in_class: u32,
     per_connection: u32,
 }
 
 impl Population {
-    /// Expands `scenario`. Costs about 120 bytes for each group.
+    /// Expands `scenario`. Costs about 120 bytes for each group, and 400 for each size that the
+    /// groups of one class have.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
-        let mut population =
-            Self { seed: scenario.seed, groups: Vec::new(), members: 0, connections: 0 };
+        let seed = scenario.seed;
+        let (groups, shapes) = (Vec::new(), Vec::new());
+        let mut population = Self { seed, groups, shapes, members: 0, connections: 0 };
         for (class, of) in (0_u32..).zip(&scenario.groups) {
             let per_connection = match of.connections {
                 Connections::Own => 1,
                 Connections::Shared(members) => members.max(1),
             };
-            for index_in_class in 0..of.count {
+            let mut shapes = BTreeMap::new();
+            let mut joined = 0;
+            for (index_in_class, members) in (0..).zip(of.group_sizes(seed, class)) {
+                let shape = *shapes.entry(members).or_insert_with(|| {
+                    population.shapes.push(of.of_size(members));
+                    count(population.shapes.len()) - 1
+                });
                 population.groups.push(Group {
                     class,
                     index_in_class,
-                    id: group_id(scenario.seed, class, index_in_class),
-                    members: of.members,
-                    first_member: population.members + index_in_class * of.members,
+                    id: group_id(seed, class, index_in_class),
+                    members,
+                    first_member: population.members + joined,
+                    shape,
                     first_connection: population.connections,
-                    first_in_class: index_in_class * of.members,
+                    first_in_class: joined,
                     per_connection,
                 });
+                joined += members;
             }
-            let joined = of.count * of.members;
             population.members += joined;
             population.connections += joined.div_ceil(per_connection);
         }
@@ -70,6 +84,15 @@ impl Population {
     #[must_use]
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// The class of group `index`, as a group of its size plays it.
+    ///
+    /// # Panics
+    /// When there is no such group.
+    #[must_use]
+    pub fn class(&self, index: usize) -> &Class {
+        &self.shapes[self.groups[index].shape as usize]
     }
 
     /// Memberships of the whole run.
@@ -102,6 +125,10 @@ impl Group {
     pub fn connection(&self, member: u32) -> u32 {
         self.first_connection + (self.first_in_class + member) / self.per_connection
     }
+}
+
+fn count(of: usize) -> u32 {
+    u32::try_from(of).expect("a scenario's groups are bounded")
 }
 
 fn group_id(seed: u64, class: u32, index: u32) -> GroupId {
@@ -180,6 +207,32 @@ mod tests {
             }
         }
         assert_eq!(members_of, [vec![1; 12], vec![10, 10, 10, 5]].concat());
+    }
+
+    #[test]
+    fn groups_that_vary_have_the_members_of_their_size_and_what_they_do_fits_in() {
+        let text = "why = \"\"\nexpect = \"\"\nseed = 5\n\
+             durations = { warm_up = \"0s\", measure = \"1s\", drain = \"1s\" }\n\
+             [[groups]]\nname = \"a\"\ncount = 500\nrate = \"1/s\"\nsenders = 9\nreal = 3\n\
+             members = { lognormal = { median = 8, p99 = 100, max = 120 } }\n";
+        let scenario = Scenario::parse(text, "t").unwrap();
+        let population = Population::of(&scenario);
+        let mut next = 0;
+        for (index, group) in population.groups().iter().enumerate() {
+            let class = population.class(index);
+            assert_eq!((class.members, group.first_member), (group.members, next));
+            assert_eq!(group.connection(0), next, "each member has its own");
+            next += group.members;
+            assert!((2..=120).contains(&group.members));
+            assert!((1..=9).contains(&class.senders) && class.real <= 3);
+            assert!(class.senders + class.real <= class.members, "{class:?}");
+            assert!(group.members < 12 || (class.senders, class.real) == (9, 3), "{class:?}");
+        }
+        assert_eq!((next, next), (population.members(), population.connections()));
+        let mut sizes: Vec<u32> = population.groups().iter().map(|group| group.members).collect();
+        sizes.sort_unstable();
+        assert!((7..=9).contains(&sizes[250]) && sizes[499] > 50, "{sizes:?}");
+        assert_eq!(Population::of(&scenario).groups(), population.groups());
     }
 
     #[test]

@@ -287,8 +287,8 @@ fn take_live(plan: &mut Plan) -> BTreeMap<Seat, crate::mls::LiveMember> {
 /// The real members of tapes.
 fn tape_seats(plan: &Plan) -> Vec<Seat> {
     let groups = (0_u32..).zip(plan.population.groups());
-    let real = groups.flat_map(|(index, group)| {
-        let class = &plan.scenario.groups[group.class as usize];
+    let real = groups.flat_map(|(index, _)| {
+        let class = plan.class(index as usize);
         let members = if class.source == Source::Tape { class.real_members() } else { 0..0 };
         members.map(move |member| (index, member))
     });

@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::arrivals::{self, Arrival};
+use super::draws::{Zipf, stream};
 use super::phases::Course;
-use super::scenario::{Arrivals, Class, Scenario, Source};
+use super::population::Population;
+use super::scenario::{Class, Scenario, Source};
 
 /// Every operation of a run, by intended instant.
 #[derive(Clone, Debug)]
@@ -53,10 +55,15 @@ impl Schedule {
     pub fn plan(scenario: &Scenario) -> Self {
         let mut operations = Vec::new();
         let course = scenario.course();
+        let population = Population::of(scenario);
         let mut first_group = 0;
         for (class_index, class) in (0_u32..).zip(&scenario.groups) {
-            let mut planner =
-                Planner::new(scenario.seed, &course, (class_index, class), first_group);
+            let mut planner = Planner::new(
+                scenario.seed,
+                &course,
+                (class_index, class),
+                (&population, first_group),
+            );
             operations.extend(std::iter::from_fn(|| planner.next_operation()));
             first_group += class.count;
         }
@@ -91,19 +98,17 @@ fn number_within_groups(operations: &mut [Operation], groups: usize) {
     }
 }
 
-/// Walks one class. Each kind of choice draws from its own stream, so that changing one field of
-/// a scenario leaves the other choices as they were.
+/// Walks one class.
 struct Planner<'a> {
     class: &'a Class,
+    population: &'a Population,
     first_group: u32,
-    course: &'a Course,
-    arrivals: ChaCha8Rng,
-    groups: ChaCha8Rng,
-    senders: ChaCha8Rng,
+    arrivals: Box<dyn Iterator<Item = Arrival> + 'a>,
+    groups: (ChaCha8Rng, Zipf),
+    senders: (ChaCha8Rng, Zipf),
+    sizes: ChaCha8Rng,
     committers: Vec<u32>,
     planned: u64,
-    /// Poisson arrivals: how long it would have taken so far at the full rate.
-    worked: Duration,
 }
 
 impl<'a> Planner<'a> {
@@ -111,73 +116,47 @@ impl<'a> Planner<'a> {
         seed: u64,
         course: &'a Course,
         (index, class): (u32, &'a Class),
-        first_group: u32,
+        (population, first_group): (&'a Population, u32),
     ) -> Self {
         let stream = |purpose| stream(seed, index, purpose);
         Self {
             class,
+            population,
             first_group,
-            course,
-            arrivals: stream(b"arrivals"),
-            groups: stream(b"groups  "),
-            senders: stream(b"senders "),
+            arrivals: arrivals::of_class(seed, index, class, course),
+            groups: (stream(b"groups  "), class.hot_groups()),
+            senders: (stream(b"senders "), class.hot_senders()),
+            sizes: stream(b"payloads"),
             committers: vec![0; usize::try_from(class.count).unwrap_or_default()],
             planned: 0,
-            worked: Duration::ZERO,
         }
     }
 
     fn next_operation(&mut self) -> Option<Operation> {
-        if self.class.is_closed() {
-            return self.next_first_round();
-        }
-        let intended = self.next_instant()?;
-        let group = below(&mut self.groups, self.class.count);
-        let kind = self.next_kind();
+        let Arrival { at, group, bytes } = self.arrivals.next()?;
+        let (from, hot) = &mut self.groups;
+        let group = group.unwrap_or_else(|| hot.draw(from, self.class.count));
+        let kind = self.next_kind(bytes);
         let sender = match kind {
-            OperationKind::Application { .. } => below(&mut self.senders, self.class.senders),
+            OperationKind::Application { .. } => {
+                let senders = self.senders_of(group);
+                let (from, hot) = &mut self.senders;
+                hot.draw(from, senders)
+            }
             OperationKind::Commit => self.next_committer(group),
             OperationKind::Race => 0,
         };
         self.planned += 1;
-        Some(Operation {
-            intended,
-            group: self.first_group + group,
-            index_in_group: 0,
-            kind,
-            sender,
-        })
+        let group = self.first_group + group;
+        Some(Operation { intended: at, group, index_in_group: 0, kind, sender })
     }
 
-    /// Racers that want the next change when the one before has come through are called once, at
-    /// the start, in every group.
-    fn next_first_round(&mut self) -> Option<Operation> {
-        let group = u32::try_from(self.planned).ok().filter(|group| *group < self.class.count)?;
-        self.planned += 1;
-        Some(Operation {
-            intended: Duration::ZERO,
-            group: self.first_group + group,
-            index_in_group: 0,
-            kind: OperationKind::Race,
-            sender: 0,
-        })
-    }
-
-    /// `None` when the next one would be after the last phase.
-    fn next_instant(&mut self) -> Option<Duration> {
-        match self.class.arrivals {
-            Arrivals::Even => self.course.instant(self.class.rate, self.planned),
-            Arrivals::Poisson => {
-                let gap = exponential(&mut self.arrivals) * self.class.rate.period_seconds();
-                self.worked += Duration::from_secs_f64(gap);
-                // At a rate that changes, a Poisson process is one of rate 1 in another time.
-                self.course.after(self.worked)
-            }
-        }
+    fn senders_of(&self, group: u32) -> u32 {
+        self.population.class((self.first_group + group) as usize).senders
     }
 
     /// Commits are spread evenly, so that even a short run has the share asked for.
-    fn next_kind(&self) -> OperationKind {
+    fn next_kind(&mut self, bytes: Option<u32>) -> OperationKind {
         if self.class.source == Source::Live {
             return OperationKind::Race;
         }
@@ -188,41 +167,22 @@ impl<'a> Planner<'a> {
         if after > before {
             OperationKind::Commit
         } else {
-            OperationKind::Application { bytes: self.class.payload.bytes() }
+            let drawn = self.class.payload.draw(&mut self.sizes);
+            OperationKind::Application { bytes: bytes.unwrap_or(drawn) }
         }
     }
 
     fn next_committer(&mut self, group: u32) -> u32 {
+        let senders = self.senders_of(group);
         let Some(turn) =
             usize::try_from(group).ok().and_then(|group| self.committers.get_mut(group))
         else {
             return 0;
         };
         let committer = *turn;
-        *turn = (committer + 1) % self.class.senders;
+        *turn = (committer + 1) % senders;
         committer
     }
-}
-
-fn stream(seed: u64, class: u32, purpose: &[u8; 8]) -> ChaCha8Rng {
-    let mut key = *b"stentor schedule................";
-    key[16..24].copy_from_slice(&seed.to_be_bytes());
-    key[24..28].copy_from_slice(&class.to_be_bytes());
-    key[28..].copy_from_slice(&purpose[..4]);
-    ChaCha8Rng::from_seed(key)
-}
-
-/// Uniform in `0..bound`, 0 for a bound of 0. The high half of a product: biased by less than
-/// one part in 2^32.
-fn below(from: &mut ChaCha8Rng, bound: u32) -> u32 {
-    let product = u128::from(from.next_u64()) * u128::from(bound);
-    u32::try_from(product >> 64).unwrap_or_default()
-}
-
-/// An exponentially distributed number of mean 1; at most 37.
-fn exponential(from: &mut ChaCha8Rng) -> f64 {
-    let uniform = ((from.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-    -uniform.ln()
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Draft {
     pub fn of(scenario: Scenario) -> Self {
         let population = Population::of(&scenario);
         let schedule = Schedule::plan(&scenario);
-        let specs = specs(&scenario, &population, &schedule);
+        let specs = specs(&population, &schedule);
         Self { scenario, population, schedule, specs }
     }
 
@@ -154,10 +154,10 @@ impl Draft {
 }
 
 impl Plan {
-    /// A group's class.
+    /// A group's class, as a group of its size plays it.
     #[must_use]
     pub fn class(&self, group: usize) -> &Class {
-        &self.scenario.groups[self.population.groups()[group].class as usize]
+        self.population.class(group)
     }
 
     /// A live group's members.
@@ -221,18 +221,14 @@ impl Traffic {
 }
 
 /// The tape of each group, by index; `None` for a live group.
-fn specs(
-    scenario: &Scenario,
-    population: &Population,
-    schedule: &Schedule,
-) -> Vec<Option<TapeSpec>> {
+fn specs(population: &Population, schedule: &Schedule) -> Vec<Option<TapeSpec>> {
     let mut operations: Vec<Vec<TapeOperation>> = vec![Vec::new(); population.groups().len()];
     for operation in schedule.operations() {
         operations[operation.group as usize].extend(tape_operation(operation));
     }
-    let groups = population.groups().iter().zip(operations);
-    let spec = |(group, operations): (&Group, Vec<TapeOperation>)| {
-        let class = &scenario.groups[group.class as usize];
+    let groups = population.groups().iter().zip(operations).enumerate();
+    let spec = |(index, (group, operations)): (usize, (&Group, Vec<TapeOperation>))| {
+        let class = population.class(index);
         (class.source != Source::Live).then(|| TapeSpec {
             suite: class.suite,
             group: group.id,

@@ -355,11 +355,12 @@ fn phases(
 }
 
 fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
-    let both = scenario.groups.iter().zip(&recorder.classes);
-    both.map(|(class, series)| ClassRecord {
+    let both = (0..).zip(scenario.groups.iter().zip(&recorder.classes));
+    both.map(|(index, (class, series))| ClassRecord {
         name: class.name.clone(),
         groups: class.count,
         members: class.members,
+        memberships: class.group_sizes(scenario.seed, index).map(u64::from).sum(),
         suite: class.suite.name().to_owned(),
         source: source_name(class.source).to_owned(),
         durability: class.durability.name().to_owned(),

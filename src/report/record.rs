@@ -203,8 +203,11 @@ pub struct ClassRecord {
     pub name: String,
     /// How many groups.
     pub groups: u32,
-    /// Members of each.
+    /// Members of each; where they vary, the most that one may have.
     pub members: u32,
+    /// Members of all of them together; 0 in older records.
+    #[serde(default)]
+    pub memberships: u64,
     /// The MLS suite.
     pub suite: String,
     /// `tape`, `live` or `synthetic`.

@@ -186,7 +186,11 @@ fn class_rows(record: &Record) -> Vec<Vec<String>> {
     }
     let mut rows = vec![header("class")];
     for class in &record.classes {
-        let who = format!("{} ({} x {})", class.name, grouped(class.groups.into()), class.members);
+        let all = u64::from(class.groups) * u64::from(class.members);
+        // An older record does not say, and knew no groups that vary.
+        let vary = if class.memberships == 0 || class.memberships == all { "" } else { "up to " };
+        let groups = grouped(class.groups.into());
+        let who = format!("{} ({groups} x {vary}{})", class.name, class.members);
         for (what, of) in [
             ("response", &class.response),
             ("commits", &class.commit_response),

@@ -10,11 +10,14 @@ use serde::de::{self, Deserializer};
 
 use crate::delivery::{Durability, Level};
 use crate::limits::SESSIONS_PER_CONNECTION_MAX;
+use crate::load::arrivals::{self, Arrivals};
 use crate::load::away::Away;
 use crate::load::contention::Contention;
+use crate::load::draws::{self, Zipf};
 use crate::load::phases::Course;
+use crate::load::sizes::{LogNormal, Sizes};
 use crate::mls::{Handshake, Suite, TreeState};
-use crate::units::{Payload, Rate, Share};
+use crate::units::{Rate, Share};
 
 /// Groups that are alike: a `[[groups]]` table, with its defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +26,12 @@ pub struct Class {
     pub name: String,
     /// How many groups, 1 to [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
     pub count: u32,
-    /// Members of each group, 2 to [`ROSTER_MAX`](crate::limits::ROSTER_MAX).
+    /// Members of each group, 2 to [`ROSTER_MAX`](crate::limits::ROSTER_MAX); with a `spread` the
+    /// most that one may have.
     pub members: u32,
+    /// How the members of its groups vary, if they do. What members do is then said of the largest;
+    /// see [`Class::of_size`].
+    pub spread: Option<LogNormal>,
     /// The MLS suite of every group of the class.
     pub suite: Suite,
     /// Where the bytes come from.
@@ -36,7 +43,9 @@ pub struct Class {
     /// Share of the operations that are commits.
     pub commits: Share,
     /// Plaintext of an application message.
-    pub payload: Payload,
+    pub payload: Sizes,
+    /// Which groups and senders are chosen more often than others.
+    pub hot: Hot,
     /// Members of each group that send or commit: the first ones.
     pub senders: u32,
     /// Members of each group that process everything with OpenMLS.
@@ -75,15 +84,13 @@ pub enum Source {
     Synthetic,
 }
 
-/// How operations are spaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arrivals {
-    /// Independent of each other, as many users are: bursts happen.
-    #[default]
-    Poisson,
-    /// One every period, exactly.
-    Even,
+/// What is chosen more often than its like: the n-th, from 1, in proportion to n^-exponent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Hot {
+    /// Of a class's groups, for each operation; 0 chooses all alike.
+    pub groups: f64,
+    /// Of a group's senders, for each application message.
+    pub senders: f64,
 }
 
 /// How members are spread over connections.
@@ -126,27 +133,62 @@ impl Class {
         self.contention.is_some_and(|contention| contention.think.is_some())
     }
 
-    /// Most operations the class can be expected to offer on `course`: exact for even arrivals,
-    /// and what Poisson arrivals exceed once in a million runs.
+    /// Most operations the class can be expected to offer on `course`: exact for even arrivals and
+    /// traces, and what the others exceed once in a million runs.
     #[must_use]
     pub fn operations_bound(&self, course: &Course) -> u64 {
-        if self.is_closed() {
-            return self.count.into();
-        }
-        let mean = course.count(self.rate);
-        match self.arrivals {
-            Arrivals::Even => mean,
-            Arrivals::Poisson => mean.saturating_add(mean.isqrt().saturating_mul(5) + 10),
-        }
+        arrivals::bound(self, course)
+    }
+
+    /// The members of each of its groups, in order: a pure function of the scenario's seed and the
+    /// class's index.
+    pub fn group_sizes(&self, seed: u64, index: u32) -> impl Iterator<Item = u32> {
+        let (members, spread) = (self.members, self.spread);
+        let mut from = draws::stream(seed, index, b"members ");
+        (0..self.count).map(move |_| spread.map_or(members, |law| law.draw(&mut from, 2)))
+    }
+
+    /// The class as a group of `members` plays it: whoever sends, decrypts or races in the largest
+    /// group does so in a smaller one as far as there are members.
+    #[must_use]
+    pub fn of_size(&self, members: u32) -> Self {
+        let mut small = Self { members, spread: None, ..self.clone() };
+        small.fit();
+        small
+    }
+
+    pub(in crate::load) fn hot_groups(&self) -> Zipf {
+        Zipf::new(self.count, self.hot.groups)
+    }
+
+    pub(in crate::load) fn hot_senders(&self) -> Zipf {
+        Zipf::new(self.senders, self.hot.senders)
     }
 
     pub(super) fn scale_down(&mut self) {
         self.count = self.count.min(4);
         self.members = self.members.min(20);
+        self.spread = self.spread.map(|law| law.at_most(self.members));
         // Slower, and Poisson arrivals could leave the one second without any.
         if let (Some(least), Some(most)) = (Rate::per_second(5), Rate::per_second(50)) {
             self.rate = self.rate.clamp(least, most);
         }
+        if let Arrivals::Bursts(bursts) = &mut self.arrivals {
+            bursts.scale_down();
+        }
+        self.fit();
+        if self.away_members().is_empty() {
+            self.away = None;
+        }
+        if let Connections::Shared(members) = self.connections {
+            // As many as there are at least, whatever sizes the groups are drawn with.
+            let least = if self.spread.is_some() { 2 } else { self.members };
+            self.connections = Connections::Shared(members.min(self.count * least));
+        }
+    }
+
+    /// Lets as many members do each thing as there are members for it.
+    fn fit(&mut self) {
         self.racers = self.racers.min(self.members);
         match self.source {
             Source::Tape => {
@@ -158,12 +200,10 @@ impl Class {
                 self.senders = self.senders.min(self.members);
             }
         }
-        if self.away_members().is_empty() {
-            self.away = None;
-        }
-        self.senders = self.senders.min(self.away_members().start);
-        if let Connections::Shared(members) = self.connections {
-            self.connections = Connections::Shared(members.min(self.count * self.members));
+        let stay = self.away_members().start;
+        self.senders = self.senders.min(stay);
+        if self.source == Source::Tape && self.away.is_some_and(|away| away.may_resync) {
+            self.real = self.real.min(stay - self.senders);
         }
     }
 }

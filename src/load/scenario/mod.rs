@@ -6,6 +6,7 @@
 //! `scenarios/README.md`, which a test holds to this format.
 
 mod class;
+mod forms;
 mod thresholds;
 mod timing;
 mod written;
@@ -15,12 +16,14 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-pub use class::{Arrivals, Class, Connections, Source};
+pub use class::{Class, Connections, Hot, Source};
 use written::Written;
 
-use super::check;
+pub use super::arrivals::Arrivals;
+use super::check::{self, Fault};
 use super::phases::{self, Course, Phase};
 use super::threshold::Threshold;
+use super::trace::Trace;
 use crate::delivery::Durability;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::net::KeyExchange;
@@ -53,23 +56,71 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario. `file` only names it in messages.
+    /// Reads a scenario that replays no trace. `file` only names it in messages.
     ///
     /// # Errors
     /// The first mistake, with its line, its field and what is allowed there.
     pub fn parse(text: &str, file: &str) -> Result<Self, Mistake> {
+        Self::parse_with(text, file, &mut |_| Err("nobody reads a trace here".to_owned()))
+    }
+
+    /// Reads a scenario. `file` only names it in messages; `read` is given the name of a trace as
+    /// the scenario has it, and says what the file holds or why it cannot be read.
+    ///
+    /// # Errors
+    /// The first mistake, of the scenario or of a trace, with its line and what is allowed there.
+    pub fn parse_with(
+        text: &str,
+        file: &str,
+        read: &mut dyn FnMut(&str) -> Result<String, String>,
+    ) -> Result<Self, Mistake> {
         if text.len() > SCENARIO_BYTES_MAX {
             let message = format!("{} bytes; at most {SCENARIO_BYTES_MAX}", text.len());
             return Err(Mistake::in_field(file, "", "", message));
         }
         let mut written: Written =
             toml::from_str(text).map_err(|error| Mistake::from_toml(file, text, &error))?;
+        let wrong = |fault: Fault| Mistake::in_field(file, text, &fault.field, fault.message);
+        let mut rates = written.rates();
         let thresholds = thresholds::read(written.take_thresholds(), file, text)?;
-        let scenario = written
-            .resolve()
-            .map(|scenario| Self { thresholds, ..scenario })
-            .and_then(|scenario| check::first_fault(&scenario).map_or(Ok(scenario), Err));
-        scenario.map_err(|fault| Mistake::in_field(file, text, &fault.field, fault.message))
+        let mut scenario =
+            written.resolve().map(|scenario| Self { thresholds, ..scenario }).map_err(wrong)?;
+        for (index, class) in scenario.groups.iter_mut().enumerate() {
+            let field = |name: &str| format!("groups[{index}].{name}");
+            if let Arrivals::Trace(trace) = &class.arrivals {
+                let read = read(&trace.file).map_err(|why| {
+                    let message = format!("cannot read the trace {:?}: {why}", trace.file);
+                    wrong(Fault { field: field("arrivals.trace"), message })
+                })?;
+                let trace = Trace::parse(&read, &trace.file)?;
+                rates[index] = rates[index].or_else(|| trace.rate());
+                class.arrivals = Arrivals::Trace(trace);
+            }
+            class.rate = rates[index].ok_or_else(|| {
+                let message = "missing field `rate`".to_owned();
+                wrong(Fault { field: format!("groups[{index}]"), message })
+            })?;
+        }
+        match check::first_fault(&scenario) {
+            None => Ok(scenario),
+            Some(fault) => Err(wrong(fault)),
+        }
+    }
+
+    /// The hash of a scenario whose text is `text`, in hexadecimal: that of the text, and of every
+    /// trace that it replays.
+    #[must_use]
+    pub fn hash(&self, text: &str) -> String {
+        let traces = self.groups.iter().filter_map(|class| match &class.arrivals {
+            Arrivals::Trace(trace) => Some(trace.hash()),
+            _ => None,
+        });
+        let hashes: Vec<u8> = traces.flat_map(u128::to_be_bytes).collect();
+        if hashes.is_empty() {
+            return hash(text);
+        }
+        let both = [hash(text).as_bytes(), &hashes].concat();
+        format!("{:032x}", xxh3_128(&both))
     }
 
     /// Whether the service needs a log.

@@ -1,5 +1,6 @@
 //! Scenarios as people write them: what is understood, and what is refused at which line.
 
+mod forms;
 mod timing;
 
 use std::time::Duration;
@@ -44,9 +45,9 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((scenario.shards, scenario.key_exchange), (1, KeyExchange::X25519));
     let class = &scenario.groups[0];
     assert_eq!((class.senders, class.real, class.racers), (6, 2, 0));
-    assert_eq!((class.source, class.arrivals), (Source::Tape, Arrivals::Poisson));
+    assert_eq!((class.source, &class.arrivals), (Source::Tape, &Arrivals::Poisson));
     assert_eq!((class.handshake, class.connections), (Handshake::Public, Connections::Own));
-    assert_eq!((class.payload.bytes(), class.commits.is_zero()), (200, true));
+    assert_eq!((class.payload.max(), class.commits.is_zero()), (200, true));
     assert_eq!(class.suite.name(), "x25519-aes128-ed25519");
 }
 
@@ -81,7 +82,8 @@ fn defaults_give_way_to_what_is_written() {
 fn a_mistake_is_shown_with_its_place_its_field_and_what_is_allowed() {
     let error = with("payload = \"200\"").unwrap_err();
     let expected = "t.toml:12:11: groups[0].payload: \"200\" is not a whole number of bytes \
-                    up to 4194304, such as \"200B\" or \"4KiB\"\n   \
+                    up to 4194304, such as \"200B\" or \"4KiB\", \"mimi\", or \
+                    { lognormal = { median, p99, max } } of them\n   \
                     |\n12 | payload = \"200\"\n   |           ^^^^^";
     assert_eq!(error.to_string(), expected);
 }
@@ -93,7 +95,7 @@ fn a_field_out_of_range_is_refused_by_name() {
     check("commits = \"101%\"", "groups[0].commits", "to \"100%\"");
     check("connections = \"shared:0\"", "groups[0].connections", "from 1 to");
     check("suite = \"Not A Suite\"", "groups[0].suite", "did you mean");
-    check("arrivals = \"bursty\"", "groups[0].arrivals", "`poisson` or `even`");
+    check("arrivals = \"bursty\"", "groups[0].arrivals", "\"poisson\", \"even\"");
     check("colour = 1", "groups[0].colour", "unknown field `colour`");
 }
 
@@ -238,8 +240,17 @@ proptest! {
     }
 }
 
+fn folder() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+/// A trace of the repository.
+fn trace(file: &str) -> Result<String, String> {
+    std::fs::read_to_string(folder().join(file)).map_err(|error| error.to_string())
+}
+
 fn files() -> Vec<(String, String)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = folder();
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -254,7 +265,8 @@ fn files() -> Vec<(String, String)> {
 #[test]
 fn every_scenario_of_the_repository_is_in_order_and_says_what_it_is_for() {
     for (file, text) in files() {
-        let scenario = Scenario::parse(&text, &file).unwrap_or_else(|error| panic!("{error}"));
+        let scenario = Scenario::parse_with(&text, &file, &mut trace);
+        let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
         assert!(text.starts_with("# "), "{file} opens with what it is about");
         assert!(scenario.why.len() > 20 && scenario.expect.len() > 20, "{file}");
         for class in &scenario.groups {
@@ -311,20 +323,30 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("away.", format!("{GOOD}away = {{ x = 1 }}\n")),
         ("thresholds.", format!("thresholds = [{{ x = 1 }}]\n{GOOD}")),
         ("contention.", format!("{GOOD}contention = {{ x = 1 }}\n")),
+        ("arrivals.", format!("{GOOD}arrivals = {{ x = 1 }}\n")),
+        ("hot.", format!("{GOOD}hot = {{ x = 1 }}\n")),
     ];
     let mut count = 0;
     for (prefix, text) in sections {
         for field in fields_of(&text) {
             count += 1;
-            if ["durations", "phases", "server", "groups", "away", "thresholds", "contention"]
-                .contains(&field.as_str())
-            {
+            let tables = [
+                "durations",
+                "phases",
+                "server",
+                "groups",
+                "away",
+                "hot",
+                "thresholds",
+                "contention",
+            ];
+            if tables.contains(&field.as_str()) {
                 continue;
             }
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 10 + 7 + 3 + 2 + 20 + 6 + 2 + 7, "the eight tables of the format");
+    assert_eq!(count, 10 + 7 + 3 + 2 + 21 + 6 + 2 + 7 + 5 + 2, "the ten tables of the format");
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

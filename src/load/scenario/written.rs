@@ -9,21 +9,23 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use toml::Spanned;
 
+use super::forms::{self, Members, WrittenHot};
 use super::thresholds::WrittenThreshold;
 use super::timing::{self, WrittenPhase};
-use super::{Arrivals, Class, Connections, Scenario, Source};
+use super::{Arrivals, Class, Connections, Hot, Scenario, Source};
 use crate::delivery::{Durability, Level};
 use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SHARDS_MAX};
 use crate::load::away::Away;
 use crate::load::check::Fault;
 use crate::load::contention::Contention;
 use crate::load::phases::Phase;
+use crate::load::sizes::Sizes;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
-use crate::units::{Bounded, Payload, Phase as Length, Rate, Share};
+use crate::units::{Bounded, Phase as Length, Rate, Share};
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
-const ROSTER: u32 = ROSTER_MAX as u32;
+pub(super) const ROSTER: u32 = ROSTER_MAX as u32;
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 const SHARDS: u32 = SHARDS_MAX as u32;
 const _: () = assert!(ROSTER as usize == ROSTER_MAX && SHARDS as usize == SHARDS_MAX);
@@ -67,16 +69,19 @@ struct WrittenServer {
 struct WrittenClass {
     name: String,
     count: Bounded<1, GROUPS_MAX>,
-    members: Bounded<2, ROSTER>,
+    #[serde(deserialize_with = "forms::members")]
+    members: Members,
     #[serde(default = "default_suite")]
     suite: Suite,
     #[serde(default)]
     source: Source,
-    rate: Rate,
-    #[serde(default)]
+    rate: Option<Rate>,
+    #[serde(default, deserialize_with = "forms::arrivals")]
     arrivals: Arrivals,
     commits: Option<Share>,
-    payload: Option<Payload>,
+    #[serde(default, deserialize_with = "forms::sizes")]
+    payload: Sizes,
+    hot: Option<WrittenHot>,
     senders: Option<Bounded<1, ROSTER>>,
     real: Option<Bounded<0, REAL_MEMBERS_MAX>>,
     #[serde(default)]
@@ -99,6 +104,11 @@ impl Written {
     /// The thresholds, which know where they stand; there are none afterwards.
     pub(super) fn take_thresholds(&mut self) -> Vec<Spanned<WrittenThreshold>> {
         std::mem::take(&mut self.thresholds)
+    }
+
+    /// The rate of each class, where it says one.
+    pub(super) fn rates(&self) -> Vec<Option<Rate>> {
+        self.groups.iter().map(|class| class.rate).collect()
     }
 
     pub(super) fn resolve(self) -> Result<Scenario, Fault> {
@@ -145,7 +155,7 @@ impl Written {
 impl WrittenClass {
     /// Fills in defaults that never contradict what is written.
     fn resolve(self) -> Class {
-        let members = self.members.get();
+        let Members { members, spread } = self.members;
         let asked_senders = self.senders.map(Bounded::get);
         let real = match (self.real, self.source) {
             (Some(real), _) => real.get(),
@@ -166,12 +176,15 @@ impl WrittenClass {
             name: self.name,
             count: self.count.get(),
             members,
+            spread,
             suite: self.suite,
             source: self.source,
-            rate: self.rate,
+            // Another than the default is filled in when every trace has been read.
+            rate: self.rate.unwrap_or_default(),
             arrivals: self.arrivals,
             commits: self.commits.unwrap_or_default(),
-            payload: self.payload.unwrap_or_default(),
+            payload: self.payload,
+            hot: self.hot.map_or_else(Hot::default, WrittenHot::resolve),
             senders: asked_senders.unwrap_or_else(|| free.min(stay).clamp(1, 8)),
             real,
             handshake: self.handshake,
