@@ -103,6 +103,7 @@
 //!
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
 //! A comparison of [`peers`] has no schedule and no verdict: 2 is a contestant that failed.
+//! A plan has none either: 2 is something that no record says.
 //!
 //! # Security
 //!

@@ -1,4 +1,4 @@
-//! What a delivery costs the server, by how many get each message and how long it is.
+//! What a delivery costs either side, by how many get each message and how long it is.
 //!
 //! Processor time that was measured, interpolated: between measured group sizes on a line in the
 //! logarithms of size and cost, between measured lengths on a line, since every packet costs alike.
@@ -33,7 +33,7 @@ struct Knot {
 /// What one delivery costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
-    /// Microseconds of the server's processor time.
+    /// Microseconds of processor time.
     pub cpu_us: Estimate,
     /// The records between which it was interpolated.
     pub from: Vec<usize>,
@@ -68,16 +68,20 @@ pub enum Unmeasured {
 }
 
 impl Surface {
-    /// What the records say of groups whose messages are logged, or not; records of both kinds at
-    /// once count for either. `None` when they say nothing.
+    /// What the records say of one side's cost in groups whose messages are logged, or not; records
+    /// of both kinds at once count for either. `None` when they say nothing.
     #[must_use]
-    pub fn of(evidence: &Evidence, durable: bool) -> Option<Self> {
+    pub fn of(
+        evidence: &Evidence,
+        durable: bool,
+        cost: fn(&Measured) -> Option<f64>,
+    ) -> Option<Self> {
         let counts = |run: &&Measured| run.durable.is_none_or(|logged| logged == durable);
         let mut points: Vec<(Shape, f64, usize)> = evidence
             .runs
             .iter()
             .filter(counts)
-            .filter_map(|run| Some((run.shape?, run.cpu_us_per_delivery?, run.source)))
+            .filter_map(|run| Some((run.shape?, cost(run)?, run.source)))
             .collect();
         points.sort_by(|(a, ..), (b, ..)| a.frame_bytes.total_cmp(&b.frame_bytes));
         // Of the lengths that are about alike, those that most group sizes were measured with.
@@ -203,6 +207,7 @@ mod tests {
             deliveries_per_s: 10.0 * members,
             in_flight: None,
             cpu_us_per_delivery: Some(cpu_us),
+            engine_us_per_delivery: None,
             packets_per_delivery: None,
             last_member_p99_us: 0,
             memory: None,
@@ -211,7 +216,11 @@ mod tests {
     }
 
     fn surface(runs: Vec<Measured>) -> Surface {
-        Surface::of(&Evidence { sources: Vec::new(), runs }, false).unwrap()
+        Surface::of(&Evidence { sources: Vec::new(), runs }, false, server).unwrap()
+    }
+
+    fn server(run: &Measured) -> Option<f64> {
+        run.cpu_us_per_delivery
     }
 
     fn five() -> Surface {
@@ -300,7 +309,11 @@ mod tests {
         let runs = vec![logged, both, run(2, 10.0, 400.0, 5.0)];
         let evidence = Evidence { sources: Vec::new(), runs };
         let cost = |durable| {
-            Surface::of(&evidence, durable).unwrap().at(at(10.0, 400.0), false).unwrap().cpu_us
+            Surface::of(&evidence, durable, server)
+                .unwrap()
+                .at(at(10.0, 400.0), false)
+                .unwrap()
+                .cpu_us
         };
         assert_eq!((cost(true).low, cost(true).high), (7.0, 9.0));
         assert_eq!((cost(false).low, cost(false).high), (5.0, 7.0));
@@ -309,7 +322,7 @@ mod tests {
     #[test]
     fn the_reference_records_give_back_their_own_costs() {
         let evidence = Evidence::reference();
-        let surface = Surface::of(&evidence, false).unwrap();
+        let surface = Surface::of(&evidence, false, server).unwrap();
         for run in evidence.runs.iter().filter(|run| run.durable == Some(false)) {
             let Some((shape, cost)) = run.shape.zip(run.cpu_us_per_delivery) else { continue };
             let said = surface.at(shape, false).unwrap().cpu_us;

@@ -68,6 +68,8 @@ pub struct Measured {
     pub in_flight: Option<f64>,
     /// The server's processor time for each.
     pub cpu_us_per_delivery: Option<f64>,
+    /// The engine's processor time for each.
+    pub engine_us_per_delivery: Option<f64>,
     /// The server's packets for each.
     pub packets_per_delivery: Option<f64>,
     /// From the intended instant to the last member.
@@ -270,6 +272,9 @@ impl Measured {
             deliveries_per_s: speed.deliveries_per_s,
             in_flight: Some(record.engine.in_flight_mean),
             cpu_us_per_delivery: server.and_then(|server| server.cpu_us_per_delivery),
+            engine_us_per_delivery: server
+                .filter(|server| server.deliveries > 0)
+                .map(|server| record.engine.cpu_us as f64 / server.deliveries as f64),
             packets_per_delivery: server.and_then(|server| server.packets_per_delivery),
             last_member_p99_us: record.latency_us.fanout_last.p99,
             memory,
@@ -287,6 +292,7 @@ impl Measured {
             deliveries_per_s: trial.deliveries_per_s,
             in_flight: trial.in_flight_mean,
             cpu_us_per_delivery: trial.cpu_us_per_delivery,
+            engine_us_per_delivery: None,
             packets_per_delivery: None,
             last_member_p99_us: trial.fanout_last_p99_us,
             memory: None,

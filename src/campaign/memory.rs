@@ -151,6 +151,7 @@ mod tests {
             deliveries_per_s: 1.0,
             in_flight: None,
             cpu_us_per_delivery: None,
+            engine_us_per_delivery: None,
             packets_per_delivery: None,
             last_member_p99_us: 0,
             memory: Some(Memory {

@@ -6,11 +6,13 @@ mod baseline;
 mod contend;
 mod doctor;
 mod embedded;
+mod explain;
 mod floor;
 mod inspect;
 mod log;
 mod metrics;
 mod peers;
+mod plan;
 mod progress;
 mod provenance;
 mod report;
@@ -63,6 +65,10 @@ enum Command {
     /// The baseline of a comparison.
     #[command(hide = true)]
     PeersBaseline(baseline::Arguments),
+    /// Say what a scenario will do and take, before it is run.
+    Explain(explain::Explain),
+    /// Size a deployment: from users and messages a day to nodes and memory, from measured records.
+    Plan(plan::Plan),
     /// Issue a device's token, or make a new key for the tokens of tomorrow.
     Token(token::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
@@ -85,6 +91,8 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Survive(arguments) }) => survive::run(&arguments),
         Ok(Cli { command: Command::Peers(arguments) }) => peers::run(&arguments),
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
+        Ok(Cli { command: Command::Explain(arguments) }) => explain::run(&arguments),
+        Ok(Cli { command: Command::Plan(arguments) }) => plan::run(&arguments),
         Ok(Cli { command: Command::Token(arguments) }) => token::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Ok(Cli { command: Command::Log(arguments) }) => log::run(&arguments),

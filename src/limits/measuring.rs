@@ -346,3 +346,23 @@ pub const ENGINE_BUSY_SHARE_MAX: f64 = 0.90;
 
 /// Most numbers of racers, or sizes of groups, that contention curves have.
 pub const CONTENTION_STEPS_MAX: usize = 16;
+
+/// Users of one plan, at most: more than there are people.
+pub const PLAN_USERS_MAX: f64 = 1e10;
+
+/// Sizes of groups of one plan: each is a line of its table.
+pub const PLAN_GROUPS_MAX: usize = 32;
+
+/// Bytes of a log's record before what it says.
+pub const LOG_RECORD_HEAD_BYTES: usize = 24;
+
+/// Bytes of a log's record beside the message in it: the head, and 111 of its fields with a group id
+/// of 32 bytes. A test of the engine holds it to what is written.
+pub const LOGGED_MESSAGE_BYTES: usize = LOG_RECORD_HEAD_BYTES + 111;
+
+/// Bytes in memory of a message that is kept, beside its body: see [`super::RING_ENTRIES_MAX`].
+pub const KEPT_MESSAGE_BYTES: usize = 150;
+
+/// Members of the groups that are minted to see how fast this machine mints: a small one, and one in
+/// which the tree counts. Milliseconds with most suites, a second with the slowest.
+pub const PROBE_MEMBERS: [u32; 2] = [8, 48];

@@ -7,11 +7,13 @@
 pub mod attempt;
 pub mod arrivals;
 pub mod away;
+pub mod bytes;
 pub mod check;
 mod check_phases;
 pub mod client;
 mod draws;
 pub mod drift;
+pub mod forecast;
 pub mod intervals;
 pub mod contention;
 pub mod noted;

@@ -102,6 +102,19 @@ impl Draft {
         Self { scenario, population, schedule, specs }
     }
 
+    /// What it was made of: the tape of each group comes last, none for a live group.
+    pub(super) fn parts(&self) -> (&Scenario, &Population, &Schedule, &[Option<TapeSpec>]) {
+        (&self.scenario, &self.population, &self.schedule, &self.specs)
+    }
+
+    /// The tapes that are to be minted, cached ones among them.
+    pub fn minted(&self) -> impl Iterator<Item = &TapeSpec> {
+        let groups = self.population.groups().iter().zip(&self.specs);
+        groups
+            .filter(|(group, _)| self.scenario.groups[group.class as usize].source == Source::Tape)
+            .filter_map(|(_, spec)| spec.as_ref())
+    }
+
     /// Units of work that [`Self::prepare`] will report.
     #[must_use]
     pub fn work(&self) -> u64 {

@@ -20,10 +20,10 @@
 
 use super::Position;
 use super::segment::{u32_at, u64_at};
-use crate::limits::LOG_RECORD_BYTES_MAX;
+use crate::limits::{LOG_RECORD_BYTES_MAX, LOG_RECORD_HEAD_BYTES};
 
 /// Bytes of a record before its payload.
-pub(super) const HEAD_BYTES: usize = 24;
+pub(super) const HEAD_BYTES: usize = LOG_RECORD_HEAD_BYTES;
 
 /// What a record's start and end are multiples of.
 pub(super) const ALIGNMENT: usize = 8;

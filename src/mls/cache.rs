@@ -75,6 +75,16 @@ impl Cache {
         &self.folder
     }
 
+    /// Whether there is a file for `spec`; what is in it shows when it is loaded.
+    #[must_use]
+    pub fn may_have(&self, spec: &TapeSpec) -> bool {
+        self.path(spec).exists()
+    }
+
+    fn path(&self, spec: &TapeSpec) -> PathBuf {
+        self.folder.join(format!("{:032x}.tape", tape_file::key(spec)))
+    }
+
     /// The tape of `spec`, from the cache or minted on every core. `progress` hears of work just
     /// done, adding up to [`units`], which a cached tape reports at once. Cost of a cached tape:
     /// reading and hashing it.
@@ -107,7 +117,7 @@ impl Cache {
         parallel: bool,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(Tape, Origin), MintError> {
-        let path = self.folder.join(format!("{:032x}.tape", tape_file::key(spec)));
+        let path = self.path(spec);
         let cached = fs::read(&path).ok().map(Bytes::from);
         let cached = cached.and_then(|content| tape_file::decode(content, spec));
         if let Some(tape) = cached.filter(|tape| tape.is_fresh(now())) {

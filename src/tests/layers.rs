@@ -44,6 +44,7 @@ const USES: &[(&str, &[&str])] = &[
             "limits",
             "units",
             "clock",
+            "place",
             "process",
             "delivery",
             "wire",

@@ -6,6 +6,7 @@
 mod absences;
 mod contention;
 mod corpus;
+mod forecast;
 mod impostor;
 mod key_packages;
 mod layers;

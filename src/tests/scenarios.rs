@@ -270,7 +270,7 @@ fn smoke() -> Scenario {
     small(&folder().join("smoke.toml"))
 }
 
-fn small(file: &Path) -> Scenario {
+pub(super) fn small(file: &Path) -> Scenario {
     let text = fs::read_to_string(file).unwrap();
     let mut trace =
         |name: &str| fs::read_to_string(folder().join(name)).map_err(|error| error.to_string());
@@ -281,7 +281,7 @@ fn small(file: &Path) -> Scenario {
     small
 }
 
-fn scenario_files() -> Vec<PathBuf> {
+pub(super) fn scenario_files() -> Vec<PathBuf> {
     let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect();

@@ -19,6 +19,7 @@ use crate::delivery::{
 };
 use crate::engine::record::Encoder;
 use crate::engine::{Record, What};
+use crate::limits::{LOG_RECORD_HEAD_BYTES, LOGGED_MESSAGE_BYTES};
 
 fn device() -> impl Strategy<Value = DeviceId> {
     any::<[u8; 16]>().prop_map(DeviceId)
@@ -259,4 +260,22 @@ pub(super) fn entries() -> Vec<Vec<u8>> {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let made = |runner: &mut _| encode(&record().new_tree(runner).unwrap().current());
     (0..40).map(|_| made(&mut runner)).collect()
+}
+
+/// A plan's sizes of logs rest on it.
+#[test]
+fn a_logged_message_takes_its_body_and_what_the_limits_say() {
+    let entry = Entry {
+        seq: Seq(1),
+        epoch: Epoch(1),
+        id: MessageId([1; 16]),
+        kind: Kind::Application,
+        sender: DeviceId([1; 16]),
+        change: RosterChange::default().into(),
+        body: Bytes::new(),
+    };
+    let mut encoder = Encoder::default();
+    let group = GroupId::new(&[7; 32]).unwrap();
+    encoder.appended(Duration::ZERO, &group, &entry, &Enclosed::default(), &[]);
+    assert_eq!(LOG_RECORD_HEAD_BYTES + encoder.bytes().len(), LOGGED_MESSAGE_BYTES);
 }

@@ -1,0 +1,287 @@
+//! What a run will take, said before it: the forecast, and what records say that it costs.
+//!
+//! Counts are the forecast's own and exact; processor time and memory are interpolated between
+//! measured records and stand with their interval and their records. Where no record says something,
+//! a warning does. Pure: the machine is an argument. Called by `cli`.
+
+mod record;
+
+pub use record::{ClassRow, Explanation, PhaseRow, SCHEMA_VERSION};
+
+use super::cost::Surface;
+use super::estimate::Estimate;
+use super::evidence::{Evidence, Measured, Shape};
+use super::figure::{Figure, Unit, rounded};
+use super::memory::Footprints;
+use crate::limits::{CLIENT_SOCKETS, DESCRIPTORS_SPARED, SOCKET_BUFFER_BYTES};
+use crate::load::bytes::Bounds;
+use crate::load::forecast::Forecast;
+use crate::load::scenario::Scenario;
+use crate::report::provenance::Provenance;
+
+/// The machine that the run would be made on, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Bytes that programs could have without anything being swapped.
+    pub memory_available: Option<u64>,
+    /// Descriptors that a process may open.
+    pub descriptors: u64,
+    /// Bytes of socket buffer that the kernel grants.
+    pub socket_buffer: usize,
+}
+
+/// Minting that is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Minting {
+    /// Tapes that are not in the cache.
+    pub tapes: u64,
+    /// Tapes that are.
+    pub cached: u64,
+    /// Units of work of those that are not.
+    pub units: u64,
+    /// Microseconds that this machine, all of its cores together, took for a unit in small tapes just
+    /// now; `None` when there is nothing to mint.
+    pub us_per_unit: Option<Estimate>,
+}
+
+/// What a run of `scenario` will take.
+#[must_use]
+pub fn explain(
+    scenario: &Scenario,
+    forecast: &Forecast,
+    evidence: &Evidence,
+    (machine, minting): (&Machine, &Minting),
+    provenance: Provenance,
+) -> Explanation {
+    let mut explaining =
+        Explaining { scenario, forecast, evidence, figures: Vec::new(), warnings: Vec::new() };
+    explaining.count();
+    explaining.mint(minting);
+    explaining.processors(machine);
+    explaining.memory(machine);
+    explaining.sockets(machine);
+    let Explaining { figures, warnings, .. } = explaining;
+    Explanation {
+        schema_version: SCHEMA_VERSION,
+        provenance,
+        classes: forecast.classes.iter().map(ClassRow::of).collect(),
+        phases: forecast.phases.iter().map(PhaseRow::of).collect(),
+        figures,
+        warnings,
+        records: evidence.sources.clone(),
+    }
+}
+
+struct Explaining<'a> {
+    scenario: &'a Scenario,
+    forecast: &'a Forecast,
+    evidence: &'a Evidence,
+    figures: Vec<Figure>,
+    warnings: Vec<String>,
+}
+
+impl Explaining<'_> {
+    fn put(&mut self, name: &str, unit: Unit, value: Estimate, how: &str, from: &[usize]) {
+        self.figures.push(Figure::of(name, unit, value, how).resting_on(from));
+    }
+
+    fn count(&mut self) {
+        let forecast = self.forecast;
+        let exactly = |count: u64| Estimate::exactly(count as f64);
+        let schedule = "counted in the schedule; a round of a race is one";
+        self.put("operations", Unit::Count, exactly(forecast.operations()), schedule, &[]);
+        let deliveries = forecast.total(|class| class.deliveries);
+        let how = "each message x the members of its group when it is ordered";
+        self.put("deliveries", Unit::Count, estimate(deliveries), how, &[]);
+        let submitted = forecast.total(|class| class.submitted);
+        let how = "lengths of the MLS messages; of a minted commit, between a tree in which \
+                   everybody has committed and one right after a bulk add";
+        self.put("submitted", Unit::Bytes, estimate(submitted), how, &[]);
+        let delivered = forecast.total(|class| class.delivered);
+        self.put("delivered", Unit::Bytes, estimate(delivered), "the same, at each member", &[]);
+        let egress = forecast.total(|class| class.egress);
+        let how = "with frames and every header: full packets over IPv4, to a packet for each \
+                   message over IPv6";
+        self.put("egress", Unit::Bytes, estimate(egress), how, &[]);
+        let ingress = forecast.total(|class| class.ingress);
+        let how = "submissions and what acknowledges the deliveries, with every header";
+        self.put("ingress", Unit::Bytes, estimate(ingress), how, &[]);
+        let busiest = forecast.phases.iter().map(|phase| phase.busiest_deliveries);
+        let share = busiest.fold(0.0, f64::max) / deliveries.most.max(1.0);
+        let how = "that of the busiest second, as its share of the deliveries";
+        let peak = estimate(egress.times(share));
+        self.put("egress, busiest second", Unit::BytesPerSecond, peak, how, &[]);
+        let how = "one for each member; one more is the operator's";
+        self.put("sessions", Unit::Count, exactly(forecast.members), how, &[]);
+        let how = "members that share one by the scenario; at the start";
+        self.put("connections", Unit::Count, exactly(forecast.connections), how, &[]);
+        if self.scenario.is_durable() {
+            let how = "messages of durable groups with their log entries; checkpoints on top";
+            self.put("log", Unit::Bytes, estimate(forecast.log_bytes), how, &[]);
+        }
+    }
+
+    fn mint(&mut self, minting: &Minting) {
+        let tapes = minting.tapes + minting.cached;
+        if tapes == 0 {
+            return;
+        }
+        let how = format!("of {tapes}; {} are in the cache", minting.cached);
+        let count = Estimate::exactly(minting.tapes as f64);
+        self.put("tapes to mint", Unit::Count, count, &how, &[]);
+        let Some(each) = minting.us_per_unit.filter(|_| minting.tapes > 0) else { return };
+        let how = format!(
+            "{} units of work x {} to {} us, what small tapes of its suites took on this machine \
+             just now",
+            minting.units,
+            rounded(each.low),
+            rounded(each.high)
+        );
+        let time = each * (minting.units as f64 / 1e6);
+        self.put("minting", Unit::Seconds, time, &how, &[]);
+    }
+
+    /// Cores that both sides keep busy in the busiest second.
+    fn processors(&mut self, machine: &Machine) {
+        let shards = f64::from(self.scenario.shards);
+        let server = self.busy("server", |run| run.cpu_us_per_delivery);
+        if let Some(busy) = server {
+            self.limit("the server", busy, shards, "its shards have");
+        }
+        let engine = self.busy("engine", |run| run.engine_us_per_delivery);
+        if let Some(busy) = engine {
+            // One thread plays all members.
+            self.limit("the generator", busy, 1.0, "its one thread has");
+        }
+        if (machine.cores as f64) < shards + 1.0 {
+            self.warnings.push(format!(
+                "{} cores for {} shards and the generator: they share, and both wait",
+                machine.cores, self.scenario.shards
+            ));
+        }
+    }
+
+    fn limit(&mut self, who: &str, busy: Estimate, cores: f64, have: &str) {
+        let how = match busy {
+            busy if busy.low >= cores => "will be",
+            busy if busy.expected >= cores => "is likely",
+            busy if busy.high >= cores => "may be",
+            _ => return,
+        };
+        self.warnings.push(format!(
+            "{who} {how} the limit: {} to {} cores busy in the busiest second, {have} {cores}",
+            rounded(busy.low),
+            rounded(busy.high)
+        ));
+    }
+
+    fn busy(&mut self, side: &str, of: fn(&Measured) -> Option<f64>) -> Option<Estimate> {
+        let surface = Surface::of(self.evidence, self.scenario.is_durable(), of)?;
+        let (mut all, mut from) = (Estimate::default(), Vec::new());
+        let total = self.forecast.total(|class| class.deliveries).most;
+        for class in self.forecast.classes.iter().filter(|class| class.deliveries.most > 0.0) {
+            let members = class.deliveries.most / class.accepted.most;
+            let shape = Shape { members, frame_bytes: class.mean_frame };
+            match surface.at(shape, false) {
+                Ok(cost) => {
+                    all = all + cost.cpu_us * (class.deliveries.most / total);
+                    from.extend(cost.from);
+                }
+                Err(why) => {
+                    let name = &class.name;
+                    self.warnings.push(format!("no estimate of the {side}'s cores: {name}: {why}"));
+                    return None;
+                }
+            }
+        }
+        let busiest = self.forecast.phases.iter().map(|phase| phase.busiest_deliveries);
+        let busiest = busiest.fold(0.0, f64::max);
+        let busy = all * (busiest / 1e6);
+        let how = format!(
+            "{} deliveries in the busiest second x {} to {} us each, interpolated between records of \
+             their machine",
+            rounded(busiest),
+            rounded(all.low),
+            rounded(all.high)
+        );
+        self.put(&format!("{side}, cores at the busiest"), Unit::Cores, busy, &how, &from);
+        Some(busy)
+    }
+
+    fn memory(&mut self, machine: &Machine) {
+        let Some(footprints) = Footprints::of(self.evidence) else { return };
+        let (connections, members) =
+            (self.forecast.connections as f64, self.forecast.members as f64);
+        // A session costs less than a connection: at least nothing, at most as much.
+        let idle = footprints.idle(connections, false).and_then(|shared| {
+            let own = footprints.idle(members, false)?;
+            Ok((shared, own))
+        });
+        let engine = footprints.engine(members, false);
+        let ((shared, own), engine) = match (idle, engine) {
+            (Ok(idle), Ok(engine)) => (idle, engine),
+            (Err(why), _) | (_, Err(why)) => {
+                self.warnings.push(format!("no estimate of the memory: {why}"));
+                return;
+            }
+        };
+        let idle = Estimate { high: own.bytes.high.max(shared.bytes.high), ..shared.bytes };
+        let from = [shared.from, own.from].concat();
+        let how = "its connections, each with one member, interpolated; at most as if each member \
+                   had one";
+        self.put("server, memory idle", Unit::Bytes, idle, how, &from);
+        let growth = footprints.growth();
+        let kept = estimate(self.forecast.kept_bytes);
+        let grown = growth.bytes * connections;
+        let server = idle + kept + Estimate { low: 0.0, ..grown };
+        let how = "idle, what records grew by under load for each connection, and messages that are \
+                   kept";
+        self.put("server, memory", Unit::Bytes, server, how, &[from, growth.from].concat());
+        let tapes = estimate(self.forecast.tape_bytes);
+        let assembled = self.forecast.assembled_bytes;
+        let engine_bytes = engine.bytes
+            + tapes
+            + Estimate { low: 0.0, expected: assembled / 2.0, high: assembled };
+        let how = "its members, interpolated; its tapes; the longest message at all of its \
+                   receivers, half assembled on average";
+        self.put("engine, memory", Unit::Bytes, engine_bytes, how, &engine.from);
+        let both = server + engine_bytes;
+        let Some(available) = machine.memory_available.map(|bytes| bytes as f64) else { return };
+        if both.high > available {
+            let how = if both.low > available { "does not fit" } else { "may not fit" };
+            self.warnings.push(format!(
+                "the run {how} into memory: {} to {} for both sides, {} are available",
+                Unit::Bytes.written(both.low),
+                Unit::Bytes.written(both.high),
+                Unit::Bytes.written(available)
+            ));
+        }
+    }
+
+    fn sockets(&mut self, machine: &Machine) {
+        let needed = CLIENT_SOCKETS as u64 + u64::from(self.scenario.shards) + DESCRIPTORS_SPARED;
+        if machine.descriptors < needed {
+            self.warnings.push(format!(
+                "{needed} descriptors are needed, {} are allowed (ulimit -n)",
+                machine.descriptors
+            ));
+        }
+        if machine.socket_buffer < SOCKET_BUFFER_BYTES {
+            self.warnings.push(format!(
+                "the kernel grants socket buffers of {} bytes, bursts beyond them are lost; \
+                 `sysctl -w net.core.rmem_max={SOCKET_BUFFER_BYTES} \
+                 net.core.wmem_max={SOCKET_BUFFER_BYTES}` allows {SOCKET_BUFFER_BYTES}",
+                machine.socket_buffer
+            ));
+        }
+    }
+}
+
+fn estimate(of: Bounds) -> Estimate {
+    Estimate::between(of.least, of.most)
+}
+
+#[cfg(test)]
+mod tests;

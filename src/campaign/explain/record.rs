@@ -1,0 +1,188 @@
+//! What is said before a run: data, and how people read it.
+
+use serde::{Deserialize, Serialize};
+
+use super::estimate;
+use crate::campaign::estimate::Estimate;
+use crate::campaign::evidence::Source;
+use crate::campaign::figure::{Figure, Unit};
+use crate::campaign::plan::{explained, list, record, section};
+use crate::load::forecast::{OfClass, OfPhase};
+use crate::report::provenance::Provenance;
+
+/// The version that [`Explanation::schema_version`] has.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a run will take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The scenario, the program and the machine.
+    pub provenance: Provenance,
+    /// What each class will do.
+    pub classes: Vec<ClassRow>,
+    /// What each phase offers.
+    pub phases: Vec<PhaseRow>,
+    /// What all of it comes to.
+    pub figures: Vec<Figure>,
+    /// What may spoil the run.
+    pub warnings: Vec<String>,
+    /// The records, in the order that figures name them by.
+    pub records: Vec<Source>,
+}
+
+/// What the groups of one class will do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassRow {
+    /// Its name.
+    pub name: String,
+    /// Groups.
+    pub groups: u64,
+    /// Members of all of them at the start.
+    pub members: u64,
+    /// Application messages.
+    pub applications: u64,
+    /// Proposals.
+    pub proposals: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Of the commits, joins from outside.
+    pub joins: u64,
+    /// Rounds of a race.
+    pub rounds: u64,
+    /// Messages that will be ordered.
+    pub accepted: Estimate,
+    /// Members that get them, added up.
+    pub deliveries: Estimate,
+    /// Bytes of MLS messages that are submitted.
+    pub submitted_bytes: Estimate,
+    /// Bytes of MLS messages that members get.
+    pub delivered_bytes: Estimate,
+}
+
+/// What one phase offers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRow {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// How long it is.
+    pub length_s: f64,
+    /// Operations that are due in it.
+    pub operations: u64,
+    /// Operations in its busiest second.
+    pub busiest_operations: u64,
+    /// Deliveries of what is due in it: the most.
+    pub deliveries: f64,
+    /// Deliveries of what is due in its busiest second: the most.
+    pub busiest_deliveries: f64,
+}
+
+impl ClassRow {
+    pub(super) fn of(class: &OfClass) -> Self {
+        Self {
+            name: class.name.clone(),
+            groups: class.groups,
+            members: class.members,
+            applications: class.applications,
+            proposals: class.proposals,
+            commits: class.commits,
+            joins: class.joins,
+            rounds: class.rounds,
+            accepted: estimate(class.accepted),
+            deliveries: estimate(class.deliveries),
+            submitted_bytes: estimate(class.submitted),
+            delivered_bytes: estimate(class.delivered),
+        }
+    }
+}
+
+impl PhaseRow {
+    pub(super) fn of(phase: &OfPhase) -> Self {
+        Self {
+            name: phase.name.clone(),
+            kind: phase.kind.name().to_owned(),
+            length_s: phase.length.as_secs_f64(),
+            operations: phase.operations,
+            busiest_operations: phase.busiest,
+            deliveries: phase.deliveries,
+            busiest_deliveries: phase.busiest_deliveries,
+        }
+    }
+}
+
+impl Explanation {
+    /// The explanation as indented JSON, ended by a line feed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("an explanation is plain data");
+        json.push('\n');
+        json
+    }
+
+    /// The explanation as people read it, ended by a line feed.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        list(&mut text, "Classes", self.classes.iter().map(ClassRow::line));
+        list(&mut text, "Phases", self.phases.iter().map(PhaseRow::line));
+        section(&mut text, "In all", &self.figures);
+        list(&mut text, "Warnings", self.warnings.iter().cloned());
+        list(&mut text, "How each number came about", self.figures.iter().map(explained));
+        let used: Vec<usize> = self.figures.iter().flat_map(|of| of.from.iter().copied()).collect();
+        let records = self.records.iter().enumerate().filter(|(index, _)| used.contains(index));
+        list(&mut text, "Records", records.map(|(index, of)| record(index, of)));
+        text
+    }
+}
+
+impl ClassRow {
+    fn line(&self) -> String {
+        let parts = [
+            (self.applications, "application messages"),
+            (self.proposals, "proposals"),
+            (self.commits, "commits"),
+            (self.rounds, "rounds"),
+        ];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", Unit::Count.written(*count as f64)))
+            .collect();
+        let joins = match self.joins {
+            0 => String::new(),
+            joins => format!(", {joins} of them joins from outside"),
+        };
+        let Self { name, groups, members, .. } = self;
+        let what = parts.join(", ");
+        let deliveries = spread(self.deliveries);
+        format!(
+            "{name}: {groups} groups, {members} members; {what}{joins}; {deliveries} deliveries"
+        )
+    }
+}
+
+impl PhaseRow {
+    fn line(&self) -> String {
+        format!(
+            "{} ({}), {}: {} operations, {} in its busiest second; {} deliveries, {} of that second",
+            self.name,
+            self.kind,
+            Unit::Seconds.written(self.length_s),
+            Unit::Count.written(self.operations as f64),
+            Unit::Count.written(self.busiest_operations as f64),
+            Unit::Count.written(self.deliveries),
+            Unit::Count.written(self.busiest_deliveries)
+        )
+    }
+}
+
+fn spread(of: Estimate) -> String {
+    let written = |value| Unit::Count.written(value);
+    match of.is_exact() {
+        true => written(of.expected),
+        false => format!("{}..{}", written(of.low), written(of.high)),
+    }
+}

@@ -1,0 +1,92 @@
+//! What is said before a run, held against the records that it rests on.
+
+use super::*;
+use crate::load::traffic::Draft;
+
+const TEXT: &str = "why = \"\"\nexpect = \"\"\nseed = 1\n\
+    durations = { warm_up = \"1s\", measure = \"4s\", drain = \"1s\" }\n\
+    [[groups]]\nname = \"a\"\ncount = 1\nmembers = 1000\nrate = \"20/s\"\n\
+    arrivals = \"even\"\nsource = \"synthetic\"\n";
+const MACHINE: Machine = Machine {
+    cores: 4,
+    memory_available: Some(8 << 30),
+    descriptors: 1 << 20,
+    socket_buffer: SOCKET_BUFFER_BYTES,
+};
+
+fn said(text: &str, machine: &Machine, minting: &Minting) -> Explanation {
+    let scenario = Scenario::parse(text, "t").unwrap();
+    let forecast = Forecast::of(&Draft::of(scenario.clone()));
+    let evidence = Evidence::reference();
+    let provenance = Provenance::of_program();
+    explain(&scenario, &forecast, &evidence, (machine, minting), provenance)
+}
+
+fn value(explanation: &Explanation, name: &str) -> Estimate {
+    let figure = explanation.figures.iter().find(|figure| figure.name == name);
+    figure.unwrap_or_else(|| panic!("{name}: {:?}", explanation.figures)).value
+}
+
+#[test]
+fn a_scenario_that_a_record_is_of_is_said_to_cost_what_the_record_has() {
+    let explanation = said(TEXT, &MACHINE, &Minting::default());
+    assert_eq!(value(&explanation, "operations"), Estimate::exactly(100.0));
+    assert_eq!(value(&explanation, "deliveries"), Estimate::exactly(100_000.0));
+    let record = Evidence::reference();
+    let run = record
+        .runs
+        .iter()
+        .find(|run| run.shape.is_some_and(|of| of.members == 1_000.0 && of.frame_bytes < 500.0));
+    let cpu_us = run.unwrap().cpu_us_per_delivery.unwrap();
+    let busy = value(&explanation, "server, cores at the busiest");
+    let of_record = cpu_us * 20_000.0 / 1e6;
+    assert!(busy.low * 0.8 < of_record && of_record < busy.high * 1.2, "{busy:?} {of_record}");
+    assert_eq!(explanation.warnings, Vec::<String>::new());
+    assert!(explanation.figures.iter().all(|figure| !figure.how.is_empty()));
+    let text = explanation.to_text();
+    assert!(text.contains("a: 1 groups, 1000 members; 100 application messages; 100,000 deliv"));
+    assert!(text.contains("results/reference/fanout-1k/run.json, commit"), "{text}");
+}
+
+#[test]
+fn what_may_spoil_the_run_is_said_before() {
+    let poor = Machine {
+        cores: 1,
+        memory_available: Some(1 << 20),
+        descriptors: 16,
+        socket_buffer: 212_992,
+    };
+    let fast = TEXT.replace("20/s", "2000/s");
+    let warnings = said(&fast, &poor, &Minting::default()).warnings.join("\n");
+    for part in [
+        "the server will be the limit",
+        "the generator will be the limit",
+        "1 cores for 1 shards",
+        "the run does not fit into memory",
+        "descriptors are needed, 16 are allowed",
+        "socket buffers of 212992 bytes",
+    ] {
+        assert!(warnings.contains(part), "{part}: {warnings}");
+    }
+}
+
+#[test]
+fn what_no_record_says_is_a_warning_and_no_number() {
+    let pairs = TEXT.replace("members = 1000", "members = 2");
+    let explanation = said(&pairs, &MACHINE, &Minting::default());
+    let warned = explanation.warnings.iter().any(|of| of.contains("groups of 2 members were not"));
+    assert!(warned, "{:?}", explanation.warnings);
+    assert!(explanation.figures.iter().all(|of| of.name != "server, cores at the busiest"));
+}
+
+#[test]
+fn minting_is_said_from_what_it_took_just_now() {
+    let us_per_unit = Some(Estimate { low: 50.0, expected: 100.0, high: 200.0 });
+    let minting = Minting { tapes: 3, cached: 1, units: 20_000, us_per_unit };
+    let explanation = said(TEXT, &MACHINE, &minting);
+    assert_eq!(value(&explanation, "tapes to mint"), Estimate::exactly(3.0));
+    let time = value(&explanation, "minting");
+    assert_eq!((time.low, time.expected, time.high), (1.0, 2.0, 4.0));
+    let json: serde_json::Value = serde_json::from_str(&explanation.to_json()).unwrap();
+    assert_eq!(json["classes"][0]["applications"], 100);
+}

@@ -1,0 +1,275 @@
+//! Plans held against cases that were worked out by hand.
+
+use super::question::Written;
+use super::*;
+use crate::campaign::evidence::{Measured, Memory, Shape, Source};
+use crate::campaign::figure::Figure;
+
+const QUESTION: &str = "users = 86400\nmessages_per_user_day = 98\npeak_factor = 10\n\
+    commits = \"2%\"\nheadroom = \"0%\"\nspare = 2\nkey_packages = 10\nstorm = \"10s\"\n\
+    retention_days = 2\n\
+    [[groups]]\nusers = 10\nmessages = \"75%\"\ncount = 9000\n\
+    [[groups]]\nusers = 100\nmessages = \"25%\"\n";
+
+fn question(text: &str) -> Question {
+    Written::parse(text, "q.toml").unwrap().resolve().unwrap()
+}
+
+fn run(source: usize, shards: u32, members: f64, cpu_us: f64, deliveries_per_s: f64) -> Measured {
+    Measured {
+        source,
+        shards,
+        shape: Some(Shape { members, frame_bytes: 400.0 }),
+        durable: Some(false),
+        operations_per_s: deliveries_per_s / members,
+        deliveries_per_s,
+        in_flight: None,
+        cpu_us_per_delivery: Some(cpu_us),
+        engine_us_per_delivery: None,
+        packets_per_delivery: None,
+        last_member_p99_us: 5_000,
+        memory: Some(Memory {
+            connections: 30_000.0 * (source + 1) as f64,
+            members: 30_000.0 * (source + 1) as f64,
+            idle: 20e6 + 20e6 * (source + 1) as f64,
+            peak: 20e6 + 30e6 * (source + 1) as f64,
+            engine: 50e6,
+        }),
+        reconnects_per_s: Some(4_320.0),
+    }
+}
+
+fn evidence(runs: Vec<Measured>) -> Evidence {
+    let source = |index: usize| Source {
+        path: format!("results/{index}/run.json"),
+        kind: "run".to_owned(),
+        scenario: "a".to_owned(),
+        git_commit: Some("0123456789abcdef".to_owned()),
+        git_dirty: Some(false),
+        build_profile: "release".to_owned(),
+        cpu_model: Some("CPU".to_owned()),
+        cores: Some(8),
+        kernel: Some("Linux".to_owned()),
+        started_utc: String::new(),
+        left_out: None,
+    };
+    let most = runs.iter().map(|run| run.source).max().unwrap_or(0);
+    Evidence { sources: (0..=most).map(source).collect(), runs }
+}
+
+/// Groups of 10 at 8 us and of 100 at 2 us; a shard that is busy for 40 % of its core.
+fn two_sizes() -> Evidence {
+    evidence(vec![run(0, 1, 10.0, 8.0, 50_000.0), run(1, 1, 100.0, 2.0, 100_000.0)])
+}
+
+fn answer(text: &str, evidence: &Evidence) -> PlanRecord {
+    plan(&question(text), evidence, Provenance::of_program())
+}
+
+fn figure<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
+    let names: Vec<&String> = figures.iter().map(|figure| &figure.name).collect();
+    figures.iter().find(|figure| figure.name == name).unwrap_or_else(|| panic!("{name}: {names:?}"))
+}
+
+fn assert_near(figures: &[Figure], name: &str, expected: f64) {
+    let value = figure(figures, name).value.expected;
+    assert!((value / expected - 1.0).abs() < 1e-9, "{name}: {value}, not {expected}");
+}
+
+#[test]
+fn a_demand_is_the_arithmetic_of_its_question() {
+    let demand = answer(QUESTION, &two_sizes()).demand;
+    // 86,400 users x 98 a day are 98 messages a second; 2 % of 100 operations are the commits.
+    assert_near(&demand, "operations, mean", 100.0);
+    assert_near(&demand, "operations, peak", 1_000.0);
+    assert_near(&demand, "deliveries, mean", 75.0 * 10.0 + 25.0 * 100.0);
+    assert_near(&demand, "deliveries, peak", 32_500.0);
+    assert_near(&demand, "connections", 86_400.0);
+    assert_near(&demand, "KeyPackages", 864_000.0);
+    assert_near(&demand, "handshakes in a storm", 8_640.0);
+    let (day, kept) = (figure(&demand, "messages of a day"), figure(&demand, "messages retained"));
+    assert_eq!(kept.value.expected, day.value.expected * 2.0);
+    let mean = day.value.expected / (100.0 * 86_400.0);
+    assert!((450.0..700.0).contains(&mean), "an application message and its log entry: {mean}");
+}
+
+#[test]
+fn who_is_away_is_no_connection_and_no_delivery_at_the_peak() {
+    let demand = answer(&format!("online = \"50%\"\n{QUESTION}"), &two_sizes()).demand;
+    assert_near(&demand, "connections", 43_200.0);
+    assert_near(&demand, "deliveries, peak", 16_250.0);
+    assert_near(&demand, "deliveries, mean", 3_250.0);
+}
+
+#[test]
+fn devices_make_members_and_connections() {
+    let demand = answer(&format!("devices_per_user = 2\n{QUESTION}"), &two_sizes()).demand;
+    assert_near(&demand, "connections", 172_800.0);
+    assert_near(&demand, "deliveries, mean", 6_500.0);
+}
+
+#[test]
+fn nodes_are_work_over_what_a_shard_was_measured_to_do_and_every_number_says_how() {
+    let plan = answer(QUESTION, &two_sizes());
+    // 7,500 x 8 us + 25,000 x 2 us; the busiest shard had 50,000 x 8 us of a core.
+    assert_near(&plan.sizing, "work at the peak", 0.11);
+    assert_near(&plan.sizing, "used of a shard", 0.4);
+    assert_near(&plan.sizing, "nodes for the work", 1.0);
+    assert_near(&plan.sizing, "nodes for a storm", 2.0);
+    assert_near(&plan.sizing, "nodes", 4.0);
+    assert_near(&plan.sizing, "cores", 4.0);
+    assert!(plan.is_complete(), "{:?}", plan.gaps);
+    for figure in plan.demand.iter().chain(&plan.sizing) {
+        assert!(!figure.how.is_empty(), "{figure:?}");
+        let value = figure.value;
+        assert!(value.low <= value.expected && value.expected <= value.high, "{figure:?}");
+        assert!(figure.from.iter().all(|index| *index < plan.records.len()), "{figure:?}");
+    }
+    let text = render(&plan);
+    for part in ["nodes for a storm", "8,640 handshakes/s / 4,320 of a shard", "results/1/run.json"]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(text.contains("commit 0123456789ab, 8 x CPU, Linux"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&plan.to_json()).unwrap();
+    assert_eq!(json["records"][1]["git_commit"], "0123456789abcdef");
+}
+
+#[test]
+fn headroom_and_an_objective_leave_less_of_a_shard() {
+    let mut runs = two_sizes().runs;
+    runs[0].last_member_p99_us = 900_000;
+    let slo = format!("slo = \"50ms\"\n{}", QUESTION.replace("0%\"\nspare", "50%\"\nspare"));
+    let plan = answer(&slo, &evidence(runs));
+    assert_near(&plan.sizing, "used of a shard", 0.1);
+    let kept = "no record of groups of about 10 members kept 50ms";
+    assert!(plan.notes.iter().any(|note| note.contains(kept)), "{:?}", plan.notes);
+    let nobody = answer(&slo.replace("50ms", "1ms"), &two_sizes());
+    assert!(nobody.gaps.iter().any(|gap| gap.what.contains("no record kept")), "{:?}", nobody.gaps);
+}
+
+#[test]
+fn groups_that_were_not_measured_are_a_gap_with_commands_and_not_a_number() {
+    let pairs = QUESTION.replace("users = 10\n", "users = 2\n");
+    let plan = answer(&pairs, &two_sizes());
+    assert!(!plan.is_complete());
+    assert!(plan.sizing.iter().all(|figure| figure.name != "nodes"), "{:?}", plan.sizing);
+    let gap = &plan.gaps[0];
+    assert_eq!(gap.what, "groups of 2 members were not measured, those of 10 to 100 were");
+    assert!(gap.measure[0].contains("stentor run"), "{gap:?}");
+    assert!(render(&plan).contains("Not known\n  groups of 2 members"), "{}", render(&plan));
+    let far = answer(&format!("extrapolate = true\n{pairs}"), &two_sizes());
+    assert!(far.is_complete() && far.notes.iter().any(|note| note.contains("outside of what was")));
+}
+
+#[test]
+fn several_shards_on_a_node_want_a_law_over_shards() {
+    let asked = format!("shards = 8\n{QUESTION}");
+    let gap = answer(&asked, &two_sizes()).gaps.remove(0);
+    assert!(gap.what.starts_with("how 8 shards on one machine scale: 1 different N"), "{gap:?}");
+    assert!(gap.measure[0].contains("for N in 1 2 4 8"), "{gap:?}");
+
+    let law = crate::campaign::usl::Law { lambda: 100_000.0, sigma: 0.05, kappa: 0.001 };
+    let mut runs = two_sizes().runs;
+    for shards in [1, 2, 4, 8] {
+        let deliveries = law.at(f64::from(shards));
+        runs.push(run(1, shards, 100.0, 2.0, deliveries));
+    }
+    let plan = answer(&asked, &evidence(runs.clone()));
+    let worth = law.at(8.0) / law.at(1.0);
+    assert_near(&plan.sizing, "shards' worth of a node", worth);
+    assert_eq!(plan.scaling[0].over, "shards");
+    assert!((plan.scaling[0].fit.law.sigma - 0.05).abs() < 1e-6, "{:?}", plan.scaling);
+    let beyond = answer(&asked.replace("shards = 8", "shards = 17"), &evidence(runs));
+    let what = &beyond.gaps[0].what;
+    assert_eq!(what, "nodes of 17 shards: 17 is beyond twice the largest N that was measured, 8");
+}
+
+#[test]
+fn a_group_that_no_shard_can_serve_alone_is_named() {
+    let large = QUESTION.replace("count = 9000", "count = 1").replace("= 98", "= 98000");
+    let notes = answer(&large, &two_sizes()).notes;
+    assert!(
+        notes.iter().any(|note| note.starts_with("one group of 10 members alone")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn the_reference_records_answer_a_question_about_sizes_that_they_measured() {
+    let text = QUESTION.replace("users = 10\n", "users = 20\n");
+    let plan = answer(&text, &Evidence::reference());
+    assert!(plan.is_complete(), "{:?}", plan.gaps);
+    let nodes = figure(&plan.sizing, "nodes").value;
+    assert!(nodes.low >= 3.0, "two may fail: {nodes:?}");
+}
+
+#[test]
+fn a_mistake_is_named_with_its_field() {
+    let check = |from: &str, to: &str, field: &str, part: &str| {
+        let text = QUESTION.replace(from, to);
+        assert_ne!(text, QUESTION, "{from}");
+        let fault = Written::parse(&text, "q").unwrap().resolve().unwrap_err();
+        assert_eq!(fault.field, field, "{fault:?}");
+        assert!(fault.message.contains(part) && !fault.message.contains('\n'), "{fault:?}");
+    };
+    check("users = 86400\n", "", "users", "has to be said");
+    check("peak_factor = 10\n", "peak_factor = 0.5\n", "peak_factor", "from 1 to 10000");
+    check("75%", "70%", "groups", "add up to 95%");
+    check("75%", "75", "groups[0].messages", "not a share");
+    check("users = 100\n", "users = 200000\n", "groups[1].users", "86400");
+    check("users = 10\n", "users = 1\n", "groups[0].users", "2 to 100000");
+    check("\"2%\"", "\"100%\"", "commits", "not a share from 0% to 99%");
+    check("\"10s\"", "\"10\"", "storm", "not a duration");
+    check("key_packages = 10\n", "key_packages = 1000\n", "key_packages", "512");
+    check("spare = 2", "suite = \"x25519\"\nspare = 2", "suite", "x25519");
+    let unknown = Written::parse("user = 1\n", "q.toml").unwrap_err().one_line();
+    assert!(unknown.starts_with("q.toml:1:1: user: unknown field"), "{unknown}");
+    let mut flags = Written::default();
+    assert!(flags.field("users", "-4").unwrap_err().contains("-4"));
+    assert_eq!(flags, Written::default());
+}
+
+#[test]
+fn flags_come_before_a_file() {
+    let mut flags = Written::default();
+    flags.field("users", "7").unwrap();
+    let written = flags.over(Written::parse(QUESTION, "q").unwrap());
+    assert_eq!((written.users, written.spare), (Some(7), Some(2)));
+    assert_eq!(written.groups.len(), 2);
+}
+
+/// Names of fields of a plan's record, as they are written.
+#[test]
+fn every_field_of_a_plan_is_explained() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("results/README.md")).unwrap();
+    let mut runs = two_sizes().runs;
+    for shards in [2, 4, 8] {
+        runs.push(run(1, shards, 100.0, 2.0, 90_000.0 * f64::from(shards)));
+    }
+    let text = format!(
+        "slo = \"9s\"\nshards = 2\nextrapolate = true\nsuite = \"x25519-aes128-ed25519\"\n\
+                        durability = \"none\"\n{QUESTION}"
+    );
+    let plan = answer(&text.replace("users = 10\n", "users = 4\n"), &evidence(runs));
+    let mut fields = Vec::new();
+    names(&serde_json::to_value(&plan).unwrap(), &mut fields);
+    fields.extend(["what", "measure", "left_out", "count"].map(str::to_owned));
+    fields.sort_unstable();
+    fields.dedup();
+    let missing: Vec<&String> =
+        fields.iter().filter(|field| !readme.contains(&format!("`{field}`"))).collect();
+    assert!(missing.is_empty(), "not in results/README.md: {missing:?}");
+}
+
+fn names(value: &serde_json::Value, into: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            into.push(name.clone());
+            names(value, into);
+        }),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+        _ => {}
+    }
+}

@@ -1,0 +1,73 @@
+//! A forecast against cases worked out by hand; `tests::forecast` holds it against real runs.
+
+use super::*;
+use crate::load::scenario::Scenario;
+
+fn forecast(class: &str) -> Forecast {
+    let text = format!(
+        "why = \"\"\nexpect = \"\"\nseed = 11\n\
+         durations = {{ warm_up = \"1s\", measure = \"4s\", drain = \"1s\" }}\n\
+         [[groups]]\nname = \"a\"\n{class}\n"
+    );
+    Forecast::of(&Draft::of(Scenario::parse(&text, "t").unwrap()))
+}
+
+const EVEN: &str = "count = 2\nmembers = 10\nrate = \"20/s\"\narrivals = \"even\"\n\
+                    source = \"synthetic\"\ncommits = \"10%\"";
+
+#[test]
+fn operations_and_deliveries_are_those_of_the_schedule() {
+    let forecast = forecast(EVEN);
+    let class = &forecast.classes[0];
+    assert_eq!((class.applications, class.commits, class.proposals), (90, 10, 0));
+    assert_eq!((forecast.operations(), forecast.groups, forecast.members), (100, 2, 20));
+    assert_eq!(class.accepted, Bounds::exactly(100.0));
+    assert_eq!(class.deliveries, Bounds::exactly(1_000.0));
+    assert_eq!(forecast.connections, 20);
+    let of = |phase: &OfPhase| (phase.operations, phase.busiest, phase.deliveries);
+    let phases: Vec<_> = forecast.phases.iter().map(of).collect();
+    assert_eq!(phases, [(20, 20, 200.0), (80, 20, 800.0)]);
+    assert_eq!(forecast.phases[1].busiest_deliveries, 200.0);
+}
+
+#[test]
+fn bytes_of_a_synthetic_class_are_exact_and_of_a_minted_one_between_two_trees() {
+    let synthetic = forecast(EVEN);
+    let class = &synthetic.classes[0];
+    assert_eq!(class.submitted.least, class.submitted.most);
+    assert_eq!(class.delivered, class.submitted.times(10.0));
+    let minted = forecast(&EVEN.replace("synthetic", "tape"));
+    let class = &minted.classes[0];
+    assert!(class.submitted.least < class.submitted.most, "{class:?}");
+    assert!(class.egress.least > class.delivered.least && class.egress.most > class.egress.least);
+}
+
+#[test]
+fn a_race_is_bounded_by_one_winner_and_by_a_proposal_and_a_commit_of_everybody() {
+    let forecast = forecast(
+        "count = 2\nmembers = 8\nrate = \"5/s\"\narrivals = \"even\"\nsource = \"live\"\nracers = 3",
+    );
+    let class = &forecast.classes[0];
+    assert_eq!((class.rounds, class.commits), (25, 0));
+    assert_eq!(class.accepted, Bounds { least: 25.0, most: 150.0 });
+    assert_eq!(class.deliveries, Bounds { least: 200.0, most: 1_200.0 });
+    assert_eq!(forecast.phases[1].deliveries, 960.0);
+}
+
+#[test]
+fn a_log_is_of_durable_groups_alone() {
+    assert_eq!(forecast(EVEN).log_bytes, Bounds::default());
+    let durable = forecast(&format!("{EVEN}\ndurability = \"wal\""));
+    let bytes = durable.classes[0].submitted.least + 100.0 * LOGGED_MESSAGE_BYTES as f64;
+    assert_eq!(durable.log_bytes, Bounds::exactly(bytes));
+}
+
+#[test]
+fn no_more_is_kept_than_a_ring_holds() {
+    let few = forecast(EVEN).kept_bytes;
+    let many = forecast(&EVEN.replace("20/s", "2000/s")).kept_bytes;
+    assert!(many.most < 2.0 * RING_ENTRIES_MAX as f64 * 2_000.0, "{many:?}");
+    assert!(few.most < many.most && few.least > 0.0, "{few:?}");
+    let acknowledged = forecast(&format!("{EVEN}\nacknowledge = 8")).kept_bytes;
+    assert_eq!(acknowledged.least, 0.0);
+}
