@@ -12,6 +12,7 @@ mod faults;
 mod generator;
 mod honest;
 mod intended;
+mod intervals;
 mod manner;
 mod order;
 mod precedence;
