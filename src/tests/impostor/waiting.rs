@@ -78,10 +78,14 @@ fn deliveries_that_stall_show_in_fan_out_and_not_in_the_response() {
     let trial = faulty(What::HoldDeliveries(STALL), (0, 5, None), plan);
     assert_eq!(trial.violations().len(), 0, "{:?}", trial.record.violation_examples);
     let latency = &trial.record.latency_us;
-    let held = at_least(&latency.fanout_last, STALL / 2);
+    let operations = plan(&trial.scenario).schedule;
+    let mut of_group = (0..).zip(operations.operations()).filter(|(_, one)| one.group == 0);
+    let (first, _) = of_group.nth(4).expect("the one that it strikes at");
+    let due = due_within(&trial, first, STALL / 2);
+    assert!(due > 15, "{due} are due in half a stall");
     assert!(at_least(&latency.fanout_last, STALL) >= 1, "{latency:?}");
-    assert!(at_least(&latency.response, STALL / 2) < held, "{held} of {latency:?}");
-    assert!(at_least(&latency.fanout_first, STALL / 2) >= held, "nobody had them before");
+    assert!(at_least(&latency.fanout_first, STALL / 2) >= due, "nobody had them before");
+    assert!(at_least(&latency.response, STALL / 2) < due, "{due} of {latency:?}");
 }
 
 #[test]
