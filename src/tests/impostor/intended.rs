@@ -27,7 +27,8 @@ fn attempts(trial: &Trial) -> Vec<u64> {
 #[test]
 fn every_operation_of_the_schedule_is_offered_once_whatever_the_service_does() {
     let stalls = [None, Some(What::Mute(STALL)), Some(What::Freeze(STALL))];
-    let processes = ["arrivals = \"even\"", "arrivals = \"poisson\""];
+    let bursts = "arrivals = { on = \"30ms\", off = \"30ms\", of = \"class\" }";
+    let processes = ["arrivals = \"even\"", "arrivals = \"poisson\"", bursts];
     let runs = processes.iter().flat_map(|process| stalls.map(|stall| (stall, *process)));
     for trial in together(runs.collect(), |(stall, process)| run(stall, process)) {
         let all: Vec<u64> = (0..trial.scheduled).collect();

@@ -74,11 +74,11 @@ fn the_responses_of_a_stall_fall_off_from_its_length_as_the_schedule_goes_on() {
 #[test]
 fn deliveries_that_stall_show_in_fan_out_and_not_in_the_response() {
     // Nobody commits, so that nobody waits for a delivery before it speaks.
-    let plan = plan(&scenario(&[("commits = \"20%\"", "commits = \"0%\"")]));
-    let trial = faulty(What::HoldDeliveries(STALL), (0, 5, None), plan);
+    let free = scenario(&[("commits = \"20%\"", "commits = \"0%\"")]);
+    let trial = faulty(What::HoldDeliveries(STALL), (0, 5, None), plan(&free));
     assert_eq!(trial.violations().len(), 0, "{:?}", trial.record.violation_examples);
     let latency = &trial.record.latency_us;
-    let operations = plan(&trial.scenario).schedule;
+    let operations = plan(&free).schedule;
     let mut of_group = (0..).zip(operations.operations()).filter(|(_, one)| one.group == 0);
     let (first, _) = of_group.nth(4).expect("the one that it strikes at");
     let due = due_within(&trial, first, STALL / 2);
