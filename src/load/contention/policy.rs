@@ -150,7 +150,7 @@ impl Written {
             }
         }
         let or = |written: Option<Length<1>>, millis| {
-            written.map_or(Duration::from_millis(millis), Length::get)
+            written.map_or_else(|| Duration::from_millis(millis), Length::get)
         };
         Ok(match self.policy {
             WrittenPolicy::Retry => Policy::Retry,

@@ -4,6 +4,7 @@
 //! writes goes into a temporary folder, never into the user's.
 
 mod child;
+mod contend;
 mod floor;
 mod hostile;
 mod interrupted;

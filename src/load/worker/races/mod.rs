@@ -152,7 +152,7 @@ impl Race {
         if now < racer.not_before || racer.epoch < racer.floor || racer.awaits_fate() {
             return None;
         }
-        let what = racer.to_build(self.contention.policy, number, turn, now)?;
+        let what = racer.builds(self.contention.policy, number, turn, now)?;
         racer.building = true;
         Some(Step::Build(what))
     }

@@ -84,7 +84,7 @@ impl Racer {
     }
 
     /// What it should have its member build at `now`, if anything.
-    pub(super) fn to_build(
+    pub(super) fn builds(
         &mut self,
         policy: Policy,
         number: u32,
