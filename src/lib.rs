@@ -101,7 +101,8 @@
 //! has one verdict: *violated* if the oracle saw the contract broken, else *invalid* if the numbers describe anything but the service, the generator above all, else
 //! *valid*. How good the numbers are has no part in it.
 //!
-//! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated; 99 is kept for thresholds.
+//! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated, 99 valid but a
+//! threshold does not hold.
 //! A comparison of [`peers`] has no schedule and no verdict: 2 is a contestant that failed.
 //! A plan has none either: 2 is something that no record says.
 //!

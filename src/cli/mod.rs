@@ -21,6 +21,7 @@ mod scenario_file;
 mod serve;
 mod state;
 mod survive;
+mod target;
 mod token;
 mod trial;
 mod victim;

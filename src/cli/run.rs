@@ -1,27 +1,30 @@
 //! `stentor run`: one trial of a scenario, written down and printed.
 
 use std::io::IsTerminal;
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::metrics::expose;
 use super::progress::Screen;
 use super::scenario_file::{self, ScenarioFile};
-use super::state;
+use super::target::At;
 use super::trial::{self, Asked, Options};
 use super::{durability, with_causes};
 use crate::clock;
 use crate::delivery::Durability;
-use crate::load::{Outcome, Target};
-use crate::net::Fingerprint;
+use crate::limits::THRESHOLDS_MAX;
+use crate::load::Outcome;
+use crate::load::scenario::Scenario;
+use crate::load::threshold::Threshold;
 use crate::report::folder::RunFolder;
+use crate::report::junit;
 use crate::report::record::Record;
 use crate::report::summary::{Look, render};
-use crate::wire::TokenKey;
+use crate::report::thresholds;
 
 /// Load a delivery service with a scenario and write what was found.
 #[derive(Args, Debug)]
@@ -31,22 +34,8 @@ pub(crate) struct Run {
     /// Where to make the folder of this run's result.
     #[arg(long, default_value = "results", value_name = "DIR")]
     out: PathBuf,
-    /// Load a server that is up, at this UDP address, instead of starting one. Of the addresses
-    /// of a name the first counts, an IPv4 one before any other.
-    #[arg(long, value_name = "HOST:PORT")]
-    target: Option<String>,
-    /// The state folder of that server, for its fingerprint and token key.
-    #[arg(long, value_name = "DIR", requires = "target")]
-    state: Option<PathBuf>,
-    /// The SHA-256 of that server's certificate, in hexadecimal, instead of the state folder's.
-    #[arg(long, value_name = "HEX", requires = "target")]
-    fingerprint: Option<String>,
-    /// The file with that server's token key, instead of the state folder's.
-    #[arg(long, value_name = "FILE", requires = "target")]
-    token_key: Option<PathBuf>,
-    /// First delete this scenario's groups from that server, if a run that crashed left them.
-    #[arg(long, requires = "target")]
-    replace: bool,
+    #[command(flatten)]
+    at: At,
     /// What the messages of every class survive, whatever the scenario says: none, or wal. The log
     /// of a server that the run starts is in the system's temporary folder, $TMPDIR.
     #[arg(long, value_name = "none|wal", value_parser = durability)]
@@ -54,6 +43,13 @@ pub(crate) struct Run {
     /// Mint anew, and keep nothing for the next run.
     #[arg(long)]
     no_cache: bool,
+    /// One more of what the result has to be, such as "response.p99 < 50ms", beside the
+    /// scenario's; several are allowed.
+    #[arg(long, value_name = "LINE", value_parser = threshold)]
+    threshold: Vec<Threshold>,
+    /// See the run through, even if a threshold cannot hold any more.
+    #[arg(long)]
+    no_abort: bool,
     /// Do not measure, after the load, what its deliveries cost at least on this machine.
     #[arg(long)]
     no_floor: bool,
@@ -83,13 +79,14 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     if let Some(durability) = arguments.durability {
         scenario.groups.iter_mut().for_each(|class| class.durability = durability);
     }
+    ask_more(&mut scenario, arguments)?;
     let started = clock::unix();
-    let target = arguments.target.as_ref().map(|at| find_target(arguments, at)).transpose()?;
+    let target = arguments.at.target()?;
     let mut screen = screen_of(arguments)?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
     let options = Options {
         target,
-        replace: arguments.replace,
+        replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
         tell: if arguments.quiet { |_| {} } else { tell },
@@ -110,41 +107,28 @@ fn screen_of(arguments: &Run) -> anyhow::Result<Screen> {
     Ok(screen)
 }
 
-/// The address of a server, or the one that its name stands for.
-fn resolve(at: &str) -> anyhow::Result<SocketAddr> {
-    let found = at.to_socket_addrs().with_context(|| format!("cannot find the server {at}"))?;
-    // Many systems name ::1 first for localhost, where no `serve` listens unless told to.
-    found
-        .min_by_key(SocketAddr::is_ipv6)
-        .ok_or_else(|| anyhow!("cannot find the server {at}: it has no address"))
+/// Adds the thresholds of the command line.
+fn ask_more(scenario: &mut Scenario, arguments: &Run) -> anyhow::Result<()> {
+    for threshold in &arguments.threshold {
+        let fits = threshold.fits(scenario).map_err(anyhow::Error::msg);
+        fits.with_context(|| format!("--threshold {:?}", threshold.text))?;
+        scenario.thresholds.push(threshold.clone());
+    }
+    let count = scenario.thresholds.len();
+    ensure!(count <= THRESHOLDS_MAX, "{count} thresholds; at most {THRESHOLDS_MAX} are allowed");
+    if arguments.no_abort {
+        scenario.thresholds.iter_mut().for_each(|threshold| threshold.abort = false);
+    }
+    Ok(())
 }
 
-/// Where a server that is up is, and how it is recognised.
-fn find_target(arguments: &Run, at: &str) -> anyhow::Result<Target> {
-    let at = resolve(at)?;
-    let flags = (&arguments.fingerprint, &arguments.token_key);
-    let (fingerprint, token_key) = match flags {
-        (Some(fingerprint), Some(key)) => (parse_fingerprint(fingerprint)?, read_key(key)?),
-        (fingerprint, key) => {
-            let folder = arguments.state.clone().map_or_else(state::default_folder, Ok)?;
-            let beside = state::read_target(&folder)?;
-            let fingerprint = fingerprint.as_deref().map(parse_fingerprint).transpose()?;
-            let key = key.as_deref().map(read_key).transpose()?;
-            (fingerprint.unwrap_or(beside.fingerprint), key.unwrap_or(beside.token_key))
-        }
-    };
-    Ok(Target { addresses: vec![at], fingerprint, token_key })
-}
-
-fn parse_fingerprint(text: &str) -> anyhow::Result<Fingerprint> {
-    Fingerprint::parse(text)
-        .ok_or_else(|| anyhow!("--fingerprint takes 64 hexadecimal digits, not {text:?}"))
-}
-
-fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the token key {}", path.display()))?;
-    Ok(state::parse_token_keys(path, &text)?.signing().clone())
+/// A threshold of the command line; its mistake is placed under its character.
+pub(super) fn threshold(line: &str) -> Result<Threshold, String> {
+    Threshold::parse(line).map_err(|fault| {
+        let before = line[..fault.span.start].chars().count();
+        let wide = line[fault.span].chars().count().max(1);
+        format!("{}\n  {line}\n  {}{}", fault.message, " ".repeat(before), "^".repeat(wide))
+    })
 }
 
 /// Writes the result, then prints it.
@@ -152,9 +136,10 @@ fn read_key(path: &Path) -> anyhow::Result<TokenKey> {
 fn conclude(folder: &RunFolder, (record, outcome): &(Record, Outcome)) -> anyhow::Result<ExitCode> {
     folder.keep_intervals(&outcome.intervals, outcome.started)?;
     let plain = render(record, folder.path(), Look::default());
+    folder.keep(junit::FILE, &junit::render(record))?;
     folder.complete(record, &plain)?;
     print!("{}", render(record, folder.path(), look_of_terminal()));
-    Ok(ExitCode::from(record.verdict.status.exit_code()))
+    Ok(ExitCode::from(thresholds::exit_code(record)))
 }
 
 /// Colour, and a width of their own, for people alone: a file or a pipe gets what anybody gets.
@@ -187,17 +172,5 @@ mod tests {
         check(Some("20"), 80);
         check(Some("132"), 132);
         check(Some("9999"), 200);
-    }
-
-    #[test]
-    fn a_server_is_found_by_address_or_name_or_refused_in_one_line() {
-        assert_eq!(resolve("[::1]:9").unwrap(), "[::1]:9".parse().unwrap());
-        let named = resolve("localhost:4433").unwrap();
-        assert!(named.ip().is_loopback() && named.port() == 4433, "{named}");
-        for wrong in ["", "localhost", "127.0.0.1", "127.0.0.1:70000"] {
-            let line = with_causes(&resolve(wrong).unwrap_err());
-            assert!(line.starts_with(&format!("cannot find the server {wrong}: ")), "{line}");
-            assert_eq!(line.lines().count(), 1, "{line}");
-        }
     }
 }

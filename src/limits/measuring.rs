@@ -47,6 +47,19 @@ pub const MEMBERS_MAX: u32 = 2_000_000;
 /// group, and the time of one decryption per delivery.
 pub const REAL_MEMBERS_MAX: u32 = 20_000;
 
+/// Least share of the operations due in a trial that are accepted in it, if it is to count as one
+/// whose load the service bears.
+pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
+
+/// Most that the operations in flight may grow in the second half of such a trial, as a share of
+/// what is offered in it: a queue that grows faster has no end.
+pub const BACKLOG_SHARE_MAX: f64 = 0.01;
+
+/// Most loads, and most rounds, of a sweep: hours of the shortest runs.
+pub const SWEEP_LOADS_MAX: usize = 64;
+/// See [`SWEEP_LOADS_MAX`].
+pub const SWEEP_ROUNDS_MAX: u32 = 100;
+
 /// Most thresholds of one scenario. Each is asked once a second whether it can still hold, which
 /// takes a pass over a histogram: some ten microseconds of the worker's time.
 pub const THRESHOLDS_MAX: usize = 64;

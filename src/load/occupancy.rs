@@ -37,6 +37,12 @@ impl Occupancy {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
+    /// The window ends at `at`, if that is earlier than it was to: no later call may have been
+    /// before it.
+    pub fn end(&mut self, at: Duration) {
+        self.to = self.to.min(at);
+    }
+
     /// How many are in flight now.
     #[must_use]
     pub fn in_flight(&self) -> u64 {

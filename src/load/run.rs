@@ -21,6 +21,7 @@ use super::scenario::Source;
 use super::setup::{self, Setup, SetupError, Stage};
 use super::strain::Strain;
 use super::target::Target;
+use super::threshold::Aborted;
 use super::traffic::{Plan, Traffic};
 use super::verify::{Inboxes, Verified};
 use super::worker::{Brought, Observer, Progress, Sample, Worker};
@@ -69,6 +70,8 @@ pub struct Outcome {
     pub recorder: Recorder,
     /// The window that was measured, since the start of the run.
     pub measured: Range<Duration>,
+    /// Why and when it was given up, if it was.
+    pub aborted: Option<Aborted>,
     /// The same in slices of time, and what both sides used in each.
     pub intervals: Vec<Interval>,
     /// When the load started, since the Unix epoch.
@@ -231,6 +234,7 @@ fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch
     Outcome {
         recorder: brought.recorder,
         measured: brought.measured,
+        aborted: brought.aborted,
         intervals: brought.intervals,
         tallies: brought.tallies,
         started: before.started,

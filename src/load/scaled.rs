@@ -4,7 +4,7 @@
 //! and `cli`.
 
 use super::check::{Fault, first_fault};
-use super::scenario::Scenario;
+use super::scenario::{Class, Scenario, Source};
 
 impl Scenario {
     /// Every class at `factor` times its rate.
@@ -21,6 +21,16 @@ impl Scenario {
             })?;
         }
         first_fault(&scaled).map_or(Ok(scaled), Err)
+    }
+
+    /// Operations that all classes together offer in a second at the full rate, races' included.
+    #[must_use]
+    pub fn offered_per_second(&self) -> f64 {
+        let of = |class: &Class| {
+            let each = if class.source == Source::Live { f64::from(class.racers) } else { 1.0 };
+            class.rate.as_per_second() * each
+        };
+        self.groups.iter().map(of).sum()
     }
 }
 
@@ -42,6 +52,11 @@ mod tests {
         let mut back = half;
         back.groups.iter_mut().zip(&one.groups).for_each(|(class, was)| class.rate = was.rate);
         assert_eq!(back, one);
+    }
+
+    #[test]
+    fn what_is_offered_in_a_second_counts_every_racer() {
+        assert_eq!(scenario().offered_per_second(), 20.0 + 2.0 * 2.0 + 20.0);
     }
 
     #[test]

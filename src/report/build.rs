@@ -17,6 +17,7 @@ use super::record::{
     ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, PhaseRecord,
     RealMembers, Record, ReturnsRecord, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
 };
+use super::thresholds::{aborted, thresholds};
 use super::verdict::{Evidence, judge};
 use crate::floor::F3;
 use crate::limits::REASONS_MAX;
@@ -28,13 +29,12 @@ use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
 use crate::load::pacer::Pace;
 use crate::load::periods::Period;
-use crate::load::recorder::{ClassSeries, Recorder, Series};
+use crate::load::phases::Phase;
+use crate::load::recorder::{ClassSeries, PhaseSeries, Recorder, Series};
 use crate::load::returns::Returns;
 use crate::load::scenario::Scenario;
 use crate::load::strain::Strain;
-
-/// The reasons for which a good service refuses good submissions: both of racers.
-const OF_RACES: [&str; 2] = ["wrong_epoch", "put_off"];
+use crate::load::threshold::{Aborted, OF_RACES, ServerFacts};
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Finished<'a> {
     pub recorder: &'a Recorder,
     /// The window that was measured, since the start of the run.
     pub measured: Range<Duration>,
+    /// Why and when it was given up, if it was.
+    pub aborted: Option<Aborted>,
     /// The same in slices of time.
     pub intervals: &'a [Interval],
     /// By class: what racing cost its members, for live ones.
@@ -96,6 +98,7 @@ impl<'a> Finished<'a> {
             recorder: &outcome.recorder,
             tallies: &outcome.tallies,
             measured: outcome.measured.clone(),
+            aborted: outcome.aborted,
             intervals: &outcome.intervals,
             strain: outcome.strain,
             pacer: &outcome.pacer,
@@ -169,10 +172,17 @@ pub struct EngineTotals {
 #[must_use]
 pub fn record(finished: Finished<'_>) -> Record {
     let Finished { recorder, judgement, .. } = finished;
+    let server = finished.server.map(|totals| server_use(totals, &finished.floor));
+    let server_facts = server.as_ref().map(|server| ServerFacts {
+        cpu_us_per_delivery: server.cpu_us_per_delivery,
+        rss_peak_bytes: server.rss_peak_bytes,
+    });
     Record {
         schema_version: SCHEMA_VERSION,
         verdict: judge(&evidence(&finished)),
         warnings: doubt::warnings(&finished),
+        thresholds: thresholds(&finished, server_facts),
+        aborted: aborted(&finished),
         counts: run_counts(&finished),
         violations: by_name(&judgement.violations).into_iter().collect(),
         violation_examples: examples(&judgement.violations),
@@ -183,12 +193,12 @@ pub fn record(finished: Finished<'_>) -> Record {
             .collect(),
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
-        phases: phases(finished.scenario, &finished.measured, recorder),
+        phases: phases(&finished),
         classes: classes(finished.scenario, recorder),
         contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
         returns: finished.returns.map(returns),
         throughput: throughput(&finished),
-        server: finished.server.map(|totals| server_use(totals, &finished.floor)),
+        server,
         engine: EngineUse {
             cpu_us: micros(finished.engine.cpu),
             rss_bytes: finished.engine.rss_bytes,
@@ -211,8 +221,11 @@ pub fn record(finished: Finished<'_>) -> Record {
 pub fn evidence(finished: &Finished<'_>) -> Evidence {
     let recorder = finished.recorder;
     let (outcomes, mean_us) = recorder.outcomes();
-    let per_second = outcomes as f64 / window_s(finished);
-    let lost = finished.server_lost.is_some();
+    let per_second = per_second(outcomes, window_s(finished));
+    // Neither had the time that it should have had.
+    let lost = finished.server_lost.is_some() || finished.aborted.is_some();
+    let cut_off = finished.aborted.map_or((0, 0), |aborted| (aborted.waiting, aborted.in_flight));
+    let counts = &finished.judgement.counts;
     Evidence {
         violations: by_name(&finished.judgement.violations)
             .into_iter()
@@ -228,13 +241,17 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
             .map(|(reason, count)| ((*reason).to_owned(), *count))
             .collect(),
         called_for: finished.called_for,
-        not_back: finished.returns.map_or(0, |returns| returns.away - returns.back),
-        not_issued: finished.judgement.counts.not_issued,
-        timed_out: finished.judgement.counts.timed_out,
+        not_back: finished
+            .returns
+            .filter(|_| finished.aborted.is_none())
+            .map_or(0, |returns| returns.away - returns.back),
+        not_issued: counts.not_issued - cut_off.0,
+        timed_out: counts.timed_out - cut_off.1,
         accepted_measured: recorder.response.count(),
         lateness_p99_us: recorder.lateness.quantile_us(0.99),
         response_p99_us: recorder.response.quantile_us(0.99),
-        outcomes,
+        // Little's law is of a window; where a run was given up, much is on both sides of its end.
+        outcomes: if finished.aborted.is_some() { 0 } else { outcomes },
         busy_share: finished.strain.map_or(0.0, |strain| strain.busy_share),
         receive_drops: finished.strain.map_or(0, |strain| strain.receive_drops),
         in_flight_mean: finished.in_flight_mean,
@@ -325,33 +342,31 @@ fn latency(recorder: &Recorder) -> Latency {
     }
 }
 
-fn phases(
-    scenario: &Scenario,
-    measured: &Range<Duration>,
-    recorder: &Recorder,
-) -> Vec<PhaseRecord> {
+/// The phases as far as the run got.
+fn phases(finished: &Finished<'_>) -> Vec<PhaseRecord> {
+    let end = finished.aborted.map_or(Duration::MAX, |aborted| aborted.at);
     // A warm-up that ended early brought forward its own end and everything after it.
-    let early = scenario.window().start.saturating_sub(measured.start);
-    let both = scenario.phases.iter().zip(recorder.phases());
-    both.map(|(phase, series)| {
-        let (from, to) = (phase.from.saturating_sub(early), phase.to().saturating_sub(early));
+    let early = finished.scenario.window().start.saturating_sub(finished.measured.start);
+    let both = finished.scenario.phases.iter().zip(finished.recorder.phases());
+    let row = |(phase, series): (&Phase, &PhaseSeries)| {
+        let from = phase.from.saturating_sub(early);
+        let to = phase.to().saturating_sub(early).min(end);
         let seconds = to.saturating_sub(from).as_secs_f64();
-        let each = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         PhaseRecord {
             name: phase.name.clone(),
             kind: phase.kind.name().to_owned(),
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
-            offered_per_s: each(series.due),
-            accepted_per_s: each(series.accepted),
-            deliveries_per_s: each(series.deliveries),
+            offered_per_s: per_second(series.due, seconds),
+            accepted_per_s: per_second(series.accepted, seconds),
+            deliveries_per_s: per_second(series.deliveries, seconds),
             not_issued: series.not_issued,
             response: distribution(&series.response),
             lateness: distribution(&series.lateness),
             fanout_last: distribution(&series.fanout_last),
         }
-    })
-    .collect()
+    };
+    both.filter(|(phase, _)| phase.from.saturating_sub(early) < end).map(row).collect()
 }
 
 fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
@@ -404,16 +419,21 @@ fn window_s(finished: &Finished<'_>) -> f64 {
     finished.measured.end.saturating_sub(finished.measured.start).as_secs_f64()
 }
 
+/// Nothing happens in no time.
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
 fn throughput(finished: &Finished<'_>) -> Throughput {
     let window_s = window_s(finished);
     let achieved = finished.recorder.achieved;
     Throughput {
         window_s,
         // Whatever was due in it has been reached, late or not, and is one value of lateness.
-        offered_per_s: finished.recorder.lateness.count() as f64 / window_s,
-        operations_per_s: achieved.accepted as f64 / window_s,
-        deliveries_per_s: achieved.deliveries as f64 / window_s,
-        delivered_bytes_per_s: achieved.bytes as f64 / window_s,
+        offered_per_s: per_second(finished.recorder.lateness.count(), window_s),
+        operations_per_s: per_second(achieved.accepted, window_s),
+        deliveries_per_s: per_second(achieved.deliveries, window_s),
+        delivered_bytes_per_s: per_second(achieved.bytes, window_s),
     }
 }
 

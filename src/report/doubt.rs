@@ -235,6 +235,7 @@ mod tests {
     ) -> T {
         let scenario = Scenario::parse(SCENARIO, "t.toml").unwrap();
         let mut finished = Finished {
+            aborted: None,
             scenario: &scenario,
             recorder: &Recorder::new(1, WINDOW),
             measured: WINDOW,

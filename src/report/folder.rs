@@ -130,7 +130,7 @@ impl RunFolder {
         self.put(name, record)
     }
 
-    /// Writes what stands beside the record for other tools.
+    /// Writes a file that goes beside the record, whole or not at all. Returns its path.
     ///
     /// # Errors
     /// When it cannot be written.

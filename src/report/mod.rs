@@ -12,9 +12,11 @@ pub mod host;
 pub mod host_summary;
 pub mod html;
 pub mod intervals;
+pub mod junit;
 pub mod provenance;
 pub mod record;
 pub mod summary;
+pub mod thresholds;
 pub mod utc;
 pub mod verdict;
 

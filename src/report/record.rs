@@ -14,6 +14,7 @@ use super::intervals::IntervalRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;
 use crate::delivery::{Durability, Level};
+use crate::load::threshold::Standing;
 
 /// The version that [`Record::schema_version`] has.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -29,6 +30,12 @@ pub struct Record {
     /// records.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What the scenario asks of the result; empty in older records.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdRecord>,
+    /// Why and when the run was given up; `None` if it was not, and in older records.
+    #[serde(default)]
+    pub aborted: Option<AbortedRecord>,
     /// How often what happened, warm-up included.
     pub counts: RunCounts,
     /// Violations by kind; every kind is listed, nearly always with 0.
@@ -72,6 +79,32 @@ pub struct Record {
     pub intervals: Vec<IntervalRecord>,
     /// Where it comes from.
     pub provenance: Provenance,
+}
+
+/// One line of what the scenario asks, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdRecord {
+    /// The line.
+    pub text: String,
+    /// What it was compared with; `None` when nothing was measured.
+    pub value: Option<f64>,
+    /// Of the value: `us`, `number`, `share`, `per_s` or `bytes`.
+    pub unit: String,
+    /// What came of it.
+    pub status: Standing,
+    /// Whether the run was given up for it.
+    pub aborted: bool,
+}
+
+/// A run that was given up because a threshold could not hold any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbortedRecord {
+    /// The threshold's line.
+    pub threshold: String,
+    /// When that was seen, in seconds since the start of the run.
+    pub at_s: f64,
+    /// Operations that had no outcome then, and are judged by no rule.
+    pub cut_off: u64,
 }
 
 /// How often what happened.

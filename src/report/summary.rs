@@ -11,6 +11,7 @@ use super::contention;
 use super::doubt::DriftRecord;
 use super::provenance::Provenance;
 use super::record::{ClassRecord, Distribution, EngineUse, Record, ServerUse};
+use super::thresholds;
 use super::verdict::Status;
 
 /// Nothing but a line under the header.
@@ -37,6 +38,7 @@ impl Default for Look {
 pub fn render(record: &Record, folder: &Path, look: Look) -> String {
     let parts = [
         verdict(record, look),
+        thresholds::lines(record),
         counts(record),
         settings(record),
         table(latency_rows(record), look),

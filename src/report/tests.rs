@@ -81,6 +81,7 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         tallies: &tallies,
         strain: Some(Strain { busy_share: 0.25, steal_share: Some(0.002), ..Strain::default() }),
         pacer: &[Pace { per_second: 1_000, lateness: recorder.lateness.clone() }],
+        aborted: None,
         judgement,
         called_for: 2000,
         in_flight_mean: implied,

@@ -245,6 +245,12 @@ impl Oracle {
         (self.counts.deliveries, self.violations.total())
     }
 
+    /// How often what has happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// How many submissions have no outcome yet.
     #[must_use]
     pub fn pending(&self) -> u64 {

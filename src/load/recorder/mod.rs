@@ -129,6 +129,11 @@ impl Recorder {
         self.phases.series()
     }
 
+    /// The measured window ends at `at`, if that is earlier than it was to.
+    pub fn end_window(&mut self, at: Duration) {
+        self.window.end = self.window.end.min(at);
+    }
+
     /// Keeps each class's periods apart from now on. Costs 16 KiB and more for each of their series.
     pub fn keep_periods(&mut self, periods: Periods) {
         self.periods = Some(periods);

@@ -1,5 +1,6 @@
 //! What thresholds are judged by: what a run has counted, and the most that it may come to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::metric::{Counted, Metric, Scope, Stat, Timed};
@@ -11,6 +12,13 @@ use crate::load::schedule::{Operation, OperationKind, Schedule};
 
 /// The reasons for which a good service refuses good submissions: both of racers.
 pub const OF_RACES: [&str; 2] = ["wrong_epoch", "put_off"];
+
+/// Refusals for another reason than a race.
+#[must_use]
+pub fn refused(refusals: &BTreeMap<&'static str, u64>) -> u64 {
+    let others = refusals.iter().filter(|(reason, _)| !OF_RACES.contains(reason));
+    others.map(|(_, count)| count).sum()
+}
 
 /// Everything that a threshold may be about, of a run that goes on or is over.
 #[derive(Clone, Copy, Debug)]

@@ -15,10 +15,11 @@ mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use facts::{Facts, Most, MostOfClass, OF_RACES, ServerFacts, Tally};
+pub use facts::{Facts, Most, MostOfClass, OF_RACES, ServerFacts, Tally, refused};
 pub use metric::{Counted, Metric, Scope, Stat, Timed, Unit};
 
 use super::scenario::Scenario;
@@ -72,6 +73,19 @@ pub struct Judged {
     pub value: Option<f64>,
     /// What came of it.
     pub standing: Standing,
+}
+
+/// A run that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aborted {
+    /// Index of the threshold that could not hold any more.
+    pub threshold: usize,
+    /// When that was seen, since the start of the run.
+    pub at: Duration,
+    /// Submissions that had no answer when the run ended, and count as timed out.
+    pub in_flight: u64,
+    /// Operations that waited for their sender's epoch then, and count as not issued.
+    pub waiting: u64,
 }
 
 /// A line that is no threshold: where in it, and what is allowed there.

@@ -78,6 +78,7 @@ impl Worker<'_> {
         let finished = self.recorder.intervals.finished();
         finished[self.shown..].iter().for_each(|one| observer.interval(one));
         self.shown = finished.len();
+        self.give_up_if_hopeless(elapsed);
         let offered = self.offered;
         let counts = self.oracle.progress();
         observer.progress(Progress {

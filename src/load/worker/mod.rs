@@ -11,6 +11,7 @@ mod issue;
 mod look;
 mod races;
 mod racing;
+mod vigil;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
@@ -21,6 +22,7 @@ use look::{Asked, IDLE};
 use races::Race;
 use races::alarms::Alarms;
 use racing::Raced;
+use vigil::Vigil;
 
 use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
@@ -38,6 +40,7 @@ use super::scenario::Scenario;
 use super::steady::Detector;
 use super::strain::Edge;
 use super::target::Target;
+use super::threshold::Aborted;
 use super::traffic::Plan;
 use super::verify::Inboxes;
 use crate::clock;
@@ -91,6 +94,7 @@ pub struct Sample {
 pub(super) struct Brought {
     pub(super) recorder: Recorder,
     pub(super) measured: Range<Duration>,
+    pub(super) aborted: Option<Aborted>,
     pub(super) intervals: Vec<Interval>,
     pub(super) tallies: Vec<Option<Tally>>,
     pub(super) edges: Option<(Edge, Edge)>,
@@ -146,6 +150,7 @@ pub(super) struct Worker<'a> {
     window: Range<Duration>,
     /// When the last phase ends: what would be due later is not called for.
     offered: Duration,
+    vigil: Vigil,
     next: usize,
     held: u64,
     /// What each attempt beyond the schedule is.
@@ -230,6 +235,7 @@ impl<'a> Worker<'a> {
             origin,
             window,
             offered: scenario.offered(),
+            vigil: Vigil::over(plan),
             next: 0,
             held: 0,
             raced: Vec::new(),
@@ -350,7 +356,7 @@ impl<'a> Worker<'a> {
     }
 
     fn is_over(&self, elapsed: Duration) -> bool {
-        if elapsed >= self.offered + self.plan.scenario.drain {
+        if elapsed >= self.offered + self.drain() {
             return true;
         }
         self.quiet && self.last.is_some()
@@ -369,7 +375,13 @@ impl<'a> Worker<'a> {
     }
 
     fn go_home(mut self) -> (Client, Brought) {
+        let before = self.oracle.counts().not_issued;
         self.not_issued_any_more();
+        let aborted = self.vigil.aborted.map(|aborted| Aborted {
+            in_flight: self.flights.len() as u64,
+            waiting: self.oracle.counts().not_issued - before,
+            ..aborted
+        });
         self.give_up_on_the_rest();
         let at = self.since_origin();
         let reading = self.reading();
@@ -380,6 +392,7 @@ impl<'a> Worker<'a> {
         let brought = Brought {
             recorder: self.recorder,
             measured: self.window,
+            aborted,
             intervals: intervals.finish(at, reading),
             tallies: self.tallies,
             edges: self.asked.edges(),

@@ -16,5 +16,6 @@ mod refused;
 mod run;
 mod serve;
 mod survive;
+mod thresholds;
 mod token;
 mod watched;
