@@ -192,6 +192,7 @@ fn kind(outcome: &CampaignOutcome) -> &'static str {
     match outcome {
         CampaignOutcome::Sweep(_) => "sweep",
         CampaignOutcome::Contend(_) => "contend",
+        CampaignOutcome::FindMax(_) => "find_max",
     }
 }
 
@@ -200,6 +201,7 @@ fn trials(outcome: &CampaignOutcome) -> Vec<&TrialRecord> {
         CampaignOutcome::Sweep(curve) => of_points(&curve.points),
         // Racers on this side's cores say nothing of what a service needs.
         CampaignOutcome::Contend(_) => Vec::new(),
+        CampaignOutcome::FindMax(capacity) => capacity.trials.iter().collect(),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum CampaignOutcome {
     Sweep(LoadCurve),
     /// Of `stentor contend`.
     Contend(ContentionResult),
+    /// Of `stentor find-max`.
+    FindMax(Capacity),
 }
 
 /// Latency at load: one point for each load that was offered.
@@ -80,6 +82,65 @@ pub struct LoadPoint {
     pub cpu_us_per_delivery: Option<Spread>,
     /// Every run at this load, in the order they were made.
     pub trials: Vec<TrialRecord>,
+}
+
+/// The highest load that keeps a goal, between its bounds (RFC 9971).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// What was asked of every trial.
+    pub slo: Vec<String>,
+    /// How closely it was searched.
+    pub goal: CapacityGoal,
+    /// `bounded`, `above_range`, `below_range`, `generator_limited` or `out_of_time`.
+    pub conclusion: String,
+    /// The highest load that met the goal, below any that missed it.
+    pub lower: Option<Bound>,
+    /// The lowest load that missed it.
+    pub upper: Option<Bound>,
+    /// The lowest load that the generator could not offer: no bound of the service.
+    pub limited: Option<Bound>,
+    /// How far apart the bounds are, as a share of the upper one.
+    pub width: Option<f64>,
+    /// Every trial, in the order they were made.
+    pub trials: Vec<TrialRecord>,
+}
+
+/// How closely capacity was searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CapacityGoal {
+    /// How far apart the bounds were to be, as a share of the upper one.
+    pub width: f64,
+    /// Share of a load's time that may miss the goal.
+    pub exceed_ratio: f64,
+    /// Trials whose length together a load was judged by.
+    pub trials: u32,
+    /// Length of a short trial in seconds.
+    pub short_s: f64,
+    /// Length of a long one.
+    pub long_s: f64,
+    /// Longest that the search was to take.
+    pub budget_s: f64,
+}
+
+/// A load at one end of what is known. Figures are of its longest trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The scenario's rates times this.
+    pub factor: f64,
+    /// Whether its trials were enough to judge it.
+    pub decided: bool,
+    /// Operations that were due.
+    pub offered_per_s: Spread,
+    /// Operations that were accepted: the conditional throughput.
+    pub achieved_per_s: Spread,
+    /// Deliveries that came.
+    pub deliveries_per_s: Spread,
+    /// Of its trials, how many met the goal.
+    pub met: u32,
+    /// How many missed it.
+    pub missed: u32,
+    /// How many say nothing of the service.
+    pub generator_limited: u32,
 }
 
 /// A figure over several runs.
@@ -132,6 +193,15 @@ pub struct TrialRecord {
     pub in_flight_mean: Option<f64>,
     /// Of the server, in bytes; `None` when it could not be observed.
     pub server_rss_peak_bytes: Option<u64>,
+    /// In a search: `short` or `long`.
+    #[serde(default)]
+    pub length: Option<String>,
+    /// In a search, what it says of its load: `met`, `missed` or `generator_limited`.
+    #[serde(default)]
+    pub said: Option<String>,
+    /// In a search, what was missed, in words.
+    #[serde(default)]
+    pub missed: Vec<String>,
 }
 
 impl CampaignRecord {
@@ -179,6 +249,9 @@ impl TrialRecord {
                 .map(|server| server.delivery_bytes as f64 / server.deliveries as f64),
             in_flight_mean: Some(record.engine.in_flight_mean),
             server_rss_peak_bytes: server.map(|server| server.rss_peak_bytes),
+            length: None,
+            said: None,
+            missed: Vec::new(),
         }
     }
 }
@@ -251,6 +324,9 @@ mod tests {
             frame_bytes: None,
             in_flight_mean: None,
             server_rss_peak_bytes: None,
+            length: None,
+            said: None,
+            missed: Vec::new(),
         }
     }
 

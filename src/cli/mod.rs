@@ -3,10 +3,12 @@
 //! The only module that prints. Called by `main`.
 
 mod baseline;
+mod campaign;
 mod contend;
 mod doctor;
 mod embedded;
 mod explain;
+mod find_max;
 mod floor;
 mod inspect;
 mod log;
@@ -21,6 +23,7 @@ mod scenario_file;
 mod serve;
 mod state;
 mod survive;
+mod sweep;
 mod target;
 mod token;
 mod trial;
@@ -49,6 +52,10 @@ struct Cli {
 enum Command {
     /// Load a delivery service with a scenario and write what was found.
     Run(run::Run),
+    /// Load it at several rates, in rounds: the curve of latency at load.
+    Sweep(sweep::Arguments),
+    /// Search the highest rate that keeps a scenario's thresholds, between its bounds.
+    FindMax(find_max::Arguments),
     /// Run the delivery service until SIGINT or SIGTERM, which drain it; SIGHUP reads token keys.
     Serve(serve::Serve),
     /// Say what this machine can do for a measurement, and what to change.
@@ -84,6 +91,8 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
+        Ok(Cli { command: Command::Sweep(arguments) }) => sweep::run(&arguments),
+        Ok(Cli { command: Command::FindMax(arguments) }) => find_max::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Doctor(arguments) }) => doctor::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),

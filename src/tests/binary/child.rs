@@ -187,7 +187,8 @@ impl Desk {
         self.stentor(&[&["survive"], arguments].concat(), &[])
     }
 
-    fn stentor(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running<'_> {
+    /// Starts any command of it on this desk.
+    pub(super) fn stentor(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running<'_> {
         let (out, err) = (self.path("out.txt"), self.path("err.txt"));
         let child = Command::new(env!("CARGO_BIN_EXE_stentor"))
             .args(arguments)

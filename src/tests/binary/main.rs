@@ -3,6 +3,7 @@
 //! A test target of its own, for only such a one is told where the binary is. Whatever a child
 //! writes goes into a temporary folder, never into the user's.
 
+mod campaign;
 mod child;
 mod contend;
 mod floor;
