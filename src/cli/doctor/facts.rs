@@ -166,8 +166,8 @@ fn sync_us(folder: &Path) -> std::io::Result<u64> {
 fn browser() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let all = std::env::split_paths(&folders).collect::<Vec<_>>();
-    let candidates = BROWSERS.iter().flat_map(|name| all.iter().map(move |at| at.join(name)));
-    candidates.into_iter().find(|path| path.is_file())
+    let mut candidates = BROWSERS.iter().flat_map(|name| all.iter().map(move |at| at.join(name)));
+    candidates.find(|path| path.is_file())
 }
 
 fn floor(results: &Path) -> Option<Floor> {
