@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::bytes::{self, Bounds};
+use super::contention::Policy;
 use super::phases::PhaseKind;
 use super::population::Group;
 use super::scenario::{Class, Source};
@@ -227,8 +228,8 @@ impl Counted {
         counted
     }
 
-    /// A round of a race: at least one commit of somebody; at most every racer proposes, and every
-    /// racer brings a commit through that takes in everybody's proposal.
+    /// A round of a race: at least one commit of somebody; at most every racer brings a commit through
+    /// that takes in everybody's proposal, after all that its policy has it say before.
     fn of_round(class: &Class, group: &Group) -> Self {
         let racing: Vec<u32> = (0..class.racers).collect();
         let body = |tree, updated: &[u32]| {
@@ -246,7 +247,14 @@ impl Counted {
         };
         let (merged, fresh) = (body(TreeState::Merged, &[]), body(TreeState::Fresh, &racing));
         let (racers, members) = (f64::from(class.racers), f64::from(group.members));
-        let accepted = Bounds { least: 1.0, most: 2.0 * racers };
+        // Whoever claims or proposes first has that ordered too, anew for each attempt.
+        let each = match class.contention.map(|contention| contention.policy) {
+            None | Some(Policy::Retry | Policy::Backoff(_)) => 1.0,
+            Some(Policy::Proposals { .. } | Policy::Lease { .. }) => {
+                1.0 + f64::from(RACE_ATTEMPTS_MAX)
+            }
+        };
+        let accepted = Bounds { least: 1.0, most: each * racers };
         let frame = |body: f64| body + bytes::delivery_frame(0) as f64;
         let delivered = Bounds { least: merged * members, most: fresh * members * accepted.most };
         let attempts = racers * f64::from(RACE_ATTEMPTS_MAX);

@@ -330,7 +330,10 @@ fn groups(written: &Written, users: f64, devices: f64) -> Result<Vec<Groups>, Fa
     }
     let sum: f64 = groups.iter().map(|of| of.share).sum();
     if (sum - 1.0).abs() > 1e-6 {
-        let message = format!("the shares of the messages add up to {}%, not 100%", sum * 100.0);
+        let message = format!(
+            "the shares of the messages add up to {}%, not 100%",
+            (sum * 1e6).round() / 1e4
+        );
         return Err(fault("groups", message));
     }
     groups.sort_by(|a, b| b.share.total_cmp(&a.share));

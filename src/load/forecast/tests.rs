@@ -43,15 +43,15 @@ fn bytes_of_a_synthetic_class_are_exact_and_of_a_minted_one_between_two_trees() 
 }
 
 #[test]
-fn a_race_is_bounded_by_one_winner_and_by_a_proposal_and_a_commit_of_everybody() {
+fn a_race_is_bounded_by_one_winner_and_by_all_of_them() {
     let forecast = forecast(
         "count = 2\nmembers = 8\nrate = \"5/s\"\narrivals = \"even\"\nsource = \"live\"\nracers = 3",
     );
     let class = &forecast.classes[0];
     assert_eq!((class.rounds, class.commits), (25, 0));
-    assert_eq!(class.accepted, Bounds { least: 25.0, most: 150.0 });
-    assert_eq!(class.deliveries, Bounds { least: 200.0, most: 1_200.0 });
-    assert_eq!(forecast.phases[1].deliveries, 960.0);
+    assert_eq!(class.accepted, Bounds { least: 25.0, most: 75.0 });
+    assert_eq!(class.deliveries, Bounds { least: 200.0, most: 600.0 });
+    assert_eq!(forecast.phases[1].deliveries, 480.0);
 }
 
 #[test]
