@@ -96,10 +96,8 @@ impl Footprints {
         if at > most * EXTRAPOLATION_MAX && !extrapolate {
             return Err(TooMany { asked: at, most });
         }
-        let knots: Vec<(f64, Estimate, Vec<usize>)> = points
-            .chunk_by(|a, b| b.0 <= a.0 * EXTRAPOLATION_MAX)
-            .map(|near| level(near))
-            .collect();
+        let knots: Vec<(f64, Estimate, Vec<usize>)> =
+            points.chunk_by(|a, b| b.0 <= a.0 * EXTRAPOLATION_MAX).map(level).collect();
         let extrapolated = at > most;
         let [(only_at, only, from)] = knots.as_slice() else {
             let after = knots.partition_point(|knot| knot.0 < at).clamp(1, knots.len() - 1);

@@ -32,6 +32,7 @@ pub struct CampaignRecord {
 /// What several runs come to, by what was asked of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "result", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a campaign")]
 pub enum CampaignOutcome {
     /// Of `stentor sweep`.
     Sweep(LoadCurve),

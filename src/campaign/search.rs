@@ -237,14 +237,14 @@ impl Search {
             (Some(lower), None) if lower >= most => None,
             (Some(lower), None) => {
                 let hint = before.ceiling().filter(|ceiling| long && *ceiling > lower);
-                Some(hint.unwrap_or(lower / self.step()).min(most))
+                Some(hint.unwrap_or_else(|| lower / self.step()).min(most))
             }
             (None, Some(ceiling)) if ceiling <= least => None,
             (None, Some(ceiling)) => {
                 let hint = before.lower.filter(|lower| long && *lower < ceiling);
-                Some(hint.unwrap_or(ceiling * self.step()).max(least))
+                Some(hint.unwrap_or_else(|| ceiling * self.step()).max(least))
             }
-            (None, None) if long => before.lower.or(before.ceiling()),
+            (None, None) if long => before.lower.or_else(|| before.ceiling()),
             (None, None) => Some(self.goal.start.clamp(least, most)),
         }
     }
@@ -273,7 +273,7 @@ impl Search {
         let known = long.lower.is_some() || long.ceiling().is_some();
         let Bounds { lower, upper, limited } =
             if known { long } else { self.bounds(Length::Short) };
-        let end = end.unwrap_or(match (lower, upper, limited) {
+        let end = end.unwrap_or_else(|| match (lower, upper, limited) {
             (Some(_), upper, Some(limited)) if upper.is_none_or(|upper| limited < upper) => {
                 End::GeneratorLimited
             }

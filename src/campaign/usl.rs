@@ -315,8 +315,9 @@ fn solve(mut left: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
         for row in column + 1..3 {
             let factor = left[row][column] / left[column][column];
             right[row] -= factor * right[column];
-            for of in column..3 {
-                left[row][of] -= factor * left[column][of];
+            let pivot = left[column];
+            for (value, of) in left[row].iter_mut().zip(pivot).skip(column) {
+                *value -= factor * of;
             }
         }
     }

@@ -59,7 +59,8 @@ fn of_steady(scenario: &Scenario, index: usize) -> Option<(&'static str, String)
 fn of_window(scenario: &Scenario) -> Option<Fault> {
     let phases = &scenario.phases;
     let fault = |index: Option<usize>, message: String| {
-        let field = index.map_or("phases".to_owned(), |index| format!("phases[{index}].kind"));
+        let field =
+            index.map_or_else(|| "phases".to_owned(), |index| format!("phases[{index}].kind"));
         Some(Fault { field, message })
     };
     let window: Range<Duration> = scenario.window();

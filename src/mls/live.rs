@@ -210,9 +210,9 @@ mod tests {
     fn who_proposed_may_commit_after_all_and_its_own_proposal_is_left_out() {
         let mut members = group("x25519-aes128-ed25519", 3, Handshake::Public);
         let proposals = [members[0].propose().unwrap(), members[1].propose().unwrap()];
-        for other in 0..3 {
+        for (other, member) in members.iter_mut().enumerate() {
             for (by, proposal) in proposals.iter().enumerate().filter(|(by, _)| *by != other) {
-                assert_eq!(members[other].process(proposal), Ok(Processed::Proposal), "{by}");
+                assert_eq!(member.process(proposal), Ok(Processed::Proposal), "{by}");
             }
         }
         let commit = members[1].prepare_commit().unwrap();

@@ -235,7 +235,7 @@ impl Socket {
             for one in message.cmsgs().into_iter().flatten() {
                 match one {
                     ControlMessageOwned::UdpGroSegments(size) => {
-                        segment = usize::try_from(size).ok()
+                        segment = usize::try_from(size).ok();
                     }
                     ControlMessageOwned::RxqOvfl(so_far) => drops = so_far,
                     _ => {}

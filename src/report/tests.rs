@@ -76,7 +76,7 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
     record(Finished {
         scenario: &scenario,
         recorder: &recorder,
-        measured: measured.clone(),
+        measured,
         intervals: &intervals,
         tallies: &tallies,
         strain: Some(Strain { busy_share: 0.25, steal_share: Some(0.002), ..Strain::default() }),

@@ -39,7 +39,7 @@ fn race(contention: &str, racers: u32) -> (Outcome, Tally) {
     assert_eq!(accounted, outcome.called_for, "{contention}: {counts:?}");
     assert_eq!((counts.timed_out, counts.not_issued), (0, 0), "{contention}");
     let known = |reason: &&str| ["wrong_epoch", "put_off"].contains(reason);
-    assert!(outcome.refusals.keys().all(|reason| known(reason)), "{:?}", outcome.refusals);
+    assert!(outcome.refusals.keys().all(known), "{:?}", outcome.refusals);
     let tally = outcome.tallies[0].clone().unwrap();
     assert_eq!((tally.gave_up, tally.unserved), (0, 0), "{contention}");
     assert!(tally.successes() > 0 && tally.won.count > 0, "{contention}: {tally:?}");

@@ -90,7 +90,7 @@ fn a_service_at_its_border_is_still_bounded_and_missed_by_no_more_than_its_noise
 fn a_service_that_passes_above_a_failure_is_bounded_by_the_lowest_failure() {
     let (found, tried) = search(GOAL, |load, _| met(load < 1.5 || (3.0..5.0).contains(&load)));
     let (lower, upper) = (found.lower.unwrap(), found.upper.unwrap());
-    assert!(lower < 1.5 && upper >= 1.5 && upper < 3.0, "{found:?}: {tried:?}");
+    assert!(lower < 1.5 && (1.5..3.0).contains(&upper), "{found:?}: {tried:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn long_trials_that_disagree_with_short_ones_have_the_last_word() {
     let (found, tried) = search(GOAL, service);
     assert_eq!(found.end, End::Bounded);
     let (lower, upper) = (found.lower.unwrap(), found.upper.unwrap());
-    assert!(lower < 4.0 && upper >= 4.0 && upper < 4.3, "{found:?}: {tried:?}");
+    assert!(lower < 4.0 && (4.0..4.3).contains(&upper), "{found:?}: {tried:?}");
     // And a service that has to warm up: they are too harsh.
     let service = |load: f64, seconds: f64| met(load < if seconds > 10.0 { 6.0 } else { 4.0 });
     let (found, _) = search(GOAL, service);

@@ -32,10 +32,13 @@ pub(super) fn read(
         let threshold = Threshold::parse(&that).map_err(|fault| {
             // A line with escapes is not in the text as it is; the whole of it is then to blame.
             let line = text.get(span.clone()).and_then(|whole| whole.find(&that));
-            let place = line.map_or(span.clone(), |line| {
-                let start = span.start + line;
-                start + fault.span.start..start + fault.span.end
-            });
+            let place = line.map_or_else(
+                || span.clone(),
+                |line| {
+                    let start = span.start + line;
+                    start + fault.span.start..start + fault.span.end
+                },
+            );
             Mistake::at(file, text, place, format!("thresholds[{index}]"), fault.message)
         })?;
         Ok(Threshold { abort, ..threshold })

@@ -97,8 +97,9 @@ mod tests {
             let histogram = histogram(&saved(&values)).unwrap();
             values.sort_unstable();
             let nearest = |share: f64| {
-                let rank = (share * values.len() as f64).ceil().max(1.0) as usize;
-                values[rank.min(values.len()) - 1] as f64
+                let reaches = |rank: &usize| *rank as f64 >= share * values.len() as f64;
+                let rank = (1..=values.len()).find(reaches).unwrap_or(values.len());
+                values[rank - 1] as f64
             };
             let close = |value: f64, exact: f64| (value - exact).abs() <= exact * 0.001 + 1.0;
             let tail = tail(&histogram);

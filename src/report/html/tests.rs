@@ -269,7 +269,7 @@ fn outline(page: &str) -> String {
     for line in outline {
         match (line.strip_prefix("th "), lines.last_mut()) {
             (Some(column), Some(last)) if last.starts_with("  |") => {
-                *last += &format!(" {column} |")
+                *last += &format!(" {column} |");
             }
             (Some(column), _) => lines.push(format!("  | {column} |")),
             _ => lines.push(line),
