@@ -27,6 +27,7 @@ mod sweep;
 mod target;
 mod token;
 mod trial;
+mod validate;
 mod victim;
 
 use std::fs::File;
@@ -60,6 +61,8 @@ enum Command {
     Serve(serve::Serve),
     /// Say what this machine can do for a measurement, and what to change.
     Doctor(doctor::Doctor),
+    /// Check scenario files without running them, or print the schema of their format.
+    Validate(validate::Validate),
     /// Measure what a delivery costs at least on this machine: the floor of every result.
     Floor(floor::Floor),
     /// Make the page of a result anew: of a run's folder, or of its record.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Cli { command: Command::Sweep(arguments) }) => sweep::run(&arguments),
         Ok(Cli { command: Command::FindMax(arguments) }) => find_max::run(&arguments),
+        Ok(Cli { command: Command::Validate(arguments) }) => validate::run(&arguments),
         Ok(Cli { command: Command::Serve(arguments) }) => serve::run(&arguments),
         Ok(Cli { command: Command::Doctor(arguments) }) => doctor::run(&arguments),
         Ok(Cli { command: Command::Floor(arguments) }) => floor::run(&arguments),

@@ -86,6 +86,14 @@ pub const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
 /// Longest phase of a run in seconds: a day.
 pub const PHASE_SECONDS_MAX: u32 = 86_400;
 
+/// How late an operation may be and is still sent, unless its scenario says otherwise: after as long
+/// a submission without an answer is given up.
+pub const LATE_CAUGHT_UP: Duration = OPERATION_TIMEOUT;
+
+/// How late an operation may be and is still sent by a scenario that would rather leave it out: what
+/// makes a run invalid by its lateness, five times.
+pub const LATE_TOLERATED: Duration = Duration::from_millis(50);
+
 /// Largest trace file in bytes: the most operations of a schedule, in short lines. It is read into
 /// memory, and its operations take 24 bytes each.
 pub const TRACE_BYTES_MAX: usize = 64 << 20;

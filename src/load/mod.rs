@@ -16,6 +16,7 @@ pub mod drift;
 pub mod forecast;
 pub mod intervals;
 pub mod contention;
+pub mod late;
 pub mod noted;
 pub mod occupancy;
 pub mod oracle;

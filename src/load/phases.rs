@@ -134,12 +134,12 @@ pub fn at(phases: &[Phase], at: Duration) -> usize {
 }
 
 /// The same phases in little: 1 s for all that are measured, in proportion, and 200 ms for each
-/// other, or less if there are more than five. A warm-up is added where there is none.
+/// other, or less if there are more than four. A warm-up is added where there is none.
 #[must_use]
 pub(super) fn scaled_down(phases: &[Phase]) -> Vec<Phase> {
     let window = window(phases);
     let others = phases.iter().filter(|phase| !phase.kind.is_measured()).count();
-    let other = Duration::from_millis(200).min(Duration::from_secs(1) / count(others.max(1)));
+    let other = Duration::from_millis(200).min(Duration::from_millis(900) / count(others.max(1)));
     let measured = (window.end - window.start).as_secs_f64();
     let mut small = Phase::classic(other, Duration::ZERO);
     if phases.first().is_some_and(|first| !first.kind.is_measured()) {

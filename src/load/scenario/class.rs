@@ -14,6 +14,7 @@ use crate::load::arrivals::{self, Arrivals};
 use crate::load::away::Away;
 use crate::load::contention::Contention;
 use crate::load::draws::{self, Zipf};
+use crate::load::late::Late;
 use crate::load::phases::Course;
 use crate::load::sizes::{LogNormal, Sizes};
 use crate::mls::{Handshake, Suite, TreeState};
@@ -40,6 +41,8 @@ pub struct Class {
     pub rate: Rate,
     /// How the operations are spaced.
     pub arrivals: Arrivals,
+    /// What becomes of operations that the generator has reached too late.
+    pub late: Late,
     /// Share of the operations that are commits.
     pub commits: Share,
     /// Plaintext of an application message.

@@ -14,6 +14,7 @@ use super::written::ROSTER;
 use super::{Arrivals, Hot};
 use crate::limits::{HOT_EXPONENT_MAX, PAYLOAD_BYTES_MAX};
 use crate::load::arrivals::{Bursts, Lengths, Together};
+use crate::load::late::Late;
 use crate::load::sizes::{LogNormal, Sizes};
 use crate::load::trace::Trace;
 use crate::units::{Payload, Phase as Length};
@@ -179,6 +180,35 @@ pub(super) fn arrivals<'de, D: Deserializer<'de>>(from: D) -> Result<Arrivals, D
         },
         number: |_| None,
         table: WrittenArrivals::resolve,
+        of: PhantomData,
+    })
+}
+
+/// A policy for what is late, with its bound.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLate {
+    catch_up: Option<Length<0>>,
+    shed: Option<Length<0>>,
+}
+
+/// `"catch_up"`, `"shed"`, `{ catch_up = "2s" }` or `{ shed = "20ms" }`.
+pub(super) fn late<'de, D: Deserializer<'de>>(from: D) -> Result<Late, D::Error> {
+    from.deserialize_any(Forms {
+        expected: "\"catch_up\", \"shed\", or one of them with how late it may be: { shed }",
+        word: |word: &str| match word {
+            "catch_up" => Some(Late::default()),
+            "shed" => Some(Late::shed()),
+            _ => None,
+        },
+        number: |_| None,
+        table: |written: WrittenLate| match (written.catch_up, written.shed) {
+            (Some(within), None) => Ok(Late::CatchUp { within: within.get() }),
+            (None, Some(beyond)) => Ok(Late::Shed { beyond: beyond.get() }),
+            _ => {
+                Err("what is late is sent, `catch_up`, or left out, `shed`: one of them".to_owned())
+            }
+        },
         of: PhantomData,
     })
 }

@@ -7,6 +7,7 @@
 
 mod class;
 mod forms;
+pub mod schema;
 mod thresholds;
 mod timing;
 mod written;

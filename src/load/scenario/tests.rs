@@ -1,6 +1,7 @@
 //! Scenarios as people write them: what is understood, and what is refused at which line.
 
 mod forms;
+mod schema;
 mod timing;
 
 use std::time::Duration;
@@ -325,6 +326,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("contention.", format!("{GOOD}contention = {{ x = 1 }}\n")),
         ("arrivals.", format!("{GOOD}arrivals = {{ x = 1 }}\n")),
         ("hot.", format!("{GOOD}hot = {{ x = 1 }}\n")),
+        ("late.", format!("{GOOD}late = {{ x = 1 }}\n")),
     ];
     let mut count = 0;
     for (prefix, text) in sections {
@@ -346,7 +348,11 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
             assert!(readme.contains(&format!("| `{prefix}{field}` |")), "{prefix}{field}");
         }
     }
-    assert_eq!(count, 10 + 7 + 3 + 2 + 21 + 6 + 2 + 7 + 5 + 2, "the ten tables of the format");
+    assert_eq!(
+        count,
+        10 + 7 + 3 + 2 + 21 + 6 + 2 + 7 + 5 + 2 + 1 + 2,
+        "the eleven tables of the format"
+    );
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");

@@ -18,6 +18,7 @@ use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_
 use crate::load::away::Away;
 use crate::load::check::Fault;
 use crate::load::contention::Contention;
+use crate::load::late::Late;
 use crate::load::phases::Phase;
 use crate::load::sizes::Sizes;
 use crate::mls::{Handshake, Suite, TreeState};
@@ -78,6 +79,8 @@ struct WrittenClass {
     rate: Option<Rate>,
     #[serde(default, deserialize_with = "forms::arrivals")]
     arrivals: Arrivals,
+    #[serde(default, deserialize_with = "forms::late")]
+    late: Late,
     commits: Option<Share>,
     #[serde(default, deserialize_with = "forms::sizes")]
     payload: Sizes,
@@ -182,6 +185,7 @@ impl WrittenClass {
             // Another than the default is filled in when every trace has been read.
             rate: self.rate.unwrap_or_default(),
             arrivals: self.arrivals,
+            late: self.late,
             commits: self.commits.unwrap_or_default(),
             payload: self.payload,
             hot: self.hot.map_or_else(Hot::default, WrittenHot::resolve),

@@ -59,6 +59,12 @@ impl Worker<'_> {
         }
         self.called_for += 1;
         self.recorder.reached(due, reached);
+        let late = reached.saturating_sub(due.intended);
+        if !self.plan.class(operation.group as usize).late.sends(operation.kind, late) {
+            self.oracle.not_issued(index as u64);
+            self.recorder.not_issued(due);
+            return;
+        }
         if due.measured {
             self.occupancy.enter(due.intended);
         }

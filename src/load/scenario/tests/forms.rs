@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::load::arrivals::{Bursts, Lengths, Together};
+use crate::load::late::Late;
 use crate::load::sizes::{LogNormal, Sizes};
 
 #[test]
@@ -72,6 +73,19 @@ fn bursts_say_how_long_they_are_and_who_bursts_at_once() {
     check("arrivals = { on = \"1ms\", off = \"10h\" }", field, "within a burst");
     check("arrivals = { on = \"2s\", trace = \"a\" }", field, "its own bursts");
     check("arrivals = 3", field, "{ on, off } for bursts");
+}
+
+#[test]
+fn what_is_late_is_sent_or_left_out_beyond_a_bound() {
+    let late = |text: &str| with(&format!("late = {text}")).unwrap().groups[0].late;
+    assert_eq!(with("").unwrap().groups[0].late, Late::default());
+    assert_eq!((late("\"catch_up\""), late("\"shed\"")), (Late::default(), Late::shed()));
+    let within = Duration::from_secs(2);
+    assert_eq!(late("{ catch_up = \"2s\" }"), Late::CatchUp { within });
+    assert_eq!(late("{ shed = \"2s\" }"), Late::Shed { beyond: within });
+    check("late = \"drop\"", "groups[0].late", "\"catch_up\", \"shed\"");
+    check("late = { catch_up = \"2s\", shed = \"2s\" }", "groups[0].late", "one of them");
+    check("late = {}", "groups[0].late", "one of them");
 }
 
 #[test]
