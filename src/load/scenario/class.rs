@@ -194,10 +194,12 @@ impl Class {
     fn fit(&mut self) {
         self.racers = self.racers.min(self.members);
         match self.source {
-            Source::Tape => {
+            // Who decrypts yields to who sends only where there are too few for both.
+            Source::Tape if self.senders.saturating_add(self.real) > self.members => {
                 self.real = self.real.min(self.members / 2);
                 self.senders = self.senders.min(self.members - self.real);
             }
+            Source::Tape => {}
             Source::Live | Source::Synthetic => {
                 self.real = self.real.min(self.members);
                 self.senders = self.senders.min(self.members);
