@@ -23,6 +23,14 @@ pub(super) fn below(from: &mut ChaCha8Rng, bound: u32) -> u32 {
     u32::try_from(product >> 64).unwrap_or_default()
 }
 
+/// Puts things in an order in which each is as likely as any other (Fisher and Yates).
+pub(super) fn shuffle<T>(things: &mut [T], from: &mut ChaCha8Rng) {
+    for last in (1..things.len()).rev() {
+        let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
+        things.swap(last, below(from, bound) as usize);
+    }
+}
+
 /// Uniform above 0, up to 1.
 pub(super) fn uniform(from: &mut ChaCha8Rng) -> f64 {
     ((from.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
@@ -82,6 +90,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn rng() -> ChaCha8Rng {
         stream(7, 0, b"testing ")
@@ -117,6 +126,29 @@ mod tests {
             assert!(chi_square < 43.8, "99.9 % of seeds stay below, 19 degrees: {chi_square}");
             let all: f64 = (0..20).map(|place| zipf.share(place, 20)).sum();
             assert!((all - 1.0).abs() < 1e-9);
+        }
+    }
+
+    proptest! {
+        /// Of `count` things, each is at each place about equally often.
+        #[test]
+        fn a_shuffle_favours_no_thing_and_no_place(seed: u64, count in 1..9_usize) {
+            let mut from = stream(seed, 0, b"testing ");
+            let mut times = vec![vec![0_u32; count]; count];
+            let rounds = 2_000 * u32::try_from(count).unwrap();
+            for _ in 0..rounds {
+                let mut things: Vec<usize> = (0..count).collect();
+                shuffle(&mut things, &mut from);
+                for (place, thing) in things.iter().enumerate() {
+                    times[*thing][place] += 1;
+                }
+                things.sort_unstable();
+                prop_assert!(things.into_iter().eq(0..count), "none is lost");
+            }
+            // Seven standard deviations from 2,000: less than one in 10^11.
+            for often in times.into_iter().flatten().filter(|_| count > 1) {
+                prop_assert!((1_690..=2_310).contains(&often), "{often} of 2,000");
+            }
         }
     }
 

@@ -2,10 +2,20 @@
 //!
 //! The worker forwards what each live member was delivered and asks racers for what they are to
 //! send; the members process the one and build the other, each in the order in which it was told
-//! (RFC 9420 §14: a commit changes nothing until it has won). What is asked together is answered
-//! together: racers that want a commit at one instant would each have a processor to build it on,
-//! so none of their commits leaves before the last of them is built. How much processor time each
-//! took is measured on the thread that built it.
+//! (RFC 9420 §14: a commit changes nothing until it has won). What is asked in one turn of the
+//! worker is handed over whole and answered together: racers that want a commit at one instant
+//! would each have a processor to build it on, so none of their commits leaves before the last of
+//! them is built. In which order they then leave would here be up to their seats alone, and the
+//! same one would win every epoch, so it is drawn, from the scenario's seed: among those that were
+//! asked together no seat comes before another. How much processor time each took is measured on
+//! the thread that built it.
+//!
+//! What decides a race apart from that draw is not evened out: which racers were told of the last
+//! commit in one turn and which only in a later one, as the service told them and the network
+//! brought it, and how long the members of the turns before keep the threads. That a winner has no
+//! commit of another to process, and would build its next one sooner on a device of its own, is
+//! lost where it is answered together with the losers.
+//!
 //! Both queues are bounded; the worker never waits for either: when the inward one is full it
 //! keeps its own backlog until there is room, and what is delivered meanwhile waits there too.
 
@@ -18,14 +28,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use rand_chacha::ChaCha8Rng;
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::delivery::Epoch;
 use crate::limits::RACERS_QUEUE_MAX;
 use crate::load::contention::What;
+use crate::load::draws::{shuffle, stream};
 use crate::mls::{LiveMember, MemberError};
 use crate::process;
+
+#[cfg(test)]
+mod tests;
 
 /// A live member of a run: the group's index and the member's.
 pub(super) type Seat = (u32, u32);
@@ -39,6 +54,15 @@ pub(super) enum Told {
     Own(What),
     /// It is to build something to send.
     Build(What),
+}
+
+/// What goes to the members' side.
+#[derive(Debug)]
+enum Handed {
+    /// A member is told something.
+    Told(Seat, Told),
+    /// That was all of one turn.
+    Turn,
 }
 
 /// Something that a racer has built.
@@ -68,8 +92,10 @@ pub(super) type Authenticators = BTreeMap<u32, Vec<(u32, Epoch, Vec<u8>)>>;
 /// The worker's end.
 #[derive(Debug)]
 pub(super) struct Racers {
-    inward: Option<SyncSender<(Seat, Told)>>,
-    backlog: VecDeque<(Seat, Told)>,
+    inward: Option<SyncSender<Handed>>,
+    backlog: VecDeque<Handed>,
+    /// Whether members have been told something since the turn was last over.
+    telling: bool,
     outward: Receiver<Said>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<Vec<(Seat, LiveMember)>>>,
@@ -77,13 +103,14 @@ pub(super) struct Racers {
 
 impl Racers {
     /// Starts the members' threads, `threads` of them, on the cores of the calling thread and
-    /// behind it in line.
+    /// behind it in line; the order of what they answer together is drawn from `seed`.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub(super) fn start(
         members: BTreeMap<Seat, LiveMember>,
         threads: usize,
+        seed: u64,
     ) -> std::io::Result<Self> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -96,17 +123,26 @@ impl Racers {
         let wake = Arc::new(EventFd::from_flags(flags)?);
         let (inward, from_worker) = sync_channel(RACERS_QUEUE_MAX);
         let (to_worker, outward) = sync_channel(RACERS_QUEUE_MAX);
-        let stage = Stage { members, to_worker, wake: Arc::clone(&wake) };
+        let order = stream(seed, 0, b"racers  ");
+        let stage = Stage { members, to_worker, wake: Arc::clone(&wake), order };
         let thread = std::thread::Builder::new()
             .name("racers".into())
             .spawn(move || pool.install(move || stage.run(&from_worker)))?;
-        let backlog = VecDeque::new();
-        Ok(Self { inward: Some(inward), backlog, outward, wake, thread: Some(thread) })
+        let (inward, backlog) = (Some(inward), VecDeque::new());
+        Ok(Self { inward, backlog, telling: false, outward, wake, thread: Some(thread) })
     }
 
-    /// Tells a member something.
+    /// Tells a member something, once the turn is over.
     pub(super) fn tell(&mut self, seat: Seat, told: Told) {
-        self.backlog.push_back((seat, told));
+        self.backlog.push_back(Handed::Told(seat, told));
+        self.telling = true;
+    }
+
+    /// The turn is over: whoever was told something in it goes about it together.
+    pub(super) fn hand_over(&mut self) {
+        if std::mem::take(&mut self.telling) {
+            self.backlog.push_back(Handed::Turn);
+        }
         self.forward();
     }
 
@@ -183,34 +219,56 @@ struct Stage {
     members: BTreeMap<Seat, LiveMember>,
     to_worker: SyncSender<Said>,
     wake: Arc<EventFd>,
+    /// What the order of what is answered together is drawn from.
+    order: ChaCha8Rng,
+}
+
+/// What members go about together: what each was told, in order.
+type Batch = BTreeMap<Seat, Vec<Told>>;
+
+/// Every turn that has come whole, at least one of them; the rest when there will be no more, and
+/// `None` after it.
+fn next_batch(from_worker: &Receiver<Handed>) -> Option<Batch> {
+    let mut batch = Batch::new();
+    let mut whole = false;
+    loop {
+        let handed = if whole { from_worker.try_recv().ok() } else { from_worker.recv().ok() };
+        match handed {
+            Some(Handed::Told(seat, told)) => {
+                batch.entry(seat).or_default().push(told);
+                whole = false;
+            }
+            Some(Handed::Turn) => whole = true,
+            // A turn with nothing in it.
+            None if whole && batch.is_empty() => whole = false,
+            None => return (!batch.is_empty()).then_some(batch),
+        }
+    }
 }
 
 impl Stage {
-    fn run(mut self, from_worker: &Receiver<(Seat, Told)>) -> Vec<(Seat, LiveMember)> {
-        while let Ok((seat, first)) = from_worker.recv() {
-            let mut batch: BTreeMap<Seat, Vec<Told>> = BTreeMap::new();
-            batch.entry(seat).or_default().push(first);
-            while let Ok((seat, more)) = from_worker.try_recv() {
-                batch.entry(seat).or_default().push(more);
-            }
+    fn run(mut self, from_worker: &Receiver<Handed>) -> Vec<(Seat, LiveMember)> {
+        while let Some(batch) = next_batch(from_worker) {
             self.process(batch);
         }
         self.members.into_iter().collect()
     }
 
-    /// Every member named goes through what it was told, in order, all members at once.
-    fn process(&mut self, batch: BTreeMap<Seat, Vec<Told>>) {
+    /// Every member named goes through what it was told, in order, all members at once; what they
+    /// say leaves in an order of members that is drawn.
+    fn process(&mut self, batch: Batch) {
         let work: Vec<(Seat, LiveMember, Vec<Told>)> = batch
             .into_iter()
             .filter_map(|(seat, told)| Some((seat, self.members.remove(&seat)?, told)))
             .collect();
-        let done: Vec<(Seat, LiveMember, Vec<Said>)> = work
+        let mut done: Vec<(Seat, LiveMember, Vec<Said>)> = work
             .into_par_iter()
             .map(|(seat, mut member, told)| {
                 let said = live(seat, &mut member, &told);
                 (seat, member, said)
             })
             .collect();
+        shuffle(&mut done, &mut self.order);
         for (seat, member, said) in done {
             self.members.insert(seat, member);
             for one in said {

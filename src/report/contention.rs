@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::distribution;
 use super::record::Distribution;
-use super::summary::{decimal, duration, grouped};
+use super::summary::{decimal, duration};
 use crate::load::contention::Tally;
 use crate::load::scenario::{Class, Scenario};
 
@@ -180,7 +180,8 @@ fn of(tally: &Tally, window_s: f64) -> ContentionRecord {
     }
 }
 
-/// The rows of the summary's table, header first; the header alone if nobody raced.
+/// The rows of the summary's table, header first; the header alone if nobody raced. What was given
+/// up is among the operations without success, and not told again.
 #[must_use]
 pub fn table_rows(rows: &[ContentionRecord]) -> Vec<Vec<String>> {
     let header = [
@@ -190,22 +191,20 @@ pub fn table_rows(rows: &[ContentionRecord]) -> Vec<Vec<String>> {
         "tries",
         "wasted B",
         "beside B",
-        "wasted CPU",
+        "CPU us",
         "p50",
         "p99",
         "Jain",
-        "given up",
     ];
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), decimal);
     let row = |of: &ContentionRecord| {
         let who = if of.class == ALL {
             "all".to_owned()
         } else {
-            format!("{} ({}, {} of each)", of.class, of.policy, of.racers)
+            format!("{} ({}, {})", of.class, of.policy, of.racers)
         };
         let time =
             |micros| if of.time_to_commit.count == 0 { "-".into() } else { duration(micros) };
-        let cpu = of.wasted_cpu_us_per_success;
         vec![
             who,
             decimal(of.successes_per_s),
@@ -213,11 +212,10 @@ pub fn table_rows(rows: &[ContentionRecord]) -> Vec<Vec<String>> {
             known(of.attempts_per_success),
             known(of.wasted_bytes_per_success),
             known(of.overhead_bytes_per_success),
-            cpu.map_or_else(|| "-".to_owned(), |micros| format!("{} us", decimal(micros))),
+            known(of.wasted_cpu_us_per_success),
             time(of.time_to_commit.p50),
             time(of.time_to_commit.p99),
             known(of.jain),
-            grouped(of.gave_up + of.unserved),
         ]
     };
     std::iter::once(header.map(str::to_owned).to_vec()).chain(rows.iter().map(row)).collect()

@@ -270,15 +270,33 @@ pub fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
     if rows.len() < 2 {
         return String::new();
     }
+    let narrow = natural_width(&rows) > usize::from(look.width);
     let mut table = Table::new();
     table.load_style(UNDERLINED);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
     table.set_header(rows.remove(0));
     table.add_rows(rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        if number > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if narrow {
+            column.set_padding((1, 0));
+        }
     }
     table.trim_fmt()
+}
+
+/// How wide a table is that nothing is wrapped in, with a space at either side of each cell.
+fn natural_width(rows: &[Vec<String>]) -> usize {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell: &String| cell.chars().count())
+            .max()
+    };
+    (0..columns).filter_map(width).map(|width| width + 2).sum()
 }
 
 fn cost(record: &Record) -> String {

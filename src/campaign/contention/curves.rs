@@ -206,6 +206,11 @@ mod tests {
         for says in ["retry", "failed: no server", "invalid: late", "engine", "16.0", "20.0 ms"] {
             assert!(text.contains(says), "{says}: {text}");
         }
+        // At the usual width no cell is broken over lines.
+        let usual = render(&result, Look::default());
+        assert_eq!(usual.lines().count(), text.lines().count(), "{usual}");
+        let broken = |line: &&str| !line.starts_with(['!', '*']) && line.chars().count() > 100;
+        assert_eq!(usual.lines().skip(2).find(broken), None, "{usual}");
         let rows = csv(&result);
         let mut lines = rows.lines();
         let columns = lines.next().unwrap().split(',').count();

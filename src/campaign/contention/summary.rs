@@ -42,36 +42,33 @@ pub fn render(result: &ContentionResult, look: Look) -> String {
 fn rows(result: &ContentionResult) -> Vec<Vec<String>> {
     let header = [
         "policy",
-        "members",
         "racers",
         "changes/s",
         "epochs/s",
         "tries",
         "wasted B",
         "beside B",
-        "wasted CPU",
+        "CPU us",
         "p50",
         "p99",
         "Jain",
-        "given up",
         "engine",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for curve in &result.curves {
         for point in &curve.points {
-            let mut row = vec![curve.policy.clone(), curve.members.to_string()];
-            row.extend(cells(point));
+            let mut row = vec![curve.policy.clone()];
+            row.extend(cells(point, curve.members));
             rows.push(row);
         }
     }
     rows
 }
 
-fn cells(point: &ContentionPoint) -> Vec<String> {
+/// Of bytes and processor time, what went into commits in vain, and bytes beside commits: all for
+/// each change.
+fn cells(point: &ContentionPoint, members: u32) -> Vec<String> {
     let known = |of: Option<Spread>| of.map_or_else(|| "-".to_owned(), |of| decimal(of.median));
-    let micros = |of: Option<Spread>| {
-        of.map_or_else(|| "-".to_owned(), |of| format!("{} us", decimal(of.median)))
-    };
     let time = |at| if point.time_to_commit.count == 0 { "-".to_owned() } else { duration(at) };
     let mark = if point.status == "valid" { "" } else { " !" };
     let busy = point.engine_busy.map_or_else(
@@ -79,17 +76,16 @@ fn cells(point: &ContentionPoint) -> Vec<String> {
         |share| format!("{:.0}%{}", share * 100.0, if point.engine_limited { " *" } else { "" }),
     );
     vec![
-        format!("{}{mark}", point.racers),
+        format!("{}/{members}{mark}", point.racers),
         known(point.successes_per_s),
         known(point.epochs_per_s),
         known(point.attempts_per_success),
         known(point.wasted_bytes_per_success),
         known(point.overhead_bytes_per_success),
-        micros(point.wasted_cpu_us_per_success),
+        known(point.wasted_cpu_us_per_success),
         time(point.time_to_commit.p50),
         time(point.time_to_commit.p99),
         known(point.jain),
-        grouped(point.give_ups),
         busy,
     ]
 }
@@ -98,6 +94,15 @@ fn cells(point: &ContentionPoint) -> Vec<String> {
 fn notes(result: &ContentionResult) -> String {
     let mut text = String::new();
     for curve in &result.curves {
+        for point in curve.points.iter().filter(|point| point.give_ups > 0) {
+            text.push_str(&format!(
+                "{}, {} racers of {}: {} changes given up or still wanted at the end\n",
+                curve.policy,
+                point.racers,
+                curve.members,
+                grouped(point.give_ups)
+            ));
+        }
         for point in curve.points.iter().filter(|point| point.status != "valid") {
             text.push_str(&format!(
                 "! {}, {} racers of {}: {}: {}\n",

@@ -208,8 +208,9 @@ impl<'a> Worker<'a> {
             groups.push(GroupState::new(plan, index, *place));
             *place += 1;
         }
-        let racers = if live.is_empty() { None } else { Some(Racers::start(live, threads)?) };
         let scenario = &plan.scenario;
+        let racers =
+            if live.is_empty() { None } else { Some(Racers::start(live, threads, scenario.seed)?) };
         let window = scenario.window();
         let mut recorder = Recorder::new(scenario.groups.len(), window.clone());
         recorder.keep_phases(&scenario.phases);
@@ -278,6 +279,7 @@ impl<'a> Worker<'a> {
             self.client.turn(now)?;
             self.hear_all();
             self.hear_racers();
+            self.hand_over();
             self.client.wait(now, Some(self.origin), None);
         }
     }
@@ -305,6 +307,7 @@ impl<'a> Worker<'a> {
             self.race_in_time(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
+            self.hand_over();
             self.client.transmit(clock::now())?;
             if self.server_lost.is_some() || self.is_over(elapsed) {
                 return Ok(self.go_home());

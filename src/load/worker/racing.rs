@@ -27,7 +27,8 @@ pub(super) struct Raced {
 }
 
 impl Worker<'_> {
-    /// A round of the schedule: every racer of a group wants one change more.
+    /// A round of the schedule: every racer of a group wants one change more. What they have to
+    /// build for it they are told in one turn, so in which order is of no meaning.
     pub(super) fn call_race(&mut self, group: u32, due: Due) {
         let racers = self.race(group).map_or(0, |race| race.racers());
         for racer in 0..racers {
@@ -193,6 +194,13 @@ impl Worker<'_> {
             && room
         {
             race.want_at(racer, next);
+        }
+    }
+
+    /// Live members go about what they were told in this turn.
+    pub(super) fn hand_over(&mut self) {
+        if let Some(racers) = &mut self.racers {
+            racers.hand_over();
         }
     }
 
