@@ -203,11 +203,7 @@ mod tests {
         check(Unit::Count, 42.0, "0, 10, 20, 30, 40, 50");
         check(Unit::Micros, 3_100.0, "0 µs, 500 µs, 1 ms, 1.5 ms, 2 ms, 2.5 ms, 3 ms, 3.5 ms");
         check(Unit::Share, 1.0, "0%, 20%, 40%, 60%, 80%, 100%");
-        check(
-            Unit::Seconds,
-            100.0,
-            "0 s, 15 s, 30 s, 45 s, 1 min, 1 min 15 s, 1 min 30 s, 1 min 45 s",
-        );
+        check(Unit::Seconds, 100.0, "0 s, 15 s, 30 s, 45 s, 60 s, 75 s, 90 s, 105 s");
         check(Unit::Count, 0.0, "0, 0.2, 0.4, 0.6, 0.8, 1");
     }
 

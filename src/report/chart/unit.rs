@@ -52,7 +52,7 @@ impl Unit {
     pub fn tick(self, value: f64) -> String {
         match self {
             Self::Micros => micros(value, short),
-            Self::Seconds => seconds(value),
+            Self::Seconds => clock(value),
             Self::Bytes => bytes(value, short),
             Self::Count => count(value),
             Self::Share => format!("{}%", short(value * 100.0)),
@@ -131,6 +131,15 @@ fn micros(value: f64, write: fn(f64) -> String) -> String {
     }
 }
 
+/// With one unit, which the steps of an axis leave few digits to.
+fn clock(value: f64) -> String {
+    match value.abs() {
+        below if below <= 120.0 => format!("{} s", short(value)),
+        below if below < 14_400.0 => format!("{} min", short(value / 60.0)),
+        _ => format!("{} h", short(value / 3_600.0)),
+    }
+}
+
 /// As a clock would: `45 s`, `2 min`, `1 h 30 min`.
 fn seconds(value: f64) -> String {
     if value.abs() < 60.0 || value.fract() != 0.0 {
@@ -197,8 +206,8 @@ mod tests {
         check(Unit::Micros, 60e6, "60 s", "60.0 s");
         check(Unit::Seconds, 0.0, "0 s", "0 s");
         check(Unit::Seconds, 45.0, "45 s", "45 s");
-        check(Unit::Seconds, 150.0, "2 min 30 s", "2 min 30 s");
-        check(Unit::Seconds, 5_400.0, "1 h 30 min", "1 h 30 min");
+        check(Unit::Seconds, 150.0, "2.5 min", "2 min 30 s");
+        check(Unit::Seconds, 5_400.0, "90 min", "1 h 30 min");
         check(Unit::Bytes, 65_536.0, "64 KiB", "64.0 KiB");
         check(Unit::Bytes, 1_023.0, "1,023 B", "1,023 B");
         check(Unit::Bytes, 3e14, "273 TiB", "273 TiB");

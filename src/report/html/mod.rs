@@ -17,6 +17,7 @@ mod origin;
 mod page;
 mod quantiles;
 mod reading;
+mod time;
 mod verdict;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub const FILE: &str = "report.html";
 pub fn render(record: &Record) -> String {
     let sections = [
         figures::section(record),
+        time::section(record),
         quantiles::section(record),
         completion::section(record),
         cost::section(record),

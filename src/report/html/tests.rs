@@ -164,6 +164,7 @@ fn text_of_a_record_is_never_markup() {
     let mut record = finished(&Judgement::default(), false);
     let text = || hostile.to_owned();
     record.verdict.reasons = vec![text()];
+    record.warnings = vec![text()];
     record.violation_examples = vec![text()];
     record.violations.insert(text(), 1);
     record.refusals.insert(text(), 1);

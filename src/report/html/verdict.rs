@@ -25,6 +25,12 @@ pub(super) fn banner(record: &Record) -> Markup {
                 }
             }
         }
+        @if !record.warnings.is_empty() {
+            div.note {
+                h2.small { "What to know of these figures" }
+                ul { @for warning in &record.warnings { li { (warning) } } }
+            }
+        }
         @if record.provenance.build_profile == "debug" {
             p.note { strong { "A debug build." } " Its figures show the form of a report, not the speed of the service." }
         }
