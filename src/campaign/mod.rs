@@ -12,6 +12,7 @@ pub mod explain;
 pub mod figure;
 pub mod memory;
 pub mod plan;
+pub mod page;
 pub mod record;
 pub mod search;
 pub mod sweep;

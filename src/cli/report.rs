@@ -1,4 +1,4 @@
-//! `stentor report`: the page of a result, made anew from its record.
+//! `stentor report`: the page of a result, of a run or of several, made anew from its record.
 //!
 //! Measures nothing: an older record gets the page that this program makes, with what it has.
 //! Called by `cli::main`.
@@ -6,10 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{read_text, with_causes};
+use crate::campaign::page;
+use crate::campaign::record::{CampaignRecord, FILE as CAMPAIGN};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::report::folder::{RECORD, keep_page};
 use crate::report::html;
@@ -18,7 +22,7 @@ use crate::report::record::Record;
 /// Make report.html anew from a record.
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// The folder of a run, or its record.
+    /// The folder of a run or a campaign, or its record.
     #[arg(value_name = "FOLDER|FILE")]
     of: PathBuf,
     /// The folder to write report.html in, instead of the record's own. An earlier one is replaced.
@@ -55,7 +59,7 @@ fn make(arguments: &Report) -> anyhow::Result<PathBuf> {
     let shown = path.display();
     let text =
         read_text(&path, RECORD_BYTES_MAX).with_context(|| format!("cannot read {shown}"))?;
-    let page = page(&text).with_context(|| format!("cannot report on {shown}"))?;
+    let page = page_of(&text).with_context(|| format!("cannot report on {shown}"))?;
     let beside = path.parent().unwrap_or_else(|| Path::new(""));
     Ok(keep_page(arguments.out.as_deref().unwrap_or(beside), &page)?)
 }
@@ -65,13 +69,22 @@ fn record_of(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let inside = path.join(RECORD);
-    if !inside.is_file() {
-        bail!("{} has no {RECORD}: the run did not finish", path.display());
-    }
-    Ok(inside)
+    let found = [RECORD, CAMPAIGN].map(|name| path.join(name)).into_iter().find(|it| it.is_file());
+    found.with_context(|| {
+        let shown = path.display();
+        format!("{shown} has no {RECORD} and no {CAMPAIGN}: what was to be in it did not finish")
+    })
 }
 
-fn page(text: &str) -> anyhow::Result<String> {
-    Ok(html::render(&Record::from_json(text)?))
+/// A campaign says of which kind it is; a run has no kind.
+fn page_of(text: &str) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Kinded {
+        kind: Option<IgnoredAny>,
+    }
+    let campaign = serde_json::from_str::<Kinded>(text).is_ok_and(|of| of.kind.is_some());
+    Ok(match campaign {
+        true => page::render(&CampaignRecord::from_json(text)?),
+        false => html::render(&Record::from_json(text)?),
+    })
 }

@@ -67,6 +67,8 @@ impl Unit {
             Self::Micros => micros(value, three),
             Self::Seconds => seconds(value),
             Self::Bytes => bytes(value, three),
+            // What is whole is written whole: three things are not 3.00.
+            Self::Count if value.fract() == 0.0 => short(value),
             Self::Count => three(value),
             Self::Share => format!("{}%", three(value * 100.0)),
             Self::Tail => quantile(value),
@@ -212,6 +214,8 @@ mod tests {
         check(Unit::Bytes, 1_023.0, "1,023 B", "1,023 B");
         check(Unit::Bytes, 3e14, "273 TiB", "273 TiB");
         check(Unit::Count, 9_999.0, "9,999", "9,999");
+        check(Unit::Count, 3.0, "3", "3");
+        check(Unit::Count, 3.5, "3.5", "3.50");
         check(Unit::Count, 20_000.0, "20k", "20,000");
         check(Unit::Count, 1_500_000.0, "1.5M", "1,500,000");
         check(Unit::Share, 0.25, "25%", "25.0%");

@@ -9,6 +9,7 @@
 mod away;
 mod classes;
 mod completion;
+mod contention;
 mod cost;
 mod curve;
 mod figures;
@@ -21,11 +22,14 @@ mod time;
 mod verdict;
 
 #[cfg(test)]
+pub(crate) mod sound;
+#[cfg(test)]
 mod tests;
 
 pub use figures::{Figure, figures};
 pub use origin::origin;
 pub use page::{Section, page};
+pub use verdict::banner;
 
 use maud::html;
 
@@ -44,6 +48,7 @@ pub fn render(record: &Record) -> String {
         completion::section(record),
         cost::section(record),
         classes::section(record),
+        contention::section(record),
         away::section(record),
         oracle::section(record),
         origin::section(&record.provenance),
@@ -52,6 +57,6 @@ pub fn render(record: &Record) -> String {
     let sections: Vec<Section> = sections.into_iter().flatten().collect();
     let of = &record.provenance;
     let title = format!("{}: {}", of.scenario, record.verdict.status.name());
-    let head = html! { (verdict::banner(record)) };
+    let head = html! { (verdict::head(record)) };
     page(&title, &of.scenario, &head, &sections)
 }

@@ -2,29 +2,17 @@
 
 use maud::{Markup, html};
 
+use crate::limits::REASONS_MAX;
 use crate::report::record::Record;
 use crate::report::verdict::Status;
 
-/// The verdict with its meaning, its reasons and its examples.
-pub(super) fn banner(record: &Record) -> Markup {
+/// The verdict with its meaning, its reasons and its examples, and what else is to be known.
+pub(super) fn head(record: &Record) -> Markup {
     let status = record.verdict.status;
-    let examples: Vec<&String> =
-        record.violation_examples.iter().chain(&record.real_members.faults).collect();
+    let examples = record.violation_examples.iter().chain(&record.real_members.faults);
+    let examples: Vec<&String> = examples.collect();
     html! {
-        div class=(format!("verdict {}", status.name())) {
-            p.word { span.sign aria-hidden="true" { (sign(status)) } " " (status.name().to_uppercase()) }
-            p.meaning { (meaning(status)) }
-            @if !record.verdict.reasons.is_empty() {
-                h2.small { "What speaks against it" }
-                ul.reasons { @for reason in &record.verdict.reasons { li { (reason) } } }
-            }
-            @if !examples.is_empty() {
-                details open {
-                    summary { "The first violations of each kind, as they were seen" }
-                    ul.examples { @for example in examples { li { code { (example) } } } }
-                }
-            }
-        }
+        (banner(status, meaning(status), &record.verdict.reasons, &examples))
         @if !record.warnings.is_empty() {
             div.note {
                 h2.small { "What to know of these figures" }
@@ -37,8 +25,30 @@ pub(super) fn banner(record: &Record) -> Markup {
     }
 }
 
+/// A verdict's word with what it means, what speaks against it, and examples of that.
+#[must_use]
+pub fn banner(status: Status, meaning: &str, reasons: &[String], examples: &[&String]) -> Markup {
+    html! {
+        div class=(format!("verdict {}", status.name())) {
+            p.word { span.sign aria-hidden="true" { (sign(status)) } " " (status.name().to_uppercase()) }
+            p.meaning { (meaning) }
+            @if !reasons.is_empty() {
+                h2.small { "What speaks against it" }
+                ul.reasons { @for reason in reasons.iter().take(REASONS_MAX) { li { (reason) } } }
+                @if reasons.len() > REASONS_MAX { p.meaning { "and " (reasons.len() - REASONS_MAX) " more" } }
+            }
+            @if !examples.is_empty() {
+                details open {
+                    summary { "The first violations of each kind, as they were seen" }
+                    ul.examples { @for example in examples { li { code { (example) } } } }
+                }
+            }
+        }
+    }
+}
+
 /// What a verdict means, in a sentence.
-pub(super) fn meaning(status: Status) -> &'static str {
+fn meaning(status: Status) -> &'static str {
     match status {
         Status::Valid => {
             "The figures below describe the service: it kept its contract to every member, and the \

@@ -1,0 +1,28 @@
+//! The page of several runs: their curves in the frame of a report.
+//!
+//! Pure: a record in, a string out. Called by `cli` when a campaign is over, and for older records.
+
+pub mod contention;
+mod load;
+
+#[cfg(test)]
+mod tests;
+
+use super::record::{CampaignOutcome, CampaignRecord, LoadCurve, LoadPoint};
+use crate::report::html::{Section, banner, origin, page};
+use crate::report::verdict::Status;
+
+/// The page of a campaign.
+#[must_use]
+pub fn render(record: &CampaignRecord) -> String {
+    let (kind, head, sections) = match &record.outcome {
+        CampaignOutcome::Sweep(curve) => ("sweep", load::head(curve), load::sections(curve, None)),
+    };
+    let last = [
+        Section::of("provenance", "Where this comes from", origin(&record.provenance)),
+        Section::of("reading", "How to read this", load::reading()),
+    ];
+    let sections: Vec<Section> = sections.into_iter().chain(last).flatten().collect();
+    let subject = format!("{} of {}", kind, record.provenance.scenario);
+    page(&subject, &subject, &head, &sections)
+}
