@@ -15,6 +15,7 @@ use super::run::look_of_terminal;
 use super::trial::{self, Asked, Options};
 use super::{provenance, with_causes};
 use crate::campaign::contention::{ContentionResult, Question, Wants, csv, curves, render};
+use crate::campaign::page;
 use crate::campaign::record::{CampaignOutcome, CampaignRecord, FILE, SCHEMA_VERSION};
 use crate::campaign::{TrialError, Trials};
 use crate::clock;
@@ -22,7 +23,7 @@ use crate::limits::{CONTENTION_STEPS_MAX, ROUNDS_MAX};
 use crate::load::contention::{Backoff, Policy};
 use crate::load::scenario::{self, Scenario};
 use crate::mls::Suite;
-use crate::report::folder::RunFolder;
+use crate::report::folder::{RunFolder, keep_page};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::report::summary::Look;
@@ -167,6 +168,7 @@ fn contend(arguments: &Contend) -> anyhow::Result<ExitCode> {
         provenance: origin,
         outcome: CampaignOutcome::Contend(result),
     };
+    keep_page(folder.path(), &page::render(&record))?;
     folder.complete_as(FILE, &record.to_json(), &plain)?;
     print!("{coloured}");
     Ok(code)

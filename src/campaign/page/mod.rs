@@ -17,6 +17,10 @@ use crate::report::verdict::Status;
 pub fn render(record: &CampaignRecord) -> String {
     let (kind, head, sections) = match &record.outcome {
         CampaignOutcome::Sweep(curve) => ("sweep", load::head(curve), load::sections(curve, None)),
+        CampaignOutcome::Contend(result) => {
+            let curves = &result.curves;
+            ("contention", contention::head(curves), contention::sections(curves))
+        }
     };
     let last = [
         Section::of("provenance", "Where this comes from", origin(&record.provenance)),

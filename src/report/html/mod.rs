@@ -12,6 +12,7 @@ mod completion;
 mod contention;
 mod cost;
 mod curve;
+mod doubt;
 mod figures;
 mod oracle;
 mod origin;
@@ -51,6 +52,7 @@ pub fn render(record: &Record) -> String {
         contention::section(record),
         away::section(record),
         oracle::section(record),
+        doubt::section(record),
         origin::section(&record.provenance),
         Some(reading::section()),
     ];
