@@ -10,11 +10,12 @@ use super::provenance;
 use super::run::look_of_terminal;
 use super::scenario_file::ScenarioFile;
 use super::trial::{self, Asked, Options};
+use crate::campaign::page;
 use crate::campaign::record::{CampaignOutcome, CampaignRecord, FILE, LoadCurve, SCHEMA_VERSION};
 use crate::campaign::{TrialError, Trials, text};
 use crate::clock;
 use crate::load::scenario::Scenario;
-use crate::report::folder::RunFolder;
+use crate::report::folder::{RunFolder, keep_page};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
 use crate::report::summary::Look;
@@ -78,6 +79,7 @@ pub(super) fn conclude(
     }
     let record = CampaignRecord { schema_version: SCHEMA_VERSION, provenance, outcome };
     let plain = text::render(&record, folder.path(), Look::default());
+    keep_page(folder.path(), &page::render(&record))?;
     folder.complete_as(FILE, &record.to_json(), &plain)?;
     print!("{}", text::render(&record, folder.path(), look_of_terminal()));
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Pure: a record in, a string out. Called by `cli` when a campaign is over, and for older records.
 
+mod capacity;
 pub mod contention;
 mod load;
 
@@ -21,6 +22,7 @@ pub fn render(record: &CampaignRecord) -> String {
             let curves = &result.curves;
             ("contention", contention::head(curves), contention::sections(curves))
         }
+        CampaignOutcome::FindMax(of) => ("capacity", capacity::head(of), capacity::sections(of)),
     };
     let last = [
         Section::of("provenance", "Where this comes from", origin(&record.provenance)),

@@ -4,7 +4,8 @@ use super::render;
 use super::{contention, load};
 use crate::campaign::contention::record::{ContentionCurve, ContentionPoint, TimeToCommit};
 use crate::campaign::record::{
-    CampaignOutcome, CampaignRecord, LoadCurve, LoadPoint, SCHEMA_VERSION, Spread, TrialRecord,
+    Bound, CampaignOutcome, CampaignRecord, Capacity, CapacityGoal, LoadCurve, LoadPoint,
+    SCHEMA_VERSION, Spread, TrialRecord,
 };
 use crate::report::html::sound::faults;
 use crate::report::html::{Section, page};
@@ -33,6 +34,9 @@ fn trial(number: u32, factor: f64, status: Status) -> TrialRecord {
         frame_bytes: None,
         in_flight_mean: None,
         server_rss_peak_bytes: None,
+        length: None,
+        said: None,
+        missed: Vec::new(),
     }
 }
 
@@ -132,4 +136,54 @@ fn contention_is_drawn_over_racers_for_each_size_and_over_sizes_for_the_most_rac
         assert!(page.contains(says), "{says}");
     }
     assert!(!page.contains("id=\"wasted-cpu-8\""), "nobody has measured it");
+}
+
+#[test]
+fn a_capacity_is_never_told_without_its_bounds_and_they_are_shaded() {
+    let bound = |factor: f64, met, missed| Bound {
+        factor,
+        decided: true,
+        offered_per_s: spread(factor * 100.0).unwrap(),
+        met,
+        missed,
+        ..Bound::default()
+    };
+    let mut capacity = Capacity {
+        slo: vec!["response.p99 < 5ms".to_owned(), HOSTILE.to_owned()],
+        conclusion: "bounded".to_owned(),
+        lower: Some(bound(2.0, 3, 0)),
+        upper: Some(bound(4.0, 0, 2)),
+        width: Some(0.5),
+        trials: [1.0, 2.0, 4.0, 2.0, 5.0].map(|factor| trial(1, factor, Status::Valid)).to_vec(),
+        goal: CapacityGoal::default(),
+        limited: None,
+    };
+    let of = |capacity: &Capacity| {
+        render(&CampaignRecord {
+            schema_version: SCHEMA_VERSION,
+            provenance: Provenance::default(),
+            outcome: CampaignOutcome::FindMax(capacity.clone()),
+        })
+    };
+    let page = of(&capacity);
+    assert_eq!(faults(&page), Vec::<String>::new());
+    for says in [
+        "lies between the bounds below, which are 50.0% of the upper one apart",
+        "Lower bound: keeps the goal</dt><dd><strong>200/s",
+        "3 trials met the goal, 0 missed it",
+        "<rect class=\"band shaded\" x=\"40.00%\" y=\"0\" width=\"40.00%\"",
+        "<code>response.p99 &lt; 5ms</code>",
+    ] {
+        assert!(page.contains(says), "{says}");
+    }
+    (capacity.upper, capacity.width) = (None, None);
+    for (conclusion, says) in [
+        ("above_range", "there is no upper bound"),
+        ("generator_limited", "could not offer more"),
+        ("out_of_time", "ended before its bounds met: out of time"),
+    ] {
+        capacity.conclusion = conclusion.to_owned();
+        let page = of(&capacity);
+        assert!(page.contains(says) && page.contains("INVALID"), "{says}");
+    }
 }

@@ -19,6 +19,7 @@ mod origin;
 mod page;
 mod quantiles;
 mod reading;
+mod thresholds;
 mod time;
 mod verdict;
 

@@ -13,6 +13,7 @@ pub(super) fn head(record: &Record) -> Markup {
     let examples: Vec<&String> = examples.collect();
     html! {
         (banner(status, meaning(status), &record.verdict.reasons, &examples))
+        (super::thresholds::table(record))
         @if !record.warnings.is_empty() {
             div.note {
                 h2.small { "What to know of these figures" }
