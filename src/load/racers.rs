@@ -14,7 +14,8 @@
 //! commit in one turn and which only in a later one, as the service told them and the network
 //! brought it, and how long the members of the turns before keep the threads. That a winner has no
 //! commit of another to process, and would build its next one sooner on a device of its own, is
-//! lost where it is answered together with the losers.
+//! lost where it is answered together with the losers. Nor does the draw reach beyond this thread:
+//! in which order the service takes what left together is up to the transport and to it.
 //!
 //! Both queues are bounded; the worker never waits for either: when the inward one is full it
 //! keeps its own backlog until there is room, and what is delivered meanwhile waits there too.

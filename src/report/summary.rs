@@ -281,13 +281,14 @@ pub fn table(mut rows: Vec<Vec<String>>, look: Look) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
         if narrow {
-            column.set_padding((1, 0));
+            column.set_padding((0, 0));
         }
     }
     table.trim_fmt()
 }
 
-/// How wide a table is that nothing is wrapped in, with a space at either side of each cell.
+/// How wide a table is that nothing is wrapped in, with a space at either side of each cell and one
+/// between cells.
 fn natural_width(rows: &[Vec<String>]) -> usize {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column| {
@@ -296,7 +297,7 @@ fn natural_width(rows: &[Vec<String>]) -> usize {
             .map(|cell: &String| cell.chars().count())
             .max()
     };
-    (0..columns).filter_map(width).map(|width| width + 2).sum()
+    (0..columns).filter_map(width).map(|width| width + 3).sum()
 }
 
 fn cost(record: &Record) -> String {
