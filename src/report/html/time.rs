@@ -301,7 +301,14 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_headline_figures_is_shaded_and_so_is_the_drain() {
-        let record = record(30);
+        let mut record = record(30);
+        let mut phase = record.phases[0].clone();
+        (phase.from_s, phase.to_s) = (2.0, 24.0);
+        (phase.name, phase.kind) = ("measure".to_owned(), "measure".to_owned());
+        let mut before = phase.clone();
+        (before.from_s, before.to_s) = (0.0, 2.0);
+        (before.name, before.kind) = ("warm_up".to_owned(), "warm_up".to_owned());
+        record.phases = vec![before, phase];
         let bands = bands(&record, 30.0);
         let told: Vec<(&str, bool)> =
             bands.iter().map(|band| (band.name.as_str(), band.shaded)).collect();
