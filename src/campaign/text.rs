@@ -41,9 +41,9 @@ pub fn render(record: &CampaignRecord, folder: &std::path::Path, look: Look) -> 
 fn sweep(curve: &LoadCurve, look: Look) -> String {
     let header = [
         "load",
-        "offered/s",
-        "achieved/s",
-        "deliveries/s",
+        "offered",
+        "achieved",
+        "deliveries",
         "response p50",
         "p99",
         "last member p50",
@@ -56,7 +56,7 @@ fn sweep(curve: &LoadCurve, look: Look) -> String {
     let rounds = curve.rounds;
     format!(
         "latency at load, medians of {rounds} rounds ({}, seed {}); in brackets the smallest and \
-         the largest\n\n{}",
+         the largest; operations and deliveries a second\n\n{}",
         curve.order,
         curve.seed,
         table(rows, look)

@@ -27,7 +27,8 @@ fn campaign(desk: &Desk, ended: &Ended) -> (Value, Vec<String>) {
     assert_eq!(results.len(), 1, "{ended:?}");
     let json = fs::read_to_string(results[0].join("campaign.json"))
         .unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    assert!(ended.out.ends_with(&format!("result: {}\n", results[0].display())), "{}", ended.out);
+    let name = results[0].file_name().expect("a folder has a name").to_string_lossy();
+    assert!(ended.out.ends_with(&format!("result: results/{name}\n")), "{}", ended.out);
     let names = fs::read_dir(&results[0]).expect("it is a folder");
     let names = names.map(|entry| entry.expect("it is read").file_name());
     let names = names.map(|name| name.into_string().expect("its name is text")).collect();
