@@ -95,7 +95,7 @@ pub(super) struct Committed {
 
 impl Leaf {
     /// Joins by an MLSMessage with a Welcome and an exported ratchet tree (RFC 9420 §12.4.3.1),
-    /// with the private keys that [`Newcomer::pairs`] gave. Leaf lifetimes are not checked, so
+    /// with the private keys that [`pairs`](super::newcomer::Newcomer::pairs) gave. Leaf lifetimes are not checked, so
     /// that a tape can be played again years later. Cost: 70 ms at 1,000 members.
     pub(super) fn join(
         suite: Suite,
