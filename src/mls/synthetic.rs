@@ -99,7 +99,7 @@ impl Forger<'_> {
             let package = key_package(&dimensions, &mut self.random);
             self.asked.insert(member, (place, package));
         }
-        let proposal = self.proposal(operation);
+        let proposal = self.proposal(&dimensions, operation);
         let done = self.membership.apply(operation).expect("a specification is checked");
         if let TapeOperation::Application { bytes, .. } = operation {
             let plaintext = usize::try_from(bytes).expect("a length fits an address");
@@ -174,7 +174,7 @@ impl Forger<'_> {
     }
 
     /// The proposal that an operation makes or commits to by value; nothing if none.
-    fn proposal(&self, operation: TapeOperation) -> Vec<u8> {
+    fn proposal(&mut self, dimensions: &Dimensions, operation: TapeOperation) -> Vec<u8> {
         let mut proposal = Vec::new();
         match operation {
             TapeOperation::Add { member, .. } | TapeOperation::ProposeAdd { member, .. } => {
@@ -188,6 +188,10 @@ impl Forger<'_> {
                 let leaf = self.membership.leaf(member).unwrap_or_default();
                 proposal.extend_from_slice(&REMOVE.to_be_bytes());
                 proposal.extend_from_slice(&leaf.to_be_bytes());
+            }
+            TapeOperation::ProposeUpdate { .. } => {
+                proposal.extend_from_slice(&UPDATE.to_be_bytes());
+                push_leaf_node(&mut proposal, dimensions, &[SOURCE_UPDATE], &mut self.random);
             }
             _ => {}
         }
@@ -214,24 +218,35 @@ fn key_package(dimensions: &Dimensions, random: &mut ChaCha8Rng) -> Bytes {
     for field in [MLS10, KEY_PACKAGE, MLS10, facts.code_point] {
         message.extend_from_slice(&field.to_be_bytes());
     }
-    for length in [facts.kem_public_key, facts.kem_public_key, facts.signature_public_key] {
-        push_random(&mut message, length, random);
-    }
-    message.extend_from_slice(&BASIC_CREDENTIAL.to_be_bytes());
-    push_random(&mut message, dimensions.identity, random);
-    let (version, suite) = (MLS10.to_be_bytes(), facts.code_point.to_be_bytes());
-    let credential = BASIC_CREDENTIAL.to_be_bytes();
-    for list in [&version[..], &suite, &[], &[], &credential] {
-        push_vector(&mut message, list);
-    }
-    message.push(SOURCE_KEY_PACKAGE);
-    message.extend_from_slice(&u64::MIN.to_be_bytes());
-    message.extend_from_slice(&u64::MAX.to_be_bytes());
-    for length in [0, facts.signature_max, 0, facts.signature_max] {
-        push_random(&mut message, length, random);
-    }
+    push_random(&mut message, facts.kem_public_key, random);
+    let lifetime = [&[SOURCE_KEY_PACKAGE][..], &u64::MIN.to_be_bytes(), &u64::MAX.to_be_bytes()];
+    push_leaf_node(&mut message, dimensions, &lifetime.concat(), random);
+    push_vector(&mut message, &[]);
+    push_random(&mut message, facts.signature_max, random);
     debug_assert_eq!(message.len(), size, "a KeyPackage is as long as foretold");
     Bytes::from(message)
+}
+
+/// A LeafNode (RFC 9420 §7.2) of no keys, which comes from `source`.
+fn push_leaf_node(
+    message: &mut Vec<u8>,
+    dimensions: &Dimensions,
+    source: &[u8],
+    random: &mut ChaCha8Rng,
+) {
+    let facts = dimensions.suite.facts();
+    push_random(message, facts.kem_public_key, random);
+    push_random(message, facts.signature_public_key, random);
+    message.extend_from_slice(&BASIC_CREDENTIAL.to_be_bytes());
+    push_random(message, dimensions.identity, random);
+    let (version, suite) = (MLS10.to_be_bytes(), facts.code_point.to_be_bytes());
+    let credential = BASIC_CREDENTIAL.to_be_bytes();
+    for capabilities in [&version[..], &suite, &[], &[], &credential] {
+        push_vector(message, capabilities);
+    }
+    message.extend_from_slice(source);
+    push_vector(message, &[]);
+    push_random(message, facts.signature_max, random);
 }
 
 /// A Welcome for who published `packages`, of nothing that anybody could open.
@@ -371,8 +386,10 @@ const WELCOME: u16 = 3;
 const KEY_PACKAGE: u16 = 5;
 const BASIC_CREDENTIAL: u16 = 1;
 const SOURCE_KEY_PACKAGE: u8 = 1;
+const SOURCE_UPDATE: u8 = 2;
 const SENDER_MEMBER: u8 = 1;
 const ADD: u16 = 1;
+const UPDATE: u16 = 2;
 const REMOVE: u16 = 3;
 const BY_VALUE: u8 = 1;
 const BY_REFERENCE: u8 = 2;

@@ -128,6 +128,33 @@ fn the_proposals_of_a_synthetic_commit_lie_open_as_those_of_a_real_one() {
 }
 
 #[test]
+fn a_synthetic_proposal_lies_open_as_a_real_one() {
+    use crate::wire::handshake::{Handshake as Open, LeafSource, Proposal, handshake};
+    for suite in ["x25519-aes128-ed25519", "xwing-aes128-ed25519"] {
+        let [.., operations] = first_commits();
+        let spec = of(suite, Handshake::Public, operations);
+        let (minted, fake) =
+            (mint(&spec, &|_| ()).unwrap(), synthesize(&spec, TreeState::Fresh, 1));
+        let said = |tape: &Tape| -> Vec<(&str, usize, Option<LeafSource>)> {
+            let proposals = tape.messages.iter().filter(|it| it.kind == Kind::Proposal);
+            let one = |body: &[u8]| match handshake(body).unwrap() {
+                Open::Proposal(Proposal::Update { leaf }) => {
+                    ("update", leaf.encryption_key.len(), Some(leaf.source))
+                }
+                Open::Proposal(Proposal::Add { package, .. }) => ("add", package.len(), None),
+                Open::Proposal(Proposal::Remove { leaf }) => {
+                    ("remove", usize::try_from(leaf).unwrap(), None)
+                }
+                other => panic!("{other:?}"),
+            };
+            proposals.map(|proposal| one(&proposal.body)).collect()
+        };
+        assert_eq!(said(&fake), said(&minted));
+        assert_eq!(said(&fake)[0].2, Some(LeafSource::Update));
+    }
+}
+
+#[test]
 fn a_synthetic_private_message_is_well_formed_to_its_last_byte() {
     for message in
         synthesize(&spec("p256-aes128-p256", Handshake::Private), TreeState::Merged, 1).messages
