@@ -203,6 +203,7 @@ impl Watch for Show<'_> {
             let what = match stage {
                 Stage::Connecting => format!("connecting {total} sessions"),
                 Stage::Creating => format!("creating {total} groups"),
+                Stage::Publishing => format!("publishing KeyPackages of {total} joiners"),
                 Stage::Attaching => format!("attaching {total} members"),
             };
             self.screen.step(&what, u64::from(total));

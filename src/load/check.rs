@@ -4,6 +4,7 @@
 //! `Scenario::parse`.
 
 use super::arrivals::Together;
+use super::check_mix::of_mix;
 use super::check_phases::of_phases;
 use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
@@ -35,6 +36,7 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
                     .or_else(|| of_members(scenario, index))
                     .or_else(|| of_source(class))
                     .or_else(|| of_level(class))
+                    .or_else(|| of_mix(class))
                     .or_else(|| of_away(scenario, class))
                     .or_else(|| of_arrivals(scenario, class))
                     .map(|(field, message)| Fault { field: name(index, field), message })
@@ -67,7 +69,7 @@ fn of_server(scenario: &Scenario) -> Option<Fault> {
     })
 }
 
-type Found = Option<(&'static str, String)>;
+pub(super) type Found = Option<(&'static str, String)>;
 
 fn name(index: usize, field: &str) -> String {
     format!("groups[{index}].{field}")
@@ -109,7 +111,7 @@ fn of_members(scenario: &Scenario, index: usize) -> Found {
         return Some(("racers", format!("{racers} racers; the group has {members} members")));
     }
     if let Connections::Shared(share) = class.connections {
-        let total = class_members(scenario, index);
+        let total = class_devices(scenario, index);
         if u64::from(share) > total {
             let message = format!("{share} members share a connection; the class has {total}");
             return Some(("connections", message));
@@ -244,15 +246,22 @@ fn class_members(scenario: &Scenario, index: usize) -> u64 {
     class.group_sizes(scenario.seed, number).map(u64::from).sum()
 }
 
-/// Members of all groups of a class that run OpenMLS.
+/// Members of all groups of a class, and those who may join them.
+fn class_devices(scenario: &Scenario, index: usize) -> u64 {
+    let class = &scenario.groups[index];
+    class_members(scenario, index) + u64::from(class.count) * u64::from(class.joiners)
+}
+
+/// Members and joiners of all groups of a class that run OpenMLS.
 fn class_real(scenario: &Scenario, index: usize) -> u64 {
+    let real = |class: &Class| u64::from(class.real) + class.real_joiners().len() as u64;
     let class = &scenario.groups[index];
     if class.spread.is_none() {
-        return u64::from(class.count) * u64::from(class.real);
+        return u64::from(class.count) * real(class);
     }
     let number = u32::try_from(index).unwrap_or(u32::MAX);
     let sizes = class.group_sizes(scenario.seed, number);
-    sizes.map(|members| u64::from(class.of_size(members).real)).sum()
+    sizes.map(|members| real(&class.of_size(members))).sum()
 }
 
 fn of_totals(scenario: &Scenario) -> Option<Fault> {
@@ -261,7 +270,7 @@ fn of_totals(scenario: &Scenario) -> Option<Fault> {
     let course = scenario.course();
     for (index, class) in scenario.groups.iter().enumerate() {
         let count = u64::from(class.count);
-        let joined = class_members(scenario, index);
+        let joined = class_devices(scenario, index);
         groups += count;
         members += joined;
         connections += match class.connections {

@@ -29,8 +29,10 @@ pub struct Forecast {
     pub phases: Vec<OfPhase>,
     /// Groups.
     pub groups: u64,
-    /// Members of all groups at the start: sessions.
+    /// Members of all groups at the start.
     pub members: u64,
+    /// Sessions: those members, and everybody who may join.
+    pub sessions: u64,
     /// Connections at the start.
     pub connections: u64,
     /// Bytes that durable groups leave in the log, checkpoints aside.
@@ -80,7 +82,8 @@ pub struct OfClass {
     pub delivered: Bounds,
     /// The same with frames, and every header on the network.
     pub egress: Bounds,
-    /// Submissions and what acknowledges deliveries, with every header on the network.
+    /// Submissions and what acknowledges deliveries, with every header on the network. Welcomes,
+    /// KeyPackages and the GroupInfo that lets others in are on top.
     pub ingress: Bounds,
     /// Bytes of a message, on average: the likeliest.
     pub mean_frame: f64,
@@ -114,6 +117,7 @@ impl Forecast {
             classes: scenario.groups.iter().map(OfClass::named).collect(),
             groups: population.groups().len() as u64,
             members: population.members().into(),
+            sessions: population.sessions().into(),
             connections: population.connections().into(),
             ..Self::default()
         };
@@ -174,7 +178,8 @@ impl Forecast {
         of.egress = of.egress.plus(counted.egress);
         of.ingress = of.ingress.plus(counted.ingress);
         self.longest = self.longest.max(counted.longest);
-        self.assembled_bytes = self.assembled_bytes.max(counted.longest * f64::from(group.members));
+        self.assembled_bytes =
+            self.assembled_bytes.max(counted.longest * f64::from(group.devices()));
         if class.source != Source::Live {
             self.tape_bytes = self.tape_bytes.plus(counted.submitted);
         }
@@ -328,10 +333,10 @@ impl OfClass {
     }
 }
 
-/// Who gets a message: everybody who is a member when it is ordered. Who is removed learns of it; who
-/// is added learns of it by a Welcome; who joins from outside has made the commit.
+/// Who gets a message: everybody who is a member when it is ordered, and whom a commit brings in: its
+/// first message is that commit. Who is removed learns of it by it.
 fn reached(members: u64, of: Foretold) -> u64 {
-    members + u64::from(of.joins)
+    members + u64::from(of.added)
 }
 
 fn bounds(frame: Bounds, of: fn(f64) -> Bounds) -> Bounds {

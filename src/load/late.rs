@@ -38,7 +38,8 @@ impl Late {
     }
 
     /// Whether an operation is sent that is reached `late` after it was due. Only application
-    /// messages can be left out: what comes after a commit was made in the epoch that it opens.
+    /// messages can be left out: what comes after a commit was made in the epoch that it opens, and
+    /// may refer to a proposal.
     #[must_use]
     pub fn sends(self, kind: OperationKind, late: Duration) -> bool {
         let (Self::CatchUp { within: most } | Self::Shed { beyond: most }) = self;

@@ -19,6 +19,7 @@ pub struct Population {
     /// Each class at each size that its groups have.
     shapes: Vec<Class>,
     members: u32,
+    sessions: u32,
     connections: u32,
 }
 
@@ -31,9 +32,12 @@ pub struct Group {
     pub index_in_class: u32,
     /// Its id: 32 bytes.
     pub id: GroupId,
-    /// How many members it has.
+    /// How many members it has at the start.
     pub members: u32,
-    /// The run-wide number of its first member; the others follow it.
+    /// How many devices may join it later, numbered after the members.
+    pub joiners: u32,
+    /// The run-wide number of its first member's session; those of the others and of the joiners
+    /// follow it.
     pub first_member: u32,
     shape: u32,
     first_connection: u32,
@@ -48,14 +52,14 @@ impl Population {
     pub fn of(scenario: &Scenario) -> Self {
         let seed = scenario.seed;
         let (groups, shapes) = (Vec::new(), Vec::new());
-        let mut population = Self { seed, groups, shapes, members: 0, connections: 0 };
+        let mut population = Self { seed, groups, shapes, members: 0, sessions: 0, connections: 0 };
         for (class, of) in (0_u32..).zip(&scenario.groups) {
             let per_connection = match of.connections {
                 Connections::Own => 1,
                 Connections::Shared(members) => members.max(1),
             };
             let mut shapes = BTreeMap::new();
-            let mut joined = 0;
+            let (mut joined, mut devices) = (0, 0);
             for (index_in_class, members) in (0..).zip(of.group_sizes(seed, class)) {
                 let shape = *shapes.entry(members).or_insert_with(|| {
                     population.shapes.push(of.of_size(members));
@@ -66,16 +70,19 @@ impl Population {
                     index_in_class,
                     id: group_id(seed, class, index_in_class),
                     members,
-                    first_member: population.members + joined,
+                    joiners: of.joiners,
+                    first_member: population.sessions + devices,
                     shape,
                     first_connection: population.connections,
-                    first_in_class: joined,
+                    first_in_class: devices,
                     per_connection,
                 });
                 joined += members;
+                devices += members + of.joiners;
             }
             population.members += joined;
-            population.connections += joined.div_ceil(per_connection);
+            population.sessions += devices;
+            population.connections += devices.div_ceil(per_connection);
         }
         population
     }
@@ -95,10 +102,16 @@ impl Population {
         &self.shapes[self.groups[index].shape as usize]
     }
 
-    /// Memberships of the whole run.
+    /// Memberships of the whole run, at its start.
     #[must_use]
     pub fn members(&self) -> u32 {
         self.members
+    }
+
+    /// Sessions of the whole run: one for each membership, and one for each that may come about.
+    #[must_use]
+    pub fn sessions(&self) -> u32 {
+        self.sessions
     }
 
     /// Connections of the whole run.
@@ -107,7 +120,7 @@ impl Population {
         self.connections
     }
 
-    /// The device that is member `member` of `group`: one for each membership.
+    /// The device that is member or joiner `member` of `group`, and nothing else.
     #[must_use]
     pub fn device(&self, group: &Group, member: u32) -> DeviceId {
         let mut hash = Xxh3::with_seed(self.seed);
@@ -119,6 +132,12 @@ impl Population {
 }
 
 impl Group {
+    /// Its members at the start and those who may join.
+    #[must_use]
+    pub fn devices(&self) -> u32 {
+        self.members + self.joiners
+    }
+
     /// The run-wide number of the connection that carries `member`. Connections never span two
     /// classes; a shared one may carry members of several groups of its class.
     #[must_use]

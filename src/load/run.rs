@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::contention::Tally;
 use super::intervals::Interval;
+use super::joins::Joins;
 use super::noted::Noted;
 use super::oracle::Judgement;
 use super::pacer::{self, Pace};
@@ -94,6 +95,8 @@ pub struct Outcome {
     pub held: u64,
     /// What came of members that went away, if any did.
     pub returns: Option<Returns>,
+    /// What came of those who joined in the run, and of those who went, if any did.
+    pub joins: Option<Joins>,
     /// The server's counters when everybody was attached and nothing had been sent yet.
     pub idle: Option<crate::wire::Counters>,
     /// Use of both sides at the start and the end of the measured window.
@@ -246,6 +249,7 @@ fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch
         refusals: brought.refusals,
         held: brought.held,
         returns: brought.returns,
+        joins: Some(brought.joins).filter(|joins| !joins.is_empty()),
         idle: brought.idle,
         window: brought.first.zip(brought.last),
         server_lost: brought.server_lost,
@@ -288,13 +292,15 @@ fn take_live(plan: &mut Plan) -> BTreeMap<Seat, crate::mls::LiveMember> {
     live
 }
 
-/// The real members of tapes.
+/// The real members of tapes, and the real joiners that come in.
 fn tape_seats(plan: &Plan) -> Vec<Seat> {
     let groups = (0_u32..).zip(plan.population.groups());
     let real = groups.flat_map(|(index, _)| {
         let class = plan.class(index as usize);
         let members = if class.source == Source::Tape { class.real_members() } else { 0..0 };
-        members.map(move |member| (index, member))
+        let joins = plan.traffic[index as usize].joins().iter();
+        let joiners = joins.map(|join| join.member).filter(|it| class.real_joiners().contains(it));
+        members.chain(joiners).map(move |member| (index, member))
     });
     real.collect()
 }

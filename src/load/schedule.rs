@@ -9,10 +9,13 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
 use super::arrivals::{self, Arrival};
-use super::draws::{Zipf, stream};
+use super::draws::{Zipf, below, stream};
+use super::mix::Mixer;
 use super::phases::Course;
 use super::population::Population;
+use super::roster::Roster;
 use super::scenario::{Class, Scenario, Source};
+use crate::delivery::Kind;
 
 /// Every operation of a run, by intended instant.
 #[derive(Clone, Debug)]
@@ -43,10 +46,55 @@ pub enum OperationKind {
         /// Plaintext bytes.
         bytes: u32,
     },
-    /// A commit by the sender.
+    /// An update commit by the sender, which takes in what was proposed.
     Commit,
+    /// A commit by the sender that adds somebody.
+    Add {
+        /// Who: a number of the group's devices.
+        member: u32,
+    },
+    /// A commit by the sender that removes a member.
+    Remove {
+        /// Who.
+        member: u32,
+    },
+    /// A proposal of the sender to update itself.
+    ProposeUpdate,
+    /// A proposal of the sender to add somebody.
+    ProposeAdd {
+        /// Who.
+        member: u32,
+    },
+    /// A proposal of the sender to remove a member.
+    ProposeRemove {
+        /// Who.
+        member: u32,
+    },
+    /// The sender, any member, proposes its own removal.
+    Leave,
+    /// The sender, no member yet, comes in by a commit of its own.
+    ExternalJoin,
     /// A commit by every racer of the group, all due at this instant.
     Race,
+}
+
+impl OperationKind {
+    /// What is submitted.
+    #[must_use]
+    pub fn message(self) -> Kind {
+        match self {
+            Self::Application { .. } => Kind::Application,
+            Self::ProposeUpdate
+            | Self::ProposeAdd { .. }
+            | Self::ProposeRemove { .. }
+            | Self::Leave => Kind::Proposal,
+            Self::Commit
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::ExternalJoin
+            | Self::Race => Kind::Commit,
+        }
+    }
 }
 
 impl Schedule {
@@ -107,7 +155,9 @@ struct Planner<'a> {
     groups: (ChaCha8Rng, Zipf),
     senders: (ChaCha8Rng, Zipf),
     sizes: ChaCha8Rng,
-    committers: Vec<u32>,
+    who: ChaCha8Rng,
+    mixer: Mixer<'a>,
+    rosters: Vec<Roster>,
     planned: u64,
 }
 
@@ -119,6 +169,7 @@ impl<'a> Planner<'a> {
         (population, first_group): (&'a Population, u32),
     ) -> Self {
         let stream = |purpose| stream(seed, index, purpose);
+        let groups = first_group..first_group + class.count;
         Self {
             class,
             population,
@@ -127,7 +178,9 @@ impl<'a> Planner<'a> {
             groups: (stream(b"groups  "), class.hot_groups()),
             senders: (stream(b"senders "), class.hot_senders()),
             sizes: stream(b"payloads"),
-            committers: vec![0; usize::try_from(class.count).unwrap_or_default()],
+            who: stream(b"who     "),
+            mixer: Mixer::new(class),
+            rosters: groups.map(|group| Roster::of(population.class(group as usize))).collect(),
             planned: 0,
         }
     }
@@ -136,16 +189,7 @@ impl<'a> Planner<'a> {
         let Arrival { at, group, bytes } = self.arrivals.next()?;
         let (from, hot) = &mut self.groups;
         let group = group.unwrap_or_else(|| hot.draw(from, self.class.count));
-        let kind = self.next_kind(bytes);
-        let sender = match kind {
-            OperationKind::Application { .. } => {
-                let senders = self.senders_of(group);
-                let (from, hot) = &mut self.senders;
-                hot.draw(from, senders)
-            }
-            OperationKind::Commit => self.next_committer(group),
-            OperationKind::Race => 0,
-        };
+        let (kind, sender) = self.next_kind(group, bytes);
         self.planned += 1;
         let group = self.first_group + group;
         Some(Operation { intended: at, group, index_in_group: 0, kind, sender })
@@ -155,33 +199,22 @@ impl<'a> Planner<'a> {
         self.population.class((self.first_group + group) as usize).senders
     }
 
-    /// Commits are spread evenly, so that even a short run has the share asked for.
-    fn next_kind(&mut self, bytes: Option<u32>) -> OperationKind {
+    /// Shares are spread evenly, so that even a short run has those asked for.
+    fn next_kind(&mut self, group: u32, bytes: Option<u32>) -> (OperationKind, u32) {
         if self.class.source == Source::Live {
-            return OperationKind::Race;
+            return (OperationKind::Race, 0);
         }
-        let (before, after) = (
-            self.class.commits.of_first(self.planned),
-            self.class.commits.of_first(self.planned + 1),
-        );
-        if after > before {
-            OperationKind::Commit
-        } else {
+        let who = &mut self.who;
+        let roster = usize::try_from(group).ok().and_then(|group| self.rosters.get_mut(group));
+        let roster = roster.expect("a group is drawn below their count");
+        let changes = self.mixer.next(self.planned, roster, &mut |bound| below(who, bound));
+        changes.unwrap_or_else(|| {
             let drawn = self.class.payload.draw(&mut self.sizes);
-            OperationKind::Application { bytes: bytes.unwrap_or(drawn) }
-        }
-    }
-
-    fn next_committer(&mut self, group: u32) -> u32 {
-        let senders = self.senders_of(group);
-        let Some(turn) =
-            usize::try_from(group).ok().and_then(|group| self.committers.get_mut(group))
-        else {
-            return 0;
-        };
-        let committer = *turn;
-        *turn = (committer + 1) % senders;
-        committer
+            let senders = self.senders_of(group);
+            let (from, hot) = &mut self.senders;
+            let bytes = bytes.unwrap_or(drawn);
+            (OperationKind::Application { bytes }, hot.draw(from, senders))
+        })
     }
 }
 

@@ -3,7 +3,10 @@
 //! Nothing here is measured. Each step keeps a bounded number of requests in flight, so that a
 //! handshake burst never meets a full socket buffer, and gives up with what it waited for.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use super::client::{Client, Heard, SessionNumber};
 use super::population::Population;
@@ -22,6 +25,8 @@ pub enum Stage {
     Connecting,
     /// Making groups at the service.
     Creating,
+    /// Leaving KeyPackages for those who will be added.
+    Publishing,
     /// Attaching members to their groups.
     Attaching,
 }
@@ -69,6 +74,13 @@ pub enum SetupError {
         /// The class.
         class: String,
     },
+    /// KeyPackages are for one use, and the tape's have been published before.
+    #[error(
+        "the server refused the KeyPackages of this run's joiners: it has seen them before, in an \
+         earlier run of the same tape. Each is good for one group: run with --no-cache, which mints \
+         others, or start the server anew"
+    )]
+    KeyPackagesKnown,
     /// Groups of an earlier run are still there.
     #[error(
         "the server already has group {group} of this run: another run of this scenario uses the \
@@ -100,7 +112,7 @@ impl<'a> Setup<'a> {
         replace: bool,
         progress: &mut dyn FnMut(Stage, u32, u32),
     ) -> Result<Self, SetupError> {
-        let operator = plan.population.members();
+        let operator = plan.population.sessions();
         let mut setup = Self { client, operator, plan, target, replace, requests: 0 };
         let devices = devices(&plan.population);
         let total = operator + 1;
@@ -149,6 +161,7 @@ impl<'a> Setup<'a> {
             wait.done = group + 1;
             progress(Stage::Creating, group + 1, groups);
         }
+        self.publish_all(progress)?;
         self.attach_all(progress)
     }
 
@@ -218,6 +231,42 @@ impl<'a> Setup<'a> {
         self.client.request(first, &create);
     }
 
+    /// Leaves the KeyPackages of those who will be added, in the order in which they are used, and asks
+    /// for their Welcomes. What an earlier run has left there is claimed away.
+    fn publish_all(&mut self, progress: &mut dyn FnMut(Stage, u32, u32)) -> Result<(), SetupError> {
+        let to_publish = publications(self.plan);
+        let total = u32::try_from(to_publish.len()).unwrap_or(u32::MAX);
+        let mut wait = Wait::new("publishing KeyPackages", self.target, total);
+        for (session, suite, packages) in to_publish {
+            let (request, count) = (self.next_request(), packages.len());
+            let publish = Request::Publish { request, last_resort: false, packages };
+            self.client.request(session, &publish);
+            let mut waiting = None;
+            while waiting.is_none() {
+                self.turn(&mut wait, |reply| match reply {
+                    Reply::Published { left, .. } => {
+                        waiting = Some(*left as usize);
+                        true
+                    }
+                    _ => false,
+                })?;
+            }
+            for _ in count..waiting.unwrap_or(count) {
+                let (request, device) = (self.next_request(), self.client.device(session));
+                self.client.request(session, &Request::Claim { request, device, suite });
+                let mut answered = 0;
+                while answered == 0 {
+                    answered =
+                        self.turn(&mut wait, |reply| matches!(reply, Reply::KeyPackage { .. }))?;
+                }
+            }
+            self.client.request(session, &Request::Collect);
+            wait.done += 1;
+            progress(Stage::Publishing, wait.done, total);
+        }
+        Ok(())
+    }
+
     fn attach_all(&mut self, progress: &mut dyn FnMut(Stage, u32, u32)) -> Result<(), SetupError> {
         let total = self.plan.population.members();
         let mut wait = Wait::new("attaching members", self.target, total);
@@ -247,7 +296,7 @@ impl<'a> Setup<'a> {
     fn turn(
         &mut self,
         wait: &mut Wait,
-        wanted: impl Fn(&Reply) -> bool,
+        mut wanted: impl FnMut(&Reply) -> bool,
     ) -> Result<u32, SetupError> {
         let now = clock::now();
         self.client.turn(now)?;
@@ -270,6 +319,10 @@ impl<'a> Setup<'a> {
                     let class = self.plan.class(wait.done as usize).name.clone();
                     return Err(SetupError::NotDurable { class });
                 }
+                Heard::Reply(Reply::Rejected {
+                    reason: Reason::Rejected(Reject::BadKeyPackage),
+                    ..
+                }) => return Err(SetupError::KeyPackagesKnown),
                 Heard::Reply(reply) => refusal(reply, session)?,
                 Heard::Over(reason) => return Err(SetupError::Over { stage: wait.stage, reason }),
                 Heard::Delivery(_) => {}
@@ -344,9 +397,23 @@ impl Wait {
 fn devices(population: &Population) -> Vec<(DeviceId, u32)> {
     let of = |group| {
         let device = move |member| (population.device(group, member), group.connection(member));
-        (0..group.members).map(device)
+        (0..group.devices()).map(device)
     };
     population.groups().iter().flat_map(of).collect()
+}
+
+/// By session, the KeyPackages that it publishes, in the order in which they are used.
+fn publications(plan: &Plan) -> Vec<(SessionNumber, u16, Vec<Bytes>)> {
+    let mut by_session: BTreeMap<SessionNumber, (u16, Vec<Bytes>)> = BTreeMap::new();
+    for (index, group) in plan.population.groups().iter().enumerate() {
+        let suite = plan.class(index).suite.facts().code_point;
+        let joins = plan.traffic[index].joins().iter();
+        for join in joins.filter(|join| !join.key_package.is_empty()) {
+            let of = by_session.entry(group.first_member + join.member);
+            of.or_insert_with(|| (suite, Vec::new())).1.push(join.key_package.clone());
+        }
+    }
+    by_session.into_iter().map(|(session, (suite, packages))| (session, suite, packages)).collect()
 }
 
 fn refusal(reply: Reply, session: SessionNumber) -> Result<(), SetupError> {

@@ -9,8 +9,8 @@ use crate::delivery::{DeviceId, Epoch, Level};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::mls::cache::Cache;
 use crate::mls::{
-    LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeOperation, TapeSpec, mint_all,
-    synthesize, units,
+    LiveGroup, LiveMember, MemberError, MintError, Origin, Tape, TapeJoin, TapeMessage,
+    TapeOperation, TapeSpec, mint_all, synthesize, units,
 };
 
 /// One group's messages.
@@ -192,7 +192,12 @@ impl Plan {
     /// A message that the service would not take is found before anything is started.
     fn check_sizes(&self, index: usize, traffic: &Traffic) -> Result<(), TrafficError> {
         let Traffic::Tape(tape) = traffic else { return Ok(()) };
-        let largest = tape.messages.iter().map(|message| message.body.len()).max().unwrap_or(0);
+        let with_all = |message: &TapeMessage| {
+            let effect = message.effect.as_deref();
+            let brought = effect.map_or(0, |effect| effect.welcome.len() + effect.group_info.len());
+            message.body.len() + brought
+        };
+        let largest = tape.messages.iter().map(with_all).max().unwrap_or(0);
         if largest > MESSAGE_BYTES_MAX {
             let class = self.class(index).name.clone();
             return Err(TrafficError::TooLarge { class, bytes: largest });
@@ -224,12 +229,17 @@ impl Traffic {
         }
     }
 
-    /// Message `index` of a tape, with the epoch it was made in.
+    /// Message `index` of a tape.
     #[must_use]
-    pub fn message(&self, index: u32) -> Option<(Bytes, Epoch)> {
+    pub fn message(&self, index: u32) -> Option<&TapeMessage> {
         let Self::Tape(tape) = self else { return None };
-        let message = tape.messages.get(index as usize)?;
-        Some((message.body.clone(), message.epoch))
+        tape.messages.get(index as usize)
+    }
+
+    /// Everybody who comes in, in the order in which they do; nobody in a live group.
+    #[must_use]
+    pub fn joins(&self) -> &[TapeJoin] {
+        if let Self::Tape(tape) = self { &tape.joins } else { &[] }
     }
 }
 
@@ -248,9 +258,9 @@ fn specs(population: &Population, schedule: &Schedule) -> Vec<Option<TapeSpec>> 
             members: class.members,
             senders: class.senders,
             real: if class.source == Source::Tape { class.real } else { 0 },
-            joiners: 0,
-            real_joiners: 0,
-            group_infos: false,
+            joiners: class.joiners,
+            real_joiners: u32::try_from(class.real_joiners().len()).unwrap_or(0),
+            group_infos: !class.mix.external_joins.is_zero(),
             handshake: class.handshake,
             devices: devices(class, population, group),
             operations,
@@ -262,7 +272,7 @@ fn specs(population: &Population, schedule: &Schedule) -> Vec<Option<TapeSpec>> 
 /// By what a group's members are named in it: nothing of meaning where nobody looks.
 fn devices(class: &Class, population: &Population, group: &Group) -> Vec<DeviceId> {
     let named = class.validation != Level::Opaque && class.source != Source::Synthetic;
-    let members = if named { 0..group.members } else { 0..0 };
+    let members = if named { 0..group.devices() } else { 0..0 };
     members.map(|member| population.device(group, member)).collect()
 }
 
@@ -271,6 +281,15 @@ fn tape_operation(operation: &Operation) -> Option<TapeOperation> {
     match operation.kind {
         OperationKind::Application { bytes } => Some(TapeOperation::Application { sender, bytes }),
         OperationKind::Commit => Some(TapeOperation::Commit { sender }),
+        OperationKind::Add { member } => Some(TapeOperation::Add { sender, member }),
+        OperationKind::Remove { member } => Some(TapeOperation::Remove { sender, member }),
+        OperationKind::ProposeUpdate => Some(TapeOperation::ProposeUpdate { sender }),
+        OperationKind::ProposeAdd { member } => Some(TapeOperation::ProposeAdd { sender, member }),
+        OperationKind::ProposeRemove { member } => {
+            Some(TapeOperation::ProposeRemove { sender, member })
+        }
+        OperationKind::Leave => Some(TapeOperation::Leave { member: sender }),
+        OperationKind::ExternalJoin => Some(TapeOperation::ExternalJoin { member: sender }),
         OperationKind::Race => None,
     }
 }

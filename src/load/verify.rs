@@ -13,6 +13,7 @@ use super::traffic::Traffic;
 use crate::delivery::{Epoch, Kind};
 use crate::limits::REAL_INBOX_BYTES_MAX;
 use crate::mls::{RealMember, Tape};
+use crate::wire::peek_group;
 
 /// The deliveries of real members, bounded together by [`REAL_INBOX_BYTES_MAX`].
 #[derive(Debug, Default)]
@@ -39,6 +40,13 @@ impl Inboxes {
     /// messages were processed.
     pub(super) fn verify(self, seats: &[Seat], traffic: &[Traffic]) -> Verified {
         let mut kept = self.kept;
+        let came_in = |kept: &BTreeMap<Seat, Vec<Bytes>>, (group, number): Seat| {
+            let Traffic::Tape(tape) = &traffic[group as usize] else { return true };
+            number < tape.spec.members || kept.contains_key(&(group, number))
+        };
+        // Whoever was never let in has nothing to say of what follows.
+        let seats = seats.iter().copied().filter(|seat| came_in(&kept, *seat));
+        let seats: Vec<Seat> = seats.collect();
         let work: Vec<(Seat, Vec<Bytes>)> =
             seats.iter().map(|seat| (*seat, kept.remove(seat).unwrap_or_default())).collect();
         let outcomes: Vec<(Seat, Result<Reached, String>)> = work
@@ -92,18 +100,28 @@ struct Reached {
 fn member((group, number): Seat, bodies: &[Bytes], traffic: &Traffic) -> Result<Reached, String> {
     let Traffic::Tape(tape) = traffic else { return Err("a live member is no tape's".into()) };
     let name = |what: String| format!("member {number} of group {group} {what}");
-    let index = number.saturating_sub(tape.spec.senders) as usize;
-    let mut real =
-        RealMember::join(tape, index).map_err(|error| name(format!("cannot join: {error}")))?;
+    let joins_later = number >= tape.spec.members;
+    let joined = if joins_later {
+        let join = tape.joins.iter().position(|join| join.member == number);
+        RealMember::join_later(tape, join.unwrap_or(usize::MAX))
+    } else {
+        RealMember::join(tape, number.saturating_sub(tape.spec.senders) as usize)
+    };
+    let mut real = joined.map_err(|error| name(format!("cannot join: {error}")))?;
+    let first = real.epoch();
+    let mut messages = 0;
     for (place, body) in bodies.iter().enumerate() {
+        // Of the epochs before it came in it has no keys: the commit that let it in is of one, and
+        // so are messages that were on their way then.
+        let before = joins_later && peek_group(body).is_ok_and(|header| header.epoch < first);
+        if before {
+            continue;
+        }
+        messages += 1;
         real.process(body)
             .map_err(|error| name(format!("cannot process delivery {}: {error}", place + 1)))?;
     }
-    let reached = Reached {
-        messages: bodies.len() as u64,
-        epoch: real.epoch(),
-        authenticator: real.authenticator(),
-    };
+    let reached = Reached { messages, epoch: real.epoch(), authenticator: real.authenticator() };
     // The senders agreed on this one while the tape was minted.
     if reached.epoch == final_epoch(tape) && reached.authenticator != tape.authenticator {
         return Err(disagreement(group, number));

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::contention;
 use super::doubt::{self, HostUse, PacerRecord};
 use super::intervals::IntervalRecord;
+use super::joins::JoinsRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
     ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, PhaseRecord,
@@ -25,6 +26,7 @@ use crate::load::Outcome;
 use crate::load::Verified;
 use crate::load::contention::Tally;
 use crate::load::intervals::Interval;
+use crate::load::joins::Joins;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Counts, Judgement, ViolationKind, Violations};
 use crate::load::pacer::Pace;
@@ -67,6 +69,8 @@ pub struct Finished<'a> {
     pub held: u64,
     /// What came of members that went away.
     pub returns: Option<&'a Returns>,
+    /// What came of those who joined in the run, and of those who went.
+    pub joins: Option<&'a Joins>,
     /// What real members found.
     pub verified: &'a Verified,
     /// Sessions that ended inside the run.
@@ -108,6 +112,7 @@ impl<'a> Finished<'a> {
             refusals: &outcome.refusals,
             held: outcome.held,
             returns: outcome.returns.as_ref(),
+            joins: outcome.joins.as_ref(),
             verified: &outcome.verified,
             sessions_lost: &outcome.sessions_lost,
             server,
@@ -197,6 +202,7 @@ pub fn record(finished: Finished<'_>) -> Record {
         classes: classes(finished.scenario, recorder),
         contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
         returns: finished.returns.map(returns),
+        joins: finished.joins.map(JoinsRecord::from),
         throughput: throughput(&finished),
         server,
         engine: EngineUse {
@@ -241,6 +247,11 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
             .map(|(reason, count)| ((*reason).to_owned(), *count))
             .collect(),
         called_for: finished.called_for,
+        joins_failed: finished.joins.map_or_else(Noted::default, |joins| joins.failed.clone()),
+        not_in: finished
+            .joins
+            .filter(|_| finished.aborted.is_none())
+            .map_or(0, |joins| joins.let_in - joins.joined),
         not_back: finished
             .returns
             .filter(|_| finished.aborted.is_none())

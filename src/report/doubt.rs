@@ -249,6 +249,7 @@ mod tests {
             refusals: &BTreeMap::new(),
             held: 0,
             returns: None,
+            joins: None,
             verified: &Verified::default(),
             sessions_lost: &Noted::default(),
             server: Some(ServerTotals::default()),

@@ -12,6 +12,7 @@ pub mod host;
 pub mod host_summary;
 pub mod html;
 pub mod intervals;
+pub mod joins;
 pub mod junit;
 pub mod provenance;
 pub mod record;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::contention::ContentionRecord;
 use super::doubt::{DriftRecord, HostUse, PacerRecord};
 use super::intervals::IntervalRecord;
+use super::joins::JoinsRecord;
 use super::provenance::Provenance;
 use super::verdict::Verdict;
 use crate::delivery::{Durability, Level};
@@ -61,6 +62,10 @@ pub struct Record {
     /// What came of members that went away; `None` when nobody did, and in older records.
     #[serde(default)]
     pub returns: Option<ReturnsRecord>,
+    /// What came of those who joined in the run and of those who went; `None` when the groups stayed as
+    /// they were, and in older records.
+    #[serde(default)]
+    pub joins: Option<JoinsRecord>,
     /// What the measured window achieved.
     pub throughput: Throughput,
     /// What the server spent on it; `None` when it could not be observed.

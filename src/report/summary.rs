@@ -47,6 +47,8 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(contention::table_rows(&record.contention), look),
         returns(record),
         table(return_rows(record), look),
+        joins(record),
+        table(join_rows(record), look),
         table(period_rows(record), look),
         cost(record),
         drift(record),
@@ -226,6 +228,35 @@ fn returns(record: &Record) -> String {
             grouped(of.resumed),
         )
     })
+}
+
+/// Nothing when the groups stayed as they were.
+fn joins(record: &Record) -> String {
+    record.joins.as_ref().map_or_else(String::new, |of| {
+        let failed = match of.failed {
+            0 => String::new(),
+            failed => format!("; {} things went wrong", grouped(failed)),
+        };
+        format!(
+            "joined      {} of {} let in, {} by themselves; {} gone{failed}",
+            grouped(of.joined),
+            grouped(of.let_in),
+            grouped(of.by_themselves),
+            grouped(of.gone),
+        )
+    })
+}
+
+fn join_rows(record: &Record) -> Vec<Vec<String>> {
+    let Some(of) = &record.joins else { return Vec::new() };
+    let rows = [
+        ("KeyPackage (from claim)", &of.claim),
+        ("GroupInfo (from fetch)", &of.fetch),
+        ("Welcome (from intended)", &of.welcome),
+        ("joined (from intended)", &of.join),
+    ];
+    let rows = rows.iter().filter(|(_, of)| of.count > 0).map(|(name, of)| row(name, of));
+    std::iter::once(header("those who came in")).chain(rows).collect()
 }
 
 fn return_rows(record: &Record) -> Vec<Vec<String>> {

@@ -23,6 +23,7 @@ use crate::load::Verified;
 use crate::load::away::Away;
 use crate::load::contention::{Event, Tally, What};
 use crate::load::intervals::EngineReading;
+use crate::load::joins::Joins;
 use crate::load::noted::Noted;
 use crate::load::oracle::{Delivered, Judgement, Oracle};
 use crate::load::pacer::Pace;
@@ -88,6 +89,7 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         refusals: &BTreeMap::new(),
         held: 3,
         returns: Some(returns),
+        joins: Some(&joins()),
         verified: &Verified::default(),
         sessions_lost: &Noted::default(),
         server: Some(ServerTotals {
@@ -136,6 +138,18 @@ fn away() -> Away {
 }
 
 /// Two members that were back within 20 ms and had everything after 50.
+fn joins() -> Joins {
+    let ms = Duration::from_millis;
+    let mut joins = Joins { let_in: 3, gone: 1, ..Joins::default() };
+    joins.claim.record(ms(1_000), ms(1_004));
+    joins.fetch.record(ms(1_000), ms(1_002));
+    joins.welcome.record(ms(1_000), ms(1_020));
+    for by_itself in [true, false, false] {
+        joins.joined(Some(ms(1_000)), by_itself, ms(1_030));
+    }
+    joins
+}
+
 fn returns() -> Returns {
     let mut returns = Returns::default();
     let ms = Duration::from_millis;
@@ -196,6 +210,7 @@ fn a_record_from_before_absences_is_read_and_says_nothing_of_them() {
     let record = finished(&Judgement::default(), false);
     let mut json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
     assert!(json.as_object_mut().unwrap().remove("returns").is_some());
+    assert!(json.as_object_mut().unwrap().remove("joins").is_some());
     assert!(json["counts"].as_object_mut().unwrap().remove("excused").is_some());
     for class in json["classes"].as_array_mut().unwrap() {
         assert!(class.as_object_mut().unwrap().remove("periods").is_some());

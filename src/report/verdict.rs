@@ -48,6 +48,10 @@ pub struct Evidence {
     pub sessions_lost: Noted,
     /// Members that went away and were not attached again by the end.
     pub not_back: u64,
+    /// What was refused or went wrong with those who were to join.
+    pub joins_failed: Noted,
+    /// Devices that a commit had let in and that were not attached by the end.
+    pub not_in: u64,
     /// Refusals for another reason than their epoch, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Everything that the schedule and the retry rule asked for.
@@ -131,6 +135,17 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
         let first = evidence.sessions_lost.examples.first().map_or("", String::as_str);
         let count = evidence.sessions_lost.count;
         faults.push(format!("{count} sessions ended inside the run; the first: {first}"));
+    }
+    if evidence.joins_failed.count > 0 && evidence.server_lost.is_none() {
+        let first = evidence.joins_failed.examples.first().map_or("", String::as_str);
+        let count = evidence.joins_failed.count;
+        faults.push(format!("{count} things went wrong with who was to join; the first: {first}"));
+    }
+    if evidence.not_in > 0 && evidence.server_lost.is_none() {
+        faults.push(format!(
+            "{} devices that were let in were not there by the end",
+            evidence.not_in
+        ));
     }
     if evidence.not_back > 0 && evidence.server_lost.is_none() {
         faults
@@ -310,6 +325,12 @@ mod tests {
 
     #[test]
     fn a_member_that_never_came_back_makes_a_run_invalid() {
+        check(|e| e.not_in = 2, Status::Invalid, "2 devices that were let in were not there");
+        check(
+            |e| e.joins_failed.note(|| "no KeyPackage".to_owned()),
+            Status::Invalid,
+            "no KeyPackage",
+        );
         check(|e| e.not_back = 3, Status::Invalid, "3 members that went away were not back");
     }
 

@@ -5,6 +5,7 @@
 
 mod absences;
 mod contention;
+mod churn;
 mod corpus;
 mod forecast;
 mod impostor;

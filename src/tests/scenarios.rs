@@ -35,7 +35,11 @@ fn every_scenario_of_the_repository_runs_without_a_fault() {
         let (outcome, seen) = run_on(&service, &scenario, false);
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         check(&name, &scenario, &outcome.unwrap());
-        assert_eq!(seen.stages, [Stage::Connecting, Stage::Creating, Stage::Attaching], "{name}");
+        let mut stages = vec![Stage::Connecting, Stage::Creating, Stage::Attaching];
+        if scenario.groups.iter().any(|class| !class.mix.adds.is_zero()) {
+            stages.insert(2, Stage::Publishing);
+        }
+        assert_eq!(seen.stages, stages, "{name}");
         let tapes = scenario.groups.iter().any(|class| class.source == Source::Tape);
         assert_eq!(seen.verifying.is_some(), tapes, "{name}: {seen:?}");
         assert!(seen.progress > 0, "{name}: {seen:?}");
@@ -176,8 +180,8 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         let class_name = &class.name;
         assert!(series.response.count() > 0, "{name}: nothing of {class_name} was accepted");
         assert!(series.fanout_member.count() > 0, "{name}: nothing of {class_name} came");
-        if class.spread.is_some() {
-            // Their messages have as many recipients as their group has members: see the counts.
+        if class.spread.is_some() || !class.mix.is_empty() {
+            // Their messages have as many recipients as their group has members then: see the counts.
             continue;
         }
         let ordered = series.response.count() * u64::from(class.members);
@@ -196,6 +200,7 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
     }
     check_returns(name, scenario, outcome);
     check_intervals(name, outcome);
+    check_joins(name, scenario, outcome);
     if scenario.groups.iter().any(|class| class.source == Source::Live) {
         assert!(counts.rejected_wrong_epoch > 0, "{name}: a race without a loser is none");
     }
@@ -248,14 +253,26 @@ fn check_intervals(name: &str, outcome: &Outcome) {
     assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from), "{name}");
 }
 
+/// Whoever was let in is in, and somebody was where anybody should be.
+fn check_joins(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let changes = scenario.groups.iter().any(|class| !class.mix.is_empty());
+    let Some(joins) = &outcome.joins else { return assert!(!changes, "{name}: nobody came") };
+    assert_eq!(joins.failed.examples, Vec::<String>::new(), "{name}");
+    assert_eq!(joins.joined, joins.let_in, "{name}: {joins:?}");
+    let lets_in = scenario.groups.iter().any(|class| class.mix.lets_in());
+    assert_eq!(joins.let_in > 0, lets_in, "{name}");
+}
+
 fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
     let verified = &outcome.verified;
     assert_eq!(verified.faults, Vec::<String>::new(), "{name}");
     assert!(!verified.overflowed, "{name}");
     let population = Population::of(scenario);
     let real = |group: usize| u64::from(population.class(group).real);
-    let expected: u64 = (0..population.groups().len()).map(real).sum();
-    assert_eq!(verified.members, expected, "{name}");
+    let joiners = |group: usize| population.class(group).real_joiners().len() as u64;
+    let at_start: u64 = (0..population.groups().len()).map(real).sum();
+    let at_most = at_start + (0..population.groups().len()).map(joiners).sum::<u64>();
+    assert!((at_start..=at_most).contains(&verified.members), "{name}: {verified:?}");
     let with_openmls = scenario.groups.iter().any(|class| class.real > 0);
     assert_eq!(verified.messages > 0, with_openmls, "{name}");
 }

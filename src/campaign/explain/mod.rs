@@ -106,15 +106,16 @@ impl Explaining<'_> {
                    message over IPv6";
         self.put("egress", Unit::Bytes, estimate(egress), how, &[]);
         let ingress = forecast.total(|class| class.ingress);
-        let how = "submissions and what acknowledges the deliveries, with every header";
+        let how = "submissions and what acknowledges the deliveries, with every header; what \
+                   lets members in, such as Welcomes, on top";
         self.put("ingress", Unit::Bytes, estimate(ingress), how, &[]);
         let busiest = forecast.phases.iter().map(|phase| phase.busiest_deliveries);
         let share = busiest.fold(0.0, f64::max) / deliveries.most.max(1.0);
         let how = "that of the busiest second, as its share of the deliveries";
         let peak = estimate(egress.times(share));
         self.put("egress, busiest second", Unit::BytesPerSecond, peak, how, &[]);
-        let how = "one for each member; one more is the operator's";
-        self.put("sessions", Unit::Count, exactly(forecast.members), how, &[]);
+        let how = "one for each member and each device that may join; one more is the operator's";
+        self.put("sessions", Unit::Count, exactly(forecast.sessions), how, &[]);
         let how = "members that share one by the scenario; at the start";
         self.put("connections", Unit::Count, exactly(forecast.connections), how, &[]);
         if self.scenario.is_durable() {
@@ -212,14 +213,14 @@ impl Explaining<'_> {
 
     fn memory(&mut self, machine: &Machine) {
         let Some(footprints) = Footprints::of(self.evidence) else { return };
-        let (connections, members) =
-            (self.forecast.connections as f64, self.forecast.members as f64);
+        let (connections, sessions) =
+            (self.forecast.connections as f64, self.forecast.sessions as f64);
         // A session costs less than a connection: at least nothing, at most as much.
         let idle = footprints.idle(connections, false).and_then(|shared| {
-            let own = footprints.idle(members, false)?;
+            let own = footprints.idle(sessions, false)?;
             Ok((shared, own))
         });
-        let engine = footprints.engine(members, false);
+        let engine = footprints.engine(sessions, false);
         let ((shared, own), engine) = match (idle, engine) {
             (Ok(idle), Ok(engine)) => (idle, engine),
             (Err(why), _) | (_, Err(why)) => {

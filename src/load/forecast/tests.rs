@@ -31,6 +31,19 @@ fn operations_and_deliveries_are_those_of_the_schedule() {
 }
 
 #[test]
+fn a_group_that_grows_has_one_more_delivery_from_each_add_on() {
+    let growing =
+        EVEN.replace("count = 2", "count = 1").replace("commits = \"10%\"", "joiners = 20");
+    let forecast = forecast(&format!("{growing}\nmix = {{ adds = \"10%\" }}"));
+    let class = &forecast.classes[0];
+    assert_eq!((class.applications, class.commits, class.added, class.removed), (90, 10, 10, 0));
+    // Nine messages to 10 + k members, and the commit to the one who comes in as well.
+    let expected: u32 = (0..10).map(|k| 9 * (10 + k) + (11 + k)).sum();
+    assert_eq!(class.deliveries, Bounds::exactly(expected.into()));
+    assert_eq!((forecast.members, forecast.sessions, forecast.connections), (10, 30, 30));
+}
+
+#[test]
 fn bytes_of_a_synthetic_class_are_exact_and_of_a_minted_one_between_two_trees() {
     let synthetic = forecast(EVEN);
     let class = &synthetic.classes[0];

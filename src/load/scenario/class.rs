@@ -15,6 +15,7 @@ use crate::load::away::Away;
 use crate::load::contention::Contention;
 use crate::load::draws::{self, Zipf};
 use crate::load::late::Late;
+use crate::load::mix::Mix;
 use crate::load::phases::Course;
 use crate::load::sizes::{LogNormal, Sizes};
 use crate::mls::{Handshake, Suite, TreeState};
@@ -45,6 +46,10 @@ pub struct Class {
     pub late: Late,
     /// Share of the operations that are commits.
     pub commits: Share,
+    /// What else its operations are.
+    pub mix: Mix,
+    /// Devices of each group that exist and are not members at the start; numbered after the members.
+    pub joiners: u32,
     /// Plaintext of an application message.
     pub payload: Sizes,
     /// Which groups and senders are chosen more often than others.
@@ -123,6 +128,20 @@ impl Class {
         }
     }
 
+    /// The joiners that run OpenMLS, from when they are in: of a tape, the first ones, as many as
+    /// there are real members.
+    #[must_use]
+    pub fn real_joiners(&self) -> Range<u32> {
+        let real = if self.source == Source::Tape { self.real.min(self.joiners) } else { 0 };
+        self.members..self.members.saturating_add(real)
+    }
+
+    /// Devices of each group: its members at the start and those who may join.
+    #[must_use]
+    pub fn devices(&self) -> u32 {
+        self.members.saturating_add(self.joiners)
+    }
+
     /// The members that go away: the last ones.
     #[must_use]
     pub fn away_members(&self) -> Range<u32> {
@@ -155,9 +174,11 @@ impl Class {
     /// group does so in a smaller one as far as there are members.
     #[must_use]
     pub fn of_size(&self, members: u32) -> Self {
-        let mut small = Self { members, spread: None, ..self.clone() };
-        small.fit();
-        small
+        let mut sized = Self { members, spread: None, ..self.clone() };
+        if members < self.members {
+            sized.fit();
+        }
+        sized
     }
 
     pub(in crate::load) fn hot_groups(&self) -> Zipf {
@@ -172,6 +193,7 @@ impl Class {
         self.count = self.count.min(4);
         self.members = self.members.min(20);
         self.spread = self.spread.map(|law| law.at_most(self.members));
+        self.joiners = self.joiners.min(20);
         // Slower, and Poisson arrivals could leave the one second without any.
         if let (Some(least), Some(most)) = (Rate::per_second(5), Rate::per_second(50)) {
             self.rate = self.rate.clamp(least, most);

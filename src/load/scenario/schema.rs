@@ -127,7 +127,7 @@ fn value(row: &Row<'_>, inner: Object) -> Result<Value, String> {
         "duration" => text(DURATION),
         "operations per time" => text(RATE),
         "bytes" => text(BYTES),
-        "number" | "groups" | "members" | "messages" => number(row, "integer"),
+        "number" | "groups" | "members" | "devices" | "messages" => number(row, "integer"),
         "exponent" => number(row, "number"),
         "name" => name(row),
         "table" => inner.build(),

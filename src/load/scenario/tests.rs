@@ -1,6 +1,7 @@
 //! Scenarios as people write them: what is understood, and what is refused at which line.
 
 mod forms;
+mod mix;
 mod schema;
 mod timing;
 
@@ -71,6 +72,14 @@ fn everything_real_in_a_live_class_races_within_the_first_members() {
 fn the_real_members_of_a_tape_come_right_after_its_senders() {
     let tape = with("senders = 3").unwrap().groups.remove(0);
     assert_eq!((tape.sending_members(), tape.real_members()), (0..3, 3..5));
+}
+
+#[test]
+fn a_group_of_the_classs_own_size_plays_it_as_it_is_written() {
+    let class = with("senders = 2\nreal = 6").unwrap().groups.remove(0);
+    assert_eq!(class.of_size(8), class);
+    let smaller = class.of_size(4);
+    assert_eq!((smaller.senders, smaller.real), (2, 2));
 }
 
 #[test]
@@ -322,6 +331,7 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
         ("server.", server),
         ("", format!("{GOOD}x = 1\n")),
         ("away.", format!("{GOOD}away = {{ x = 1 }}\n")),
+        ("mix.", format!("{GOOD}mix = {{ x = 1 }}\n")),
         ("thresholds.", format!("thresholds = [{{ x = 1 }}]\n{GOOD}")),
         ("contention.", format!("{GOOD}contention = {{ x = 1 }}\n")),
         ("arrivals.", format!("{GOOD}arrivals = {{ x = 1 }}\n")),
@@ -350,8 +360,8 @@ fn every_field_of_the_format_and_every_file_is_in_the_readme() {
     }
     assert_eq!(
         count,
-        10 + 7 + 3 + 2 + 21 + 6 + 2 + 7 + 5 + 2 + 1 + 2,
-        "the eleven tables of the format"
+        10 + 7 + 3 + 2 + 23 + 6 + 5 + 2 + 7 + 5 + 2 + 1 + 2,
+        "the twelve tables of the format"
     );
     for (file, _) in files() {
         let name = std::path::Path::new(&file).file_name().unwrap().to_str().unwrap();

@@ -19,6 +19,7 @@ use crate::load::away::Away;
 use crate::load::check::Fault;
 use crate::load::contention::Contention;
 use crate::load::late::Late;
+use crate::load::mix::Mix;
 use crate::load::phases::Phase;
 use crate::load::sizes::Sizes;
 use crate::mls::{Handshake, Suite, TreeState};
@@ -82,6 +83,9 @@ struct WrittenClass {
     #[serde(default, deserialize_with = "forms::late")]
     late: Late,
     commits: Option<Share>,
+    #[serde(default)]
+    mix: Mix,
+    joiners: Option<Bounded<0, ROSTER>>,
     #[serde(default, deserialize_with = "forms::sizes")]
     payload: Sizes,
     hot: Option<WrittenHot>,
@@ -187,6 +191,8 @@ impl WrittenClass {
             arrivals: self.arrivals,
             late: self.late,
             commits: self.commits.unwrap_or_default(),
+            mix: self.mix,
+            joiners: self.joiners.map_or(0, Bounded::get),
             payload: self.payload,
             hot: self.hot.map_or_else(Hot::default, WrittenHot::resolve),
             senders: asked_senders.unwrap_or_else(|| free.min(stay).clamp(1, 8)),

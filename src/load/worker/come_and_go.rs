@@ -82,6 +82,12 @@ impl Worker<'_> {
         let Some((group, member)) = self.seats.get(session as usize).copied() else { return };
         let own = self.plan.population.groups()[group as usize].id == attached.group;
         let at = self.since_origin();
+        if own && self.comer_attached(session, attached.head) {
+            if attached.resync {
+                self.oracle.resynced(group, member, attached.next);
+            }
+            return;
+        }
         if !own || !self.returns.attached(session, attached.head, at) {
             return;
         }

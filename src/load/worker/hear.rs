@@ -21,6 +21,7 @@ impl Worker<'_> {
             Reply::Accepted { id, seq, epoch } => self.on_accepted(id, seq, epoch),
             Reply::Rejected { id, reason } => self.on_rejected(id, reason),
             Reply::Stats { request, counters } => self.on_counters(request, *counters),
+            Reply::KeyPackage { .. } | Reply::GroupInfo { .. } => self.on_answer(reply),
             Reply::Attached { group, next, head, resync, .. } => {
                 self.on_attached(session, &Attached { group, next, head, resync });
             }
@@ -42,6 +43,7 @@ impl Worker<'_> {
         let Some(attempt) = index_of(self.nonce, id) else { return };
         let at = self.since_origin();
         self.oracle.accepted(attempt, seq, epoch);
+        self.change_roster(attempt, seq);
         let Some(flight) = self.flights.land(attempt) else { return };
         if self.groups[flight.group as usize].race.is_some() {
             return self.race_accepted(&flight, epoch, at);
@@ -55,11 +57,17 @@ impl Worker<'_> {
         }
         if self.is_commit(attempt) {
             // The sender of a commit that has won is in the epoch it opened.
+            if self.kind_of(attempt) == Some(OperationKind::ExternalJoin) {
+                self.let_itself_in((flight.group, flight.sender));
+            }
             self.reach_epoch(flight.group, flight.sender, epoch);
         }
     }
 
     fn on_rejected(&mut self, id: MessageId, reason: Reason) {
+        if self.on_question_refused(id, reason) {
+            return;
+        }
         let Some(attempt) = index_of(self.nonce, id) else { return };
         let at = self.since_origin();
         let reject = match reason {
@@ -110,6 +118,10 @@ impl Worker<'_> {
                 let digest = xxh3_64(&body);
                 let found = self.oracle.delivered(group, member, seq, known, digest);
                 self.on_progress(session, (group, member));
+                if let Some(attempt) = known.filter(|_| found.is_some()) {
+                    self.change_roster(attempt, seq);
+                }
+                self.comer_heard(session, (group, member), seq);
                 let Some(found) = found else { return };
                 let class = self.groups[group as usize].class;
                 let missed = found.missed || self.is_beside(found.attempt);
@@ -122,7 +134,8 @@ impl Worker<'_> {
                 self.on_resync((group, member), next);
                 self.on_progress(session, (group, member));
             }
-            Delivery::For { .. } | Delivery::Welcome { .. } | Delivery::LowKeyPackages { .. } => {}
+            Delivery::Welcome { number, body, .. } => self.on_welcome(session, number, &body),
+            Delivery::For { .. } | Delivery::LowKeyPackages { .. } => {}
         }
     }
 
@@ -139,27 +152,33 @@ impl Worker<'_> {
     fn pass_on(&mut self, seat: racers::Seat, attempt: u64, body: bytes::Bytes) {
         let (group, member) = seat;
         let state = &self.groups[group as usize];
-        let is_real = state.real.contains(&member);
-        let is_sender = (member as usize) < state.epochs.len();
+        let is_real = state.real.contains(&member) || state.real_joiners.contains(&member);
         if state.race.is_some() {
             return self.pass_to_live(seat, attempt, body);
         }
         if is_real {
             self.inboxes.keep(seat, &body);
         }
-        if is_sender
-            && self.is_commit(attempt)
-            && let Ok(header) = peek_group(&body)
-            && header.kind == Kind::Commit
-        {
-            self.reach_epoch(group, member, header.epoch.next());
+        let is_handshake =
+            self.kind_of(attempt).is_some_and(|kind| kind.message() != Kind::Application);
+        if is_handshake && let Ok(header) = peek_group(&body) {
+            match header.kind {
+                Kind::Commit => self.reach_epoch(group, member, header.epoch.next()),
+                Kind::Proposal => self.see_proposal(group, member, header.epoch),
+                Kind::Application => {}
+            }
         }
     }
 
     fn is_commit(&self, attempt: u64) -> bool {
+        self.kind_of(attempt).is_some_and(|kind| kind.message() == Kind::Commit)
+    }
+
+    /// What the schedule says that an attempt is; `None` for one beyond it.
+    fn kind_of(&self, attempt: u64) -> Option<OperationKind> {
         let operations = self.plan.schedule.operations();
         let index = usize::try_from(attempt).unwrap_or(usize::MAX);
-        operations.get(index).is_some_and(|operation| operation.kind == OperationKind::Commit)
+        operations.get(index).map(|operation| operation.kind)
     }
 }
 
@@ -186,7 +205,7 @@ const INVALID: [&str; Check::ALL.len()] = [
 ];
 
 /// A refusal's reason, as a record names it.
-fn name(reason: Reason) -> &'static str {
+pub(super) fn name(reason: Reason) -> &'static str {
     match reason {
         Reason::Rejected(reject) => match reject {
             Reject::WrongEpoch { .. } => "wrong_epoch",

@@ -4,18 +4,21 @@
 //! its message yet, as soon as it has: a client cannot speak in an epoch it has not seen. Either
 //! way its response is counted from the intended instant.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::flights::Flight;
-use super::{ISSUED_PER_TURN, Worker};
-use crate::delivery::{Epoch, Kind, RosterChange};
+use super::{Actor, GroupState, ISSUED_PER_TURN, Worker};
+use crate::delivery::{Enclosed, Epoch, Kind, RosterChange};
 use crate::load::attempt::message_id;
 use crate::load::oracle::Submitted;
 use crate::load::recorder::Due;
 use crate::load::schedule::{Operation, OperationKind};
+use crate::mls::{Effect, TapeMessage};
+use crate::wire::Request;
 
 /// A message ready to be sent.
 pub(super) struct Ready {
@@ -26,6 +29,18 @@ pub(super) struct Ready {
     pub(super) kind: Kind,
     pub(super) epoch: Epoch,
     pub(super) body: Bytes,
+    /// What a commit does and brings with it, if anything.
+    pub(super) brings: Option<(RosterChange, Enclosed)>,
+}
+
+impl GroupState {
+    /// Before the run: whoever does an operation as a member is followed through the epochs.
+    pub(super) fn will_hear_from(&mut self, operation: &Operation) {
+        if operation.kind != OperationKind::ExternalJoin {
+            let actor = || Actor { epoch: self.reached, ..Actor::default() };
+            self.actors.entry(operation.sender).or_insert_with(actor);
+        }
+    }
 }
 
 impl Worker<'_> {
@@ -68,43 +83,81 @@ impl Worker<'_> {
         if due.measured {
             self.occupancy.enter(due.intended);
         }
-        let sender = operation.sender as usize;
-        if group.held[sender].is_empty() && self.can_send(index) {
-            self.send_scheduled(index);
-        } else {
-            self.held += 1;
-            self.groups[operation.group as usize].held[sender].push_back(index);
+        let (group, sender) = (operation.group, operation.sender);
+        let waiting = self.waiting(index);
+        waiting.push_back(index);
+        let (first, before) = (waiting.len() == 1, self.sent);
+        if first {
+            self.send_held(group, sender);
         }
+        let waits = self.sent == before && self.comers.asks(index).is_none();
+        self.held += u64::from(waits);
     }
 
-    fn due(&self, operation: &Operation) -> Due {
+    /// The queue that an operation waits in.
+    fn waiting(&mut self, index: usize) -> &mut VecDeque<usize> {
+        let operation = &self.plan.schedule.operations()[index];
+        let group = &mut self.groups[operation.group as usize];
+        if operation.kind == OperationKind::ExternalJoin {
+            return &mut group.outside;
+        }
+        &mut group.actors.get_mut(&operation.sender).expect("who does something acts").held
+    }
+
+    pub(super) fn due(&self, operation: &Operation) -> Due {
         let class = self.groups[operation.group as usize].class;
         let measured = self.window.contains(&operation.intended);
         Due { class, intended: operation.intended, measured }
     }
 
-    fn can_send(&self, index: usize) -> bool {
+    fn can_send(&mut self, index: usize) -> bool {
         let operation = &self.plan.schedule.operations()[index];
+        let message = self.message_of(operation);
+        let group = &self.groups[operation.group as usize];
+        let reached = match group.actors.get(&operation.sender) {
+            _ if operation.kind == OperationKind::ExternalJoin => group.reached >= message.epoch.0,
+            Some(actor) => {
+                let refers_to = message.effect.as_ref().map_or(0, |effect| effect.refers_to);
+                let seen = actor.epoch > message.epoch.0 || actor.proposals >= refers_to;
+                actor.epoch >= message.epoch.0 && seen
+            }
+            None => false,
+        };
+        reached && self.is_prepared(index)
+    }
+
+    fn message_of(&self, operation: &Operation) -> &TapeMessage {
         let traffic = &self.plan.traffic[operation.group as usize];
-        let reached = self.groups[operation.group as usize].epochs[operation.sender as usize];
-        traffic.message(operation.index_in_group).is_none_or(|(_, epoch)| epoch.0 <= reached)
+        let message = traffic.message(operation.index_in_group);
+        message.expect("a tape has a message for every operation")
     }
 
     fn send_scheduled(&mut self, index: usize) {
         let operation = self.plan.schedule.operations()[index];
-        let traffic = &self.plan.traffic[operation.group as usize];
-        let message = traffic.message(operation.index_in_group);
-        let (body, epoch) = message.expect("a tape has a message for every operation");
-        let kind = match operation.kind {
-            OperationKind::Application { .. } => Kind::Application,
-            OperationKind::Commit | OperationKind::Race => Kind::Commit,
-        };
+        let message = self.message_of(&operation);
+        let (body, epoch, kind) = (message.body.clone(), message.epoch, message.kind);
+        let brings = message.effect.as_deref().map(|effect| self.brings(operation.group, effect));
         let (group, sender, due) = (operation.group, operation.sender, self.due(&operation));
-        self.send(Ready { attempt: index as u64, due, group, sender, kind, epoch, body });
+        let attempt = index as u64;
+        self.sent += 1;
+        self.send(Ready { attempt, due, group, sender, kind, epoch, body, brings });
+    }
+
+    /// What a commit is submitted with.
+    fn brings(&self, group: u32, effect: &Effect) -> (RosterChange, Enclosed) {
+        let group = &self.plan.population.groups()[group as usize];
+        let devices = |members: &[u32]| {
+            members.iter().map(|member| self.plan.population.device(group, *member)).collect()
+        };
+        let change =
+            RosterChange { added: devices(&effect.added), removed: devices(&effect.removed) };
+        let some = |bytes: &Bytes| Some(bytes.clone()).filter(|bytes| !bytes.is_empty());
+        let (welcome, group_info) = (some(&effect.welcome), some(&effect.group_info));
+        (change, Enclosed { welcome, group_info })
     }
 
     pub(super) fn send(&mut self, ready: Ready) {
-        let Ready { attempt, due, group, sender, kind, epoch, body } = ready;
+        let Ready { attempt, due, group, sender, kind, epoch, body, brings } = ready;
         let digest = xxh3_64(&body);
         let Due { intended, measured, .. } = due;
         self.oracle.submitted(Submitted {
@@ -118,21 +171,75 @@ impl Worker<'_> {
         });
         let session = self.groups[group as usize].first_session + sender;
         let id = message_id(self.nonce, attempt);
-        self.client.submit(session, id, &RosterChange::default(), body);
+        match brings {
+            Some((change, enclosed)) if !enclosed.is_empty() => {
+                self.client.request(session, &Request::Submit { id, change, enclosed, body });
+            }
+            Some((change, _)) => self.client.submit(session, id, &change, body),
+            None => self.client.submit(session, id, &RosterChange::default(), body),
+        }
         let sent = self.since_origin();
         self.flights.leave(attempt, Flight { due, sent, group, sender });
     }
 
-    /// A sender has reached an epoch: what it held back for it can go.
-    pub(super) fn reach_epoch(&mut self, group: u32, sender: u32, epoch: Epoch) {
+    /// A member has reached an epoch: what waited for it can go.
+    pub(super) fn reach_epoch(&mut self, group: u32, member: u32, epoch: Epoch) {
         let state = &mut self.groups[group as usize];
-        let Some(reached) = state.epochs.get_mut(sender as usize) else { return };
-        *reached = (*reached).max(epoch.0);
-        while let Some(index) = self.groups[group as usize].held[sender as usize].front().copied() {
+        let new = epoch.0 > state.reached;
+        state.reached = state.reached.max(epoch.0);
+        if let Some(actor) = state.actors.get_mut(&member)
+            && actor.epoch < epoch.0
+        {
+            (actor.epoch, actor.proposals) = (epoch.0, 0);
+            self.send_held_of(group, Some(member));
+        }
+        if new {
+            self.send_held_of(group, None);
+        }
+    }
+
+    /// A member has seen a proposal of an epoch: who waited for it can commit.
+    pub(super) fn see_proposal(&mut self, group: u32, member: u32, epoch: Epoch) {
+        let actor = self.groups[group as usize].actors.get_mut(&member);
+        if let Some(actor) = actor.filter(|actor| actor.epoch == epoch.0) {
+            actor.proposals += 1;
+            self.send_held_of(group, Some(member));
+        }
+    }
+
+    /// Sends what a member, or somebody outside, can send now of what waited.
+    pub(super) fn send_held(&mut self, group: u32, member: u32) {
+        self.send_held_of(group, Some(member));
+        self.send_held_of(group, None);
+    }
+
+    /// The same for everybody.
+    pub(super) fn send_all_held(&mut self, group: u32) {
+        let actors = self.groups[group as usize].actors.iter();
+        let waiting = actors.filter(|(_, actor)| !actor.held.is_empty()).map(|(member, _)| *member);
+        let mut waiting: Vec<u32> = waiting.collect();
+        waiting.sort_unstable();
+        for member in waiting {
+            self.send_held_of(group, Some(member));
+        }
+        self.send_held_of(group, None);
+    }
+
+    /// Sends what a member, or for `None` whoever is outside, can send now, in order.
+    fn send_held_of(&mut self, group: u32, member: Option<u32>) {
+        let front = |groups: &[GroupState]| {
+            let state = &groups[group as usize];
+            let held = match member {
+                Some(member) => &state.actors.get(&member)?.held,
+                None => &state.outside,
+            };
+            held.front().copied()
+        };
+        while let Some(index) = front(&self.groups) {
             if !self.can_send(index) {
                 return;
             }
-            self.groups[group as usize].held[sender as usize].pop_front();
+            self.waiting(index).pop_front();
             self.send_scheduled(index);
         }
     }
@@ -183,7 +290,8 @@ impl Worker<'_> {
         }
         let intervals = &mut self.recorder.intervals;
         for group in &mut self.groups {
-            for index in group.held.iter_mut().flat_map(std::mem::take) {
+            let held = group.actors.values_mut().map(|actor| &mut actor.held);
+            for index in held.chain([&mut group.outside]).flat_map(std::mem::take) {
                 self.oracle.not_issued(index as u64);
                 intervals.not_issued(true, at);
             }

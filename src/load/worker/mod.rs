@@ -5,6 +5,8 @@
 //! through the oracle and what was fast only through the recorder. Called by [`mod@super::run`].
 
 mod come_and_go;
+mod comers;
+mod coming;
 mod flights;
 mod hear;
 mod issue;
@@ -17,6 +19,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use comers::Comers;
 use flights::Flights;
 use look::{Asked, IDLE};
 use races::Race;
@@ -28,6 +31,7 @@ use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
 use super::contention::Tally;
 use super::intervals::{Interval, Intervals};
+use super::joins::Joins;
 use super::noted::Noted;
 use super::occupancy::Occupancy;
 use super::oracle::{Judgement, Oracle};
@@ -105,6 +109,7 @@ pub(super) struct Brought {
     pub(super) refusals: BTreeMap<&'static str, u64>,
     pub(super) held: u64,
     pub(super) returns: Option<Returns>,
+    pub(super) joins: Joins,
     pub(super) idle: Option<Counters>,
     pub(super) first: Option<Sample>,
     pub(super) last: Option<Sample>,
@@ -122,12 +127,26 @@ struct GroupState {
     /// How many groups of its class come before it.
     index_in_class: usize,
     first_session: SessionNumber,
-    /// Per sender, the epoch it has reached: it cannot speak in one it has not seen.
-    epochs: Vec<u64>,
-    /// Per sender, operations of an epoch it has not reached, in order.
-    held: Vec<VecDeque<usize>>,
+    /// The highest epoch that anybody is known to have reached.
+    reached: u64,
+    /// Everybody who says something, by number.
+    actors: HashMap<u32, Actor>,
+    /// External joins that wait for their epoch, in order.
+    outside: VecDeque<usize>,
     race: Option<Race>,
     real: Range<u32>,
+    real_joiners: Range<u32>,
+}
+
+/// A member that says something: it cannot speak in an epoch that it has not seen, nor commit to
+/// proposals that it has not.
+#[derive(Debug, Default)]
+struct Actor {
+    epoch: u64,
+    /// Proposals of that epoch that it has seen.
+    proposals: u32,
+    /// Its operations that wait, in order.
+    held: VecDeque<usize>,
 }
 
 /// Everything the worker's thread owns.
@@ -152,6 +171,8 @@ pub(super) struct Worker<'a> {
     offered: Duration,
     vigil: Vigil,
     next: usize,
+    /// Operations of the schedule that have been sent.
+    sent: u64,
     held: u64,
     /// What each attempt beyond the schedule is.
     raced: Vec<Raced>,
@@ -164,6 +185,7 @@ pub(super) struct Worker<'a> {
     /// How many moves of the timetable have been made.
     moved: usize,
     returns: Returns,
+    comers: Comers,
     /// Deliveries that overtook the answer that their member is attached: at most what its group
     /// keeps and says until then, and the service prefers answers.
     early: HashMap<SessionNumber, Vec<(Duration, Delivery)>>,
@@ -199,14 +221,17 @@ impl<'a> Worker<'a> {
     ) -> std::io::Result<Self> {
         let mut oracle = Oracle::new();
         let mut seats = Vec::new();
-        let mut groups = Vec::new();
+        let mut groups: Vec<GroupState> = Vec::new();
         let mut in_class = vec![0; plan.scenario.groups.len()];
         for (index, group) in (0_u32..).zip(plan.population.groups()) {
             oracle.group_created(index, group.members, Seq(1));
-            seats.extend((0..group.members).map(|member| (index, member)));
+            seats.extend((0..group.devices()).map(|member| (index, member)));
             let place = &mut in_class[group.class as usize];
             groups.push(GroupState::new(plan, index, *place));
             *place += 1;
+        }
+        for operation in plan.schedule.operations() {
+            groups[operation.group as usize].will_hear_from(operation);
         }
         let scenario = &plan.scenario;
         let racers =
@@ -238,6 +263,7 @@ impl<'a> Worker<'a> {
             offered: scenario.offered(),
             vigil: Vigil::over(plan),
             next: 0,
+            sent: 0,
             held: 0,
             raced: Vec::new(),
             alarms: Alarms::default(),
@@ -246,6 +272,7 @@ impl<'a> Worker<'a> {
             timetable: Timetable::of(scenario, &plan.population),
             moved: 0,
             returns: Returns::default(),
+            comers: Comers::of(plan),
             early: HashMap::new(),
             live_messages: 0,
             refusals: BTreeMap::new(),
@@ -305,6 +332,7 @@ impl<'a> Worker<'a> {
             let heard = self.hear_all();
             self.hear_racers();
             self.race_in_time(elapsed);
+            self.ask_again(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
             self.hand_over();
@@ -354,6 +382,7 @@ impl<'a> Worker<'a> {
             || self.flights.len() > 0
             || self.next_move().is_some()
             || !self.returns.is_still()
+            || !self.comers.is_still()
             || self.groups.iter().any(GroupState::waits)
             || self.racers.as_ref().is_some_and(|racers| !racers.is_caught_up())
     }
@@ -368,7 +397,8 @@ impl<'a> Worker<'a> {
     fn sleep(&mut self) {
         let due = self.next_operation().map(|operation| operation.intended);
         let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
-        let until = [due, step, self.alarms.next()].into_iter().flatten();
+        let again = self.comers.next_again();
+        let until = [due, step, again, self.alarms.next()].into_iter().flatten();
         let until = until.fold(self.look_next, Ord::min);
         let wake = self.racers.as_ref().map(Racers::descriptor);
         self.client.wait(clock::now(), Some(self.origin + until), wake);
@@ -406,6 +436,7 @@ impl<'a> Worker<'a> {
             refusals: self.refusals,
             held: self.held,
             returns,
+            joins: self.comers.finish(),
             idle: self.idle,
             first: self.first,
             last: self.last,
@@ -427,23 +458,25 @@ impl GroupState {
     fn new(plan: &Plan, index: u32, index_in_class: usize) -> Self {
         let group = &plan.population.groups()[index as usize];
         let class = plan.class(index as usize);
-        let senders = class.sending_members().len();
         let traffic = &plan.traffic[index as usize];
         Self {
             class: group.class,
             index_in_class,
             first_session: group.first_member,
-            epochs: vec![traffic.epoch().0; senders],
-            held: vec![VecDeque::new(); senders],
+            reached: traffic.epoch().0,
+            actors: HashMap::new(),
+            outside: VecDeque::new(),
             race: class.contention.map(|contention| {
                 Race::new(contention, class.racers, traffic.epoch(), (plan.scenario.seed, index))
             }),
             real: class.real_members(),
+            real_joiners: class.real_joiners(),
         }
     }
 
     fn waits(&self) -> bool {
-        self.held.iter().any(|held| !held.is_empty())
+        self.actors.values().any(|actor| !actor.held.is_empty())
+            || !self.outside.is_empty()
             || self.race.as_ref().is_some_and(Race::wants_anything)
     }
 }

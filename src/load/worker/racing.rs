@@ -107,7 +107,8 @@ impl Worker<'_> {
         };
         let due = Due { measured, ..due };
         let Built { epoch, body, .. } = built;
-        self.send(Ready { attempt, due, group, sender: racer, kind, epoch, body });
+        let (sender, brings) = (racer, None);
+        self.send(Ready { attempt, due, group, sender, kind, epoch, body, brings });
     }
 
     /// What a racer submitted was ordered.
