@@ -73,6 +73,7 @@
 //! | [`load`] | the open-loop engine: scenario, schedule, workers, recorder, oracle |
 //! | [`survival`] | members of a service that is killed and comes back, and what they were promised |
 //! | [`report`] | the record of a run, its verdict, its text |
+//! | [`suites`] | cipher suites side by side: which there are, what each costs a client |
 //! | [`campaign`] | several runs as one result: load curves, capacity, contention, plans |
 //! | [`peers`] | the systems a user would pick instead, on the same work in one run |
 //! | [`cli`] | one file per sub-command; the only module that prints |
@@ -192,6 +193,7 @@ pub mod mls;
 pub mod load;
 pub mod survival;
 pub mod report;
+pub mod suites;
 pub mod campaign;
 pub mod peers;
 pub mod cli;

@@ -22,6 +22,7 @@ mod run;
 mod scenario_file;
 mod serve;
 mod state;
+mod suites;
 mod survive;
 mod sweep;
 mod target;
@@ -80,6 +81,9 @@ enum Command {
     Explain(explain::Explain),
     /// Size a deployment: from users and messages a day to nodes and memory, from measured records.
     Plan(plan::Plan),
+    /// Compare cipher suites, classical and post-quantum: which there are, what each costs.
+    #[command(subcommand)]
+    Suites(suites::Suites),
     /// Issue a device's token, or make a new key for the tokens of tomorrow.
     Token(token::Arguments),
     /// Print what the service sees of an MLSMessage: the header, nothing else.
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Ok(Cli { command: Command::PeersBaseline(arguments) }) => baseline::run(&arguments),
         Ok(Cli { command: Command::Explain(arguments) }) => explain::run(&arguments),
         Ok(Cli { command: Command::Plan(arguments) }) => plan::run(&arguments),
+        Ok(Cli { command: Command::Suites(arguments) }) => suites::run(&arguments),
         Ok(Cli { command: Command::Token(arguments) }) => token::run(&arguments),
         Ok(Cli { command: Command::Inspect(arguments) }) => inspect::run(&arguments),
         Ok(Cli { command: Command::Log(arguments) }) => log::run(&arguments),

@@ -239,7 +239,7 @@ impl Counted {
         let racing: Vec<u32> = (0..class.racers).collect();
         let body = |tree, updated: &[u32]| {
             let dimensions = Dimensions {
-                suite: class.suite,
+                lengths: class.suite.lengths(),
                 group_id: group.id.as_bytes().len(),
                 identity: IDENTITY_BYTES,
                 members: group.members,

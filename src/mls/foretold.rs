@@ -50,7 +50,7 @@ fn one(
         let bytes = match operation {
             TapeOperation::Application { bytes, .. } => {
                 let plaintext = usize::try_from(bytes).expect("a length fits an address");
-                size::application_message(spec.suite, dimensions.group_id, plaintext)
+                size::application_message(&spec.suite.lengths(), dimensions.group_id, plaintext)
             }
             TapeOperation::ProposeAdd { .. } => dimensions.proposal(ProposalKind::Add),
             TapeOperation::ProposeUpdate { .. } => dimensions.proposal(ProposalKind::Update),

@@ -5,6 +5,7 @@
 //! messages while the clock runs; *synthetic* tapes have real headers and sizes and nothing else.
 //! It never opens a socket, never learns how a message travels and never prints. Called by `load`.
 
+pub mod primitive;
 pub mod suite;
 pub mod size;
 mod storage;
@@ -21,6 +22,7 @@ mod foretold;
 pub mod cache;
 pub mod member;
 pub mod live;
+pub mod stack;
 pub mod synthetic;
 pub use cache::Cache;
 pub use cache::Origin;

@@ -14,8 +14,7 @@ pub use handshake::Dimensions;
 pub use handshake::ProposalKind;
 pub(super) use handshake::joiner_secrets;
 
-use super::suite::Facts;
-use super::suite::Suite;
+use super::primitive::Lengths;
 
 /// Bytes of a member's identity in its basic credential: as long as a UUID in text. A tape whose
 /// members are named by device has [`DEVICE_BYTES`] instead, and commits that are so much shorter.
@@ -58,27 +57,26 @@ pub(super) fn vector_content(encoded: usize) -> usize {
 
 /// Bytes of a KeyPackage as an MLSMessage (RFC 9420 §10), for an identity of `identity` bytes.
 #[must_use]
-pub fn key_package(suite: Suite, identity: usize) -> usize {
-    MESSAGE_HEADER + bare_key_package(suite.facts(), identity)
+pub fn key_package(lengths: &Lengths, identity: usize) -> usize {
+    MESSAGE_HEADER + bare_key_package(lengths, identity)
 }
 
 /// A KeyPackage as an Add proposal holds it.
-fn bare_key_package(facts: &Facts, identity: usize) -> usize {
+fn bare_key_package(lengths: &Lengths, identity: usize) -> usize {
     let (version, suite, lifetime) = (2, 2, 16);
     version
         + suite
-        + vector(facts.kem_public_key)
-        + leaf_node(facts, identity, lifetime)
+        + vector(lengths.kem_public_key)
+        + leaf_node(lengths, identity, lifetime)
         + NO_EXTENSIONS
-        + vector(facts.signature_max)
+        + vector(lengths.signature_max)
 }
 
 /// Bytes of an application message of `plaintext` bytes in a group whose id has `group_id` bytes:
 /// an MLSMessage with a PrivateMessage (RFC 9420 §6.3).
 #[must_use]
-pub fn application_message(suite: Suite, group_id: usize, plaintext: usize) -> usize {
-    let facts = suite.facts();
-    private_message(group_id, vector(plaintext) + vector(facts.signature_max))
+pub fn application_message(lengths: &Lengths, group_id: usize, plaintext: usize) -> usize {
+    private_message(group_id, vector(plaintext) + vector(lengths.signature_max))
 }
 
 /// Bytes of an MLSMessage with a PrivateMessage whose plaintext, with its authentication data,
@@ -94,19 +92,19 @@ fn private_message(group_id: usize, content: usize) -> usize {
 }
 
 /// A LeafNode (RFC 9420 §7.2) for an identity of `identity` bytes, whose source carries `source`.
-fn leaf_node(facts: &Facts, identity: usize, source: usize) -> usize {
+fn leaf_node(lengths: &Lengths, identity: usize, source: usize) -> usize {
     let credential = 2 + vector(identity);
     let (versions, suites, credentials) = (vector(2), vector(2), vector(2));
     let (extensions, proposals) = (vector(0), vector(0));
     let source_tag = 1;
-    vector(facts.kem_public_key)
-        + vector(facts.signature_public_key)
+    vector(lengths.kem_public_key)
+        + vector(lengths.signature_public_key)
         + credential
         + (versions + suites + extensions + proposals + credentials)
         + source_tag
         + source
         + NO_EXTENSIONS
-        + vector(facts.signature_max)
+        + vector(lengths.signature_max)
 }
 
 const MESSAGE_HEADER: usize = 4;

@@ -1,6 +1,6 @@
 //! The cipher suites that the members' side can really run, by name.
 //!
-//! It states each suite's code point, provider and lengths once; it computes nothing. Every entry
+//! It states each suite's code point, provider and primitives once; it computes nothing. Every entry
 //! is proven by a group formed in a test. Called by scenarios, which name suites, and by whatever
 //! mints, joins or sizes.
 
@@ -14,6 +14,7 @@ use serde::Serializer;
 use serde::de::Error as _;
 use thiserror::Error;
 
+use super::primitive::{Hash, Kem, Lengths, Quantum, Signature};
 use crate::place::edits;
 
 /// A cipher suite with the implementation that runs it. Serialised as its name.
@@ -30,16 +31,8 @@ pub struct Facts {
     pub code_point: u16,
     /// Whose cryptography runs it here.
     pub implementation: Implementation,
-    /// `Npk` of RFC 9180 §4: an HPKE public key, so every node of the tree.
-    pub kem_public_key: usize,
-    /// `Nenc` of RFC 9180 §4: an encapsulated key, so every ciphertext of a commit.
-    pub kem_output: usize,
-    /// `KDF.Nh`: hashes, secrets and MACs.
-    pub hash: usize,
-    /// A signature public key.
-    pub signature_public_key: usize,
-    /// The longest signature. ECDSA's are DER, so some are up to a few bytes shorter.
-    pub signature_max: usize,
+    /// Lengths of what it puts on the wire.
+    pub lengths: Lengths,
     /// Whether its key encapsulation resists a quantum computer.
     pub post_quantum: bool,
     ciphersuite: Ciphersuite,
@@ -92,6 +85,12 @@ impl Suite {
         self.0.name
     }
 
+    /// Lengths of what it puts on the wire.
+    #[must_use]
+    pub fn lengths(self) -> Lengths {
+        self.0.lengths
+    }
+
     /// Its name in OpenMLS.
     pub(super) fn ciphersuite(self) -> Ciphersuite {
         self.0.ciphersuite
@@ -131,42 +130,18 @@ impl<'de> Deserialize<'de> for Suite {
     }
 }
 
-/// Lengths of a key encapsulation: public key, encapsulated key.
-struct Kem(usize, usize);
-/// Lengths of a signature scheme: public key, longest signature.
-struct Signature(usize, usize);
-
-const X25519: Kem = Kem(32, 32);
-const P256: Kem = Kem(65, 65);
-const XWING: Kem = Kem(1216, 1120);
-const MLKEM768: Kem = Kem(1184, 1088);
-const MLKEM1024: Kem = Kem(1568, 1568);
-const ED25519: Signature = Signature(32, 64);
-const ECDSA_P256: Signature = Signature(65, 72);
-const ECDSA_P384: Signature = Signature(97, 104);
-const MLDSA44: Signature = Signature(1312, 2420);
-const MLDSA65: Signature = Signature(1952, 3309);
-const MLDSA87: Signature = Signature(2592, 4627);
-const SHA256: usize = 32;
-const SHA384: usize = 48;
-const SHA512: usize = 64;
-
 const fn facts(
     name: &'static str,
     ciphersuite: Ciphersuite,
     implementation: Implementation,
-    (kem, hash, signature): (&Kem, usize, &Signature),
+    (kem, hash, signature): (Kem, Hash, Signature),
 ) -> Facts {
     Facts {
         name,
         code_point: ciphersuite as u16,
         implementation,
-        kem_public_key: kem.0,
-        kem_output: kem.1,
-        hash,
-        signature_public_key: signature.0,
-        signature_max: signature.1,
-        post_quantum: kem.0 > P256.0,
+        lengths: Lengths::of(kem, hash, signature),
+        post_quantum: !matches!(kem.quantum(), Quantum::No),
         ciphersuite,
     }
 }
@@ -180,91 +155,91 @@ static FACTS: &[Facts] = &[
         "x25519-aes128-ed25519",
         C::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
         RustCrypto,
-        (&X25519, SHA256, &ED25519),
+        (Kem::X25519, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "x25519-chacha-ed25519",
         C::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
         RustCrypto,
-        (&X25519, SHA256, &ED25519),
+        (Kem::X25519, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "p256-aes128-p256",
         C::MLS_128_DHKEMP256_AES128GCM_SHA256_P256,
         RustCrypto,
-        (&P256, SHA256, &ECDSA_P256),
+        (Kem::P256, Hash::Sha256, Signature::P256),
     ),
     facts(
         "x25519-aes128-ed25519-libcrux",
         C::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
         Libcrux,
-        (&X25519, SHA256, &ED25519),
+        (Kem::X25519, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "x25519-chacha-ed25519-libcrux",
         C::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
         Libcrux,
-        (&X25519, SHA256, &ED25519),
+        (Kem::X25519, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "xwing-aes128-ed25519",
         C::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
         RustCrypto,
-        (&XWING, SHA256, &ED25519),
+        (Kem::XWing, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "xwing-aes256-ed25519",
         C::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519,
         RustCrypto,
-        (&XWING, SHA384, &ED25519),
+        (Kem::XWing, Hash::Sha384, Signature::Ed25519),
     ),
     facts(
         "xwing-chacha-ed25519",
         C::MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519,
         Libcrux,
-        (&XWING, SHA256, &ED25519),
+        (Kem::XWing, Hash::Sha256, Signature::Ed25519),
     ),
     facts(
         "mlkem768-aes256-ed25519",
         C::MLS_128_MLKEM768_AES256GCM_SHA384_Ed25519,
         RustCrypto,
-        (&MLKEM768, SHA384, &ED25519),
+        (Kem::MlKem768, Hash::Sha384, Signature::Ed25519),
     ),
     facts(
         "mlkem768-aes256-p256",
         C::MLS_128_MLKEM768_AES256GCM_SHA384_P256,
         RustCrypto,
-        (&MLKEM768, SHA384, &ECDSA_P256),
+        (Kem::MlKem768, Hash::Sha384, Signature::P256),
     ),
     facts(
         "mlkem1024-aes256-p384",
         C::MLS_192_MLKEM1024_AES256GCM_SHA384_P384,
         RustCrypto,
-        (&MLKEM1024, SHA384, &ECDSA_P384),
+        (Kem::MlKem1024, Hash::Sha384, Signature::P384),
     ),
     facts(
         "xwing-chacha-mldsa44",
         C::MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44,
         RustCrypto,
-        (&XWING, SHA384, &MLDSA44),
+        (Kem::XWing, Hash::Sha384, Signature::MlDsa44),
     ),
     facts(
         "mlkem768-aes256-mldsa65",
         C::MLS_192_MLKEM768_AES256GCM_SHA384_MLDSA65,
         RustCrypto,
-        (&MLKEM768, SHA384, &MLDSA65),
+        (Kem::MlKem768, Hash::Sha384, Signature::MlDsa65),
     ),
     facts(
         "mlkem1024-aes256-mldsa87",
         C::MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87,
         RustCrypto,
-        (&MLKEM1024, SHA384, &MLDSA87),
+        (Kem::MlKem1024, Hash::Sha384, Signature::MlDsa87),
     ),
     facts(
         "mlkem1024-aes256-sha512-mldsa87",
         C::MLS_256_MLKEM1024_AES256GCM_SHA512_MLDSA87,
         RustCrypto,
-        (&MLKEM1024, SHA512, &MLDSA87),
+        (Kem::MlKem1024, Hash::Sha512, Signature::MlDsa87),
     ),
 ];
 

@@ -19,6 +19,7 @@ use super::size::Change;
 use super::size::Dimensions;
 use super::size::ProposalKind;
 use super::size::TreeState;
+use super::suite::Suite;
 use super::tape::Effect;
 use super::tape::Handshake;
 use super::tape::Tape;
@@ -96,7 +97,7 @@ impl Forger<'_> {
             _ => None,
         };
         if let Some(member) = asks {
-            let package = key_package(&dimensions, &mut self.random);
+            let package = key_package(self.spec.suite, &dimensions, &mut self.random);
             self.asked.insert(member, (place, package));
         }
         let proposal = self.proposal(&dimensions, operation);
@@ -104,7 +105,7 @@ impl Forger<'_> {
         if let TapeOperation::Application { bytes, .. } = operation {
             let plaintext = usize::try_from(bytes).expect("a length fits an address");
             let group_id = dimensions.group_id;
-            let size = size::application_message(self.spec.suite, group_id, plaintext);
+            let size = size::application_message(&self.spec.suite.lengths(), group_id, plaintext);
             let group = &self.spec.group;
             let body = private_message(group, self.epoch, APPLICATION, size, &mut self.random);
             return (body, None);
@@ -140,7 +141,7 @@ impl Forger<'_> {
             referred: done.referred > 0,
         };
         let size = dimensions.commit(leaf, &change);
-        let hash = self.spec.suite.facts().hash;
+        let hash = self.spec.suite.lengths().hash;
         let mut list = Vec::new();
         for _ in 0..done.referred {
             list.push(BY_REFERENCE);
@@ -165,7 +166,7 @@ impl Forger<'_> {
         let welcome = if packages.is_empty() {
             Bytes::new()
         } else {
-            welcome(dimensions, &packages, &mut self.random)
+            welcome((self.spec.suite, dimensions), &packages, &mut self.random)
         };
         let (added, refers_to) = (done.added, done.referred);
         let removed = done.removed.into_iter().map(|(member, _)| member).collect();
@@ -191,7 +192,8 @@ impl Forger<'_> {
             }
             TapeOperation::ProposeUpdate { .. } => {
                 proposal.extend_from_slice(&UPDATE.to_be_bytes());
-                push_leaf_node(&mut proposal, dimensions, &[SOURCE_UPDATE], &mut self.random);
+                let group = (self.spec.suite, dimensions);
+                push_leaf_node(&mut proposal, group, &[SOURCE_UPDATE], &mut self.random);
             }
             _ => {}
         }
@@ -211,18 +213,18 @@ impl Forger<'_> {
 }
 
 /// A KeyPackage of no keys: every length is right, nothing is signed, and it never expires.
-fn key_package(dimensions: &Dimensions, random: &mut ChaCha8Rng) -> Bytes {
-    let facts = dimensions.suite.facts();
-    let size = size::key_package(dimensions.suite, dimensions.identity);
+fn key_package(suite: Suite, dimensions: &Dimensions, random: &mut ChaCha8Rng) -> Bytes {
+    let lengths = &dimensions.lengths;
+    let size = size::key_package(lengths, dimensions.identity);
     let mut message = Vec::with_capacity(size);
-    for field in [MLS10, KEY_PACKAGE, MLS10, facts.code_point] {
+    for field in [MLS10, KEY_PACKAGE, MLS10, suite.facts().code_point] {
         message.extend_from_slice(&field.to_be_bytes());
     }
-    push_random(&mut message, facts.kem_public_key, random);
+    push_random(&mut message, lengths.kem_public_key, random);
     let lifetime = [&[SOURCE_KEY_PACKAGE][..], &u64::MIN.to_be_bytes(), &u64::MAX.to_be_bytes()];
-    push_leaf_node(&mut message, dimensions, &lifetime.concat(), random);
+    push_leaf_node(&mut message, (suite, dimensions), &lifetime.concat(), random);
     push_vector(&mut message, &[]);
-    push_random(&mut message, facts.signature_max, random);
+    push_random(&mut message, lengths.signature_max, random);
     debug_assert_eq!(message.len(), size, "a KeyPackage is as long as foretold");
     Bytes::from(message)
 }
@@ -230,39 +232,43 @@ fn key_package(dimensions: &Dimensions, random: &mut ChaCha8Rng) -> Bytes {
 /// A LeafNode (RFC 9420 §7.2) of no keys, which comes from `source`.
 fn push_leaf_node(
     message: &mut Vec<u8>,
-    dimensions: &Dimensions,
+    (suite, dimensions): (Suite, &Dimensions),
     source: &[u8],
     random: &mut ChaCha8Rng,
 ) {
-    let facts = dimensions.suite.facts();
-    push_random(message, facts.kem_public_key, random);
-    push_random(message, facts.signature_public_key, random);
+    let lengths = &dimensions.lengths;
+    push_random(message, lengths.kem_public_key, random);
+    push_random(message, lengths.signature_public_key, random);
     message.extend_from_slice(&BASIC_CREDENTIAL.to_be_bytes());
     push_random(message, dimensions.identity, random);
-    let (version, suite) = (MLS10.to_be_bytes(), facts.code_point.to_be_bytes());
+    let (version, suite) = (MLS10.to_be_bytes(), suite.facts().code_point.to_be_bytes());
     let credential = BASIC_CREDENTIAL.to_be_bytes();
     for capabilities in [&version[..], &suite, &[], &[], &credential] {
         push_vector(message, capabilities);
     }
     message.extend_from_slice(source);
     push_vector(message, &[]);
-    push_random(message, facts.signature_max, random);
+    push_random(message, lengths.signature_max, random);
 }
 
 /// A Welcome for who published `packages`, of nothing that anybody could open.
-fn welcome(dimensions: &Dimensions, packages: &[Bytes], random: &mut ChaCha8Rng) -> Bytes {
-    let facts = dimensions.suite.facts();
+fn welcome(
+    (suite, dimensions): (Suite, &Dimensions),
+    packages: &[Bytes],
+    random: &mut ChaCha8Rng,
+) -> Bytes {
+    let lengths = &dimensions.lengths;
     let joiners = u32::try_from(packages.len()).expect("a member count fits");
     let size = dimensions.welcome(joiners);
     let mut secrets = Vec::new();
     for package in packages {
         let parsed = crate::wire::key_package(package).expect("it is well-formed");
         push_vector(&mut secrets, parsed.reference.as_bytes());
-        push_random(&mut secrets, facts.kem_output, random);
-        push_random(&mut secrets, size::joiner_secrets(facts), random);
+        push_random(&mut secrets, lengths.kem_output, random);
+        push_random(&mut secrets, size::joiner_secrets(lengths), random);
     }
     let mut message = Vec::with_capacity(size);
-    for field in [MLS10, WELCOME, facts.code_point] {
+    for field in [MLS10, WELCOME, suite.facts().code_point] {
         message.extend_from_slice(&field.to_be_bytes());
     }
     push_vector(&mut message, &secrets);

@@ -290,7 +290,7 @@ impl TapeSpec {
     pub(super) fn dimensions(&self, leaves: u32, tree: TreeState) -> Dimensions {
         let named = !self.devices.is_empty();
         Dimensions {
-            suite: self.suite,
+            lengths: self.suite.lengths(),
             group_id: self.group.as_bytes().len(),
             identity: if named { size::DEVICE_BYTES } else { size::IDENTITY_BYTES },
             members: leaves,
@@ -305,7 +305,7 @@ impl TapeSpec {
         match operation {
             TapeOperation::Application { bytes, .. } => {
                 let plaintext = usize::try_from(bytes).expect("a message length fits an address");
-                size::application_message(self.suite, dimensions.group_id, plaintext)
+                size::application_message(&self.suite.lengths(), dimensions.group_id, plaintext)
             }
             TapeOperation::Add { .. } => dimensions.add_commit(0),
             TapeOperation::ProposeUpdate { .. } => dimensions.proposal(ProposalKind::Update),

@@ -30,6 +30,7 @@ const USES: &[(&str, &[&str])] = &[
     ("load", &["limits", "clock", "units", "place", "process", "delivery", "wire", "net", "mls"]),
     ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
     ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
+    ("suites", &["limits", "clock", "place", "process", "mls", "report"]),
     ("campaign", &["limits", "clock", "units", "place", "delivery", "mls", "load", "report"]),
     (
         "peers",
@@ -58,6 +59,7 @@ const USES: &[(&str, &[&str])] = &[
             "load",
             "survival",
             "report",
+            "suites",
             "campaign",
             "peers",
         ],

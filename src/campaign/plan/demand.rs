@@ -55,7 +55,7 @@ impl Demand {
         let class = |groups: &Groups| Class::of(question, *groups, operations_per_s);
         let classes: Vec<Class> = question.groups.iter().map(class).collect();
         let connections = question.devices() * question.online;
-        let key_package = size::key_package(question.suite, size::IDENTITY_BYTES) as f64;
+        let key_package = size::key_package(&question.suite.lengths(), size::IDENTITY_BYTES) as f64;
         let mut demand = Self {
             connections,
             storm_per_s: connections / question.storm.as_secs_f64(),
@@ -201,14 +201,14 @@ impl Class {
 /// one right after a bulk add.
 fn mean_body(question: &Question, members: f64) -> Estimate {
     let plaintext = usize::try_from(question.payload_bytes).unwrap_or(usize::MAX);
-    let suite = question.suite;
-    let application = size::application_message(suite, GROUP_ID_BYTES, plaintext) as f64;
+    let lengths = question.suite.lengths();
+    let application = size::application_message(&lengths, GROUP_ID_BYTES, plaintext) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a member count")]
     let members = members.round() as u32;
     let commit = |tree| {
         let (group_id, identity) = (GROUP_ID_BYTES, size::IDENTITY_BYTES);
         let handshake = Handshake::Public;
-        let group = Dimensions { suite, group_id, identity, members, tree, handshake };
+        let group = Dimensions { lengths, group_id, identity, members, tree, handshake };
         group.update_commit(members / 2) as f64
     };
     let (merged, fresh) = (commit(TreeState::Merged), commit(TreeState::Fresh));

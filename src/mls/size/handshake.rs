@@ -18,15 +18,14 @@ use super::bare_key_package;
 use super::leaf_node;
 use super::private_message;
 use super::vector;
-use crate::mls::suite::Facts;
-use crate::mls::suite::Suite;
+use crate::mls::primitive::Lengths;
 use crate::mls::tape::Handshake;
 
 /// A group, as far as the sizes of its handshakes go. Lengths are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dimensions {
-    /// Its cipher suite.
-    pub suite: Suite,
+    /// Those of its cipher suite.
+    pub lengths: Lengths,
     /// Length of its id, 1 to 64.
     pub group_id: usize,
     /// Length of each member's identity.
@@ -86,8 +85,8 @@ impl Dimensions {
     /// PrivateMessage. Cost: log N for each leaf that the change names.
     #[must_use]
     pub fn commit(&self, leaf: u32, change: &Change<'_>) -> usize {
-        let facts = self.suite.facts();
-        let reference = PROPOSAL_OR_REF + vector(facts.hash);
+        let lengths = &self.lengths;
+        let reference = PROPOSAL_OR_REF + vector(lengths.hash);
         let (add, remove) = if change.referred {
             (reference, reference)
         } else {
@@ -99,7 +98,7 @@ impl Dimensions {
             + change.updated.len() * reference;
         let tree = Tree::after(self, change);
         let commit = vector(proposals) + self.path(&tree, leaf);
-        let authentication = vector(facts.signature_max) + vector(facts.hash);
+        let authentication = vector(lengths.signature_max) + vector(lengths.hash);
         self.framed(commit + authentication)
     }
 
@@ -107,8 +106,8 @@ impl Dimensions {
     /// with a PublicMessage (RFC 9420 §12.4.3.2).
     #[must_use]
     pub fn external_commit(&self) -> usize {
-        let facts = self.suite.facts();
-        let init = PROPOSAL_OR_REF + PROPOSAL_TYPE + vector(facts.kem_output);
+        let lengths = &self.lengths;
+        let init = PROPOSAL_OR_REF + PROPOSAL_TYPE + vector(lengths.kem_output);
         let tree = Tree::after(self, &Change { added: 1, ..Change::default() });
         let sender = 1;
         MESSAGE_HEADER
@@ -119,24 +118,24 @@ impl Dimensions {
             + CONTENT_TYPE
             + vector(init)
             + self.path(&tree, self.members)
-            + vector(facts.signature_max)
-            + vector(facts.hash)
+            + vector(lengths.signature_max)
+            + vector(lengths.hash)
     }
 
     /// Bytes of a proposal as an MLSMessage.
     #[must_use]
     pub fn proposal(&self, kind: ProposalKind) -> usize {
-        self.framed(self.bare_proposal(kind) + vector(self.suite.facts().signature_max))
+        self.framed(self.bare_proposal(kind) + vector(self.lengths.signature_max))
     }
 
     /// Bytes of a Welcome for `joiners` whom a commit with a path adds, without the ratchet tree, as
     /// an MLSMessage (RFC 9420 §12.4.3.1). What each of them gets of it is one for 1 joiner.
     #[must_use]
     pub fn welcome(&self, joiners: u32) -> usize {
-        let facts = self.suite.facts();
+        let lengths = &self.lengths;
         let suite = 2;
-        let secrets = vector(joiner_secrets(facts));
-        let joiner = vector(facts.hash) + vector(facts.kem_output) + secrets;
+        let secrets = vector(joiner_secrets(lengths));
+        let joiner = vector(lengths.hash) + vector(lengths.kem_output) + secrets;
         let info = self.bare_group_info(0);
         MESSAGE_HEADER + suite + vector(count(joiners) * joiner) + vector(info + AEAD_TAG)
     }
@@ -146,29 +145,29 @@ impl Dimensions {
     #[must_use]
     pub fn group_info(&self) -> usize {
         let extension_type = 2;
-        let external_pub = extension_type + vector(vector(self.suite.facts().kem_public_key));
+        let external_pub = extension_type + vector(vector(self.lengths.kem_public_key));
         MESSAGE_HEADER + self.bare_group_info(external_pub)
     }
 
     fn bare_group_info(&self, extensions: usize) -> usize {
-        let facts = self.suite.facts();
+        let lengths = &self.lengths;
         let (version, suite, signer) = (2, 2, 4);
         let context = version
             + suite
             + vector(self.group_id)
             + EPOCH
-            + 2 * vector(facts.hash)
+            + 2 * vector(lengths.hash)
             + NO_EXTENSIONS;
-        context + vector(extensions) + vector(facts.hash) + signer + vector(facts.signature_max)
+        context + vector(extensions) + vector(lengths.hash) + signer + vector(lengths.signature_max)
     }
 
     /// A Proposal (RFC 9420 §12.1).
     fn bare_proposal(&self, kind: ProposalKind) -> usize {
-        let facts = self.suite.facts();
+        let lengths = &self.lengths;
         PROPOSAL_TYPE
             + match kind {
-                ProposalKind::Update => leaf_node(facts, self.identity, 0),
-                ProposalKind::Add => bare_key_package(facts, self.identity),
+                ProposalKind::Update => leaf_node(lengths, self.identity, 0),
+                ProposalKind::Add => bare_key_package(lengths, self.identity),
                 ProposalKind::Remove => 4,
             }
     }
@@ -179,7 +178,7 @@ impl Dimensions {
             Handshake::Private => private_message(self.group_id, content),
             Handshake::Public => {
                 let sender = 5;
-                let membership_tag = vector(self.suite.facts().hash);
+                let membership_tag = vector(self.lengths.hash);
                 let framing = vector(self.group_id) + EPOCH + sender + NO_DATA + CONTENT_TYPE;
                 MESSAGE_HEADER + framing + content + membership_tag
             }
@@ -190,20 +189,20 @@ impl Dimensions {
     /// whose other child has members, with one ciphertext for each node of that child's resolution
     /// but for those who join by this very commit.
     fn path(&self, tree: &Tree<'_>, leaf: u32) -> usize {
-        let facts: &Facts = self.suite.facts();
-        let ciphertext = vector(facts.kem_output) + vector(facts.hash + AEAD_TAG);
+        let lengths = &self.lengths;
+        let ciphertext = vector(lengths.kem_output) + vector(lengths.hash + AEAD_TAG);
         let mut nodes = 0;
         let mut level = 0;
         while tree.width > 1 << level {
             let first = ((leaf >> level) ^ 1) << level;
             if tree.has_members(first..first + (1 << level), leaf) {
                 let ciphertexts = count(tree.resolution(first, level));
-                nodes += vector(facts.kem_public_key) + vector(ciphertexts * ciphertext);
+                nodes += vector(lengths.kem_public_key) + vector(ciphertexts * ciphertext);
             }
             level += 1;
         }
         let is_present = 1;
-        is_present + leaf_node(facts, self.identity, vector(facts.hash)) + vector(nodes)
+        is_present + leaf_node(lengths, self.identity, vector(lengths.hash)) + vector(nodes)
     }
 }
 
@@ -260,9 +259,9 @@ impl<'a> Tree<'a> {
 }
 
 /// GroupSecrets with a path secret and no pre-shared key, encrypted (RFC 9420 §12.4.3.1).
-pub(in crate::mls) fn joiner_secrets(facts: &Facts) -> usize {
+pub(in crate::mls) fn joiner_secrets(lengths: &Lengths) -> usize {
     let (path_is_present, no_psks) = (1, 1);
-    vector(facts.hash) + path_is_present + vector(facts.hash) + no_psks + AEAD_TAG
+    vector(lengths.hash) + path_is_present + vector(lengths.hash) + no_psks + AEAD_TAG
 }
 
 fn count(members: u32) -> usize {

@@ -5,6 +5,7 @@ use crate::delivery::GroupId;
 use crate::mls::leaf;
 use crate::mls::mint::mint;
 use crate::mls::newcomer::Newcomer;
+use crate::mls::suite::Suite;
 use crate::mls::tape::Handshake;
 use crate::mls::tape::Tape;
 use crate::mls::tape::TapeOperation;
@@ -24,7 +25,7 @@ fn a_key_package_is_as_long_as_foretold() {
         {
             let newcomer = Newcomer::new(suite, identity).unwrap();
             let real = newcomer.published().unwrap().len();
-            assert_eq!(real, key_package(suite, bytes), "{suite}");
+            assert_eq!(real, key_package(&suite.lengths(), bytes), "{suite}");
         }
     }
 }
@@ -38,7 +39,7 @@ fn an_application_message_is_as_long_as_foretold() {
         for (message, operation) in tape.messages.iter().zip(operations) {
             let TapeOperation::Application { bytes, .. } = operation else { unreachable!() };
             let plaintext = usize::try_from(bytes).unwrap();
-            let foretold = application_message(tape.spec.suite, 16, plaintext);
+            let foretold = application_message(&tape.spec.suite.lengths(), 16, plaintext);
             assert_eq!(message.body.len(), foretold, "{name} {bytes}");
         }
     }

@@ -1,0 +1,34 @@
+//! `stentor suites`: which cipher suites there are, and what each costs a client.
+//!
+//! One file per way to ask. Called by `cli::main`.
+
+mod list;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::with_causes;
+
+/// The ways to ask.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Suites {
+    /// Print every suite, what it is made of and which stacks here have it.
+    List(list::List),
+}
+
+/// Runs one of them.
+pub(crate) fn run(arguments: &Suites) -> ExitCode {
+    let (name, done) = match arguments {
+        Suites::List(arguments) => ("list", list::run(arguments)),
+    };
+    done.unwrap_or_else(|error| {
+        tell(&format!("stentor suites {name}: {}", with_causes(&error)));
+        ExitCode::from(1)
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the command line talks to people here")]
+fn tell(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,122 @@
+//! The registry as text and as JSON.
+//!
+//! Returns strings and never prints. Called by `cli`.
+
+use serde::Serialize;
+
+use super::registry::{Entry, Offers};
+use crate::mls::primitive::{Lengths, Quantum};
+use crate::report::summary::{Look, table};
+
+/// Each suite in a line, with who offers it.
+#[must_use]
+pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
+    let header = ["suite", "number", "KEM", "hash", "signature", "bits", "PQ", "PQ auth", "stacks"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(entries.iter().map(|entry| row(entry, offers)));
+    format!(
+        "{}\n\n\
+         * provisional: no registry has assigned the number; mls-rs's are private to it\n\
+         PQ, PQ auth: confidential, authentic against a quantum computer; hybrid: if either part holds\n\
+         the AEAD is in the name; stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n",
+        table(rows, look)
+    )
+}
+
+fn row(entry: &Entry, offers: &Offers) -> Vec<String> {
+    let letters: String = offers.of(entry).into_iter().map(|kind| kind.letter()).collect();
+    vec![
+        entry.name.to_owned(),
+        entry.number(),
+        entry.kem.name().to_owned(),
+        entry.hash.name().to_owned(),
+        entry.signature.name().to_owned(),
+        entry.level.to_string(),
+        entry.confidentiality().name().to_owned(),
+        entry.authenticity().name().to_owned(),
+        if letters.is_empty() { "-".to_owned() } else { letters },
+    ]
+}
+
+/// A suite as JSON has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// Its name here.
+    pub name: &'static str,
+    /// What stands for it on the wire.
+    pub code_point: u16,
+    /// Whether no registry has assigned that number.
+    pub provisional: bool,
+    /// Its key encapsulation.
+    pub kem: &'static str,
+    /// Its cipher.
+    pub aead: &'static str,
+    /// Its hash.
+    pub hash: &'static str,
+    /// Its signature scheme.
+    pub signature: &'static str,
+    /// The security level that its makers claim, in bits.
+    pub security_bits: u16,
+    /// Whether it is confidential against a quantum computer: `no`, `hybrid`, `pure`.
+    pub pq_confidentiality: Quantum,
+    /// Whether it is authentic against one.
+    pub pq_authenticity: Quantum,
+    /// In bytes.
+    pub lengths: Lengths,
+    /// The stacks that offer it, with their providers.
+    pub stacks: Vec<&'static str>,
+}
+
+/// The same, for other tools.
+#[must_use]
+pub fn listed(entries: &[&Entry], offers: &Offers) -> Vec<Listed> {
+    let listed = |entry: &&Entry| Listed {
+        name: entry.name,
+        code_point: entry.code_point,
+        provisional: entry.provisional,
+        kem: entry.kem.name(),
+        aead: entry.aead.name(),
+        hash: entry.hash.name(),
+        signature: entry.signature.name(),
+        security_bits: entry.level,
+        pq_confidentiality: entry.confidentiality(),
+        pq_authenticity: entry.authenticity(),
+        lengths: entry.lengths(),
+        stacks: offers.of(entry).into_iter().map(|kind| kind.name()).collect(),
+    };
+    entries.iter().map(listed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suites::registry::ENTRIES;
+
+    fn every() -> Vec<&'static Entry> {
+        ENTRIES.iter().collect()
+    }
+
+    #[test]
+    fn the_list_fits_a_hundred_columns_with_a_line_for_every_suite() {
+        let offers = Offers::ask().unwrap();
+        let text = list(&every(), &offers, Look::default());
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        for entry in ENTRIES {
+            let starts = |line: &&str| line.starts_with(&format!("{} ", entry.name));
+            let line = text.lines().find(starts).unwrap_or_default();
+            assert!(line.contains(&entry.number()), "{}: {line}", entry.name);
+        }
+    }
+
+    #[test]
+    fn the_json_names_every_stack_of_a_suite() {
+        let listed = listed(&every(), &Offers::ask().unwrap());
+        let json = serde_json::to_value(&listed).unwrap();
+        assert_eq!(json[0]["stacks"].as_array().map(Vec::len), Some(3), "{json}");
+        assert_eq!(json[3]["stacks"].as_array().map(Vec::len), Some(0), "{json}");
+        assert_eq!(json[7]["pq_confidentiality"], "hybrid");
+        assert_eq!(json[7]["lengths"]["kem_output"], 1_120);
+    }
+}
