@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::load::Outcome;
+use crate::load::contention::tally::Share;
 use crate::load::contention::{Policy, Tally};
 use crate::load::scenario::Scenario;
 use crate::report::contention::rows;
@@ -66,7 +67,7 @@ fn who_retries_at_once_or_backs_off_loses_and_comes_through() {
 #[test]
 fn one_commit_serves_many_whose_proposals_it_names() {
     let (outcome, tally) =
-        race("{ policy = \"proposals\", window = \"40ms\", takeover = \"20s\" }", 4);
+        race("{ policy = \"proposals\", window = \"200ms\", takeover = \"20s\" }", 4);
     assert!(tally.proposals.count > 0 && tally.proposals.bytes > 0, "{tally:?}");
     assert!(tally.won.count < tally.successes(), "{tally:?}");
     assert_eq!(tally.lost.count, 0, "one commits, and the next in line had no cause to: {tally:?}");
@@ -99,7 +100,13 @@ fn racers_that_always_want_a_change_open_epoch_after_epoch_until_the_window_ends
         assert!(outcome.called_for > 2 * 3, "{policy}: {}", outcome.called_for);
         let sums: Vec<u64> =
             tally.groups.iter().map(|racers| racers.iter().map(|of| of.successes).sum()).collect();
-        assert!(sums.iter().all(|successes| *successes > 3), "{policy}: {sums:?}");
+        assert!(sums.iter().all(|successes| *successes > 0), "{policy}: {sums:?}");
+        // Which place a racer has in its group is no reason to lose. Who has backed off for long may
+        // not come through again while others hardly wait: that is the policy's doing.
+        if policy != "backoff" && sums.iter().all(|successes| *successes >= 30) {
+            let starved = |racers: &Vec<Share>| racers.iter().any(|of| of.successes == 0);
+            assert!(!tally.groups.iter().any(starved), "{policy}: {:?}", tally.groups);
+        }
         let scenario = scenario(&contention, 3, "");
         let row = &rows(&scenario, &outcome.tallies, 1.2)[0];
         assert_eq!((row.policy.as_str(), row.think_s), (policy, Some(0.0)));

@@ -24,6 +24,10 @@ impl Driver {
     /// [`Error::Socket`]: the socket is gone.
     pub fn transmit(&mut self, now: Instant) -> Result<(), Error> {
         let mut dirty = std::mem::take(&mut self.dirty);
+        // Sockets are flushed from that of the connection first in line: were it always the same
+        // socket, whoever is on it would win every race of what leaves in one turn.
+        let first = dirty.first().and_then(|index| self.connections[*index as usize].as_ref());
+        let first = first.map_or(0, |slot| slot.socket);
         for index in dirty.drain(..) {
             self.send(now, index);
         }
@@ -34,7 +38,8 @@ impl Driver {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        self.sockets.iter_mut().try_for_each(super::Socket::flush)
+        let (later, sooner) = self.sockets.split_at_mut(first);
+        sooner.iter_mut().chain(later).try_for_each(super::Socket::flush)
     }
 
     /// Lets [`Self::transmit`] look at a connection: as one in line, if it can send as such.
