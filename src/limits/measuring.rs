@@ -175,6 +175,19 @@ pub const PACER_STEP: Duration = Duration::from_millis(66);
 /// chance.
 pub const STEADY_INTERVALS_MIN: usize = 10;
 
+/// Fewest intervals of a half that can tell noise from a trend: with five, a doubling within a minute
+/// passes for noise of a twentieth.
+pub const STEADY_NOISY_MIN: usize = 10;
+
+/// Looks of the detector grow by this share of what was seen: each look is one more chance to take a
+/// change for steadiness, and a hundred intervals have thirteen of them, not ninety. Costs a warm-up
+/// at most a fifth more.
+pub const STEADY_LOOK_GROWTH: f64 = 0.2;
+
+/// A half whose trend may change it by more than so many deviations of its noise is not steady. Less,
+/// and noise of a third of the figure is never called steady within a minute.
+pub const STEADY_TREND_DEVIATIONS: f64 = 2.5;
+
 /// What never leaves this share of its median, either way, is steady whatever its shape: nobody would
 /// wait for less.
 pub const STEADY_TOLERANCE: f64 = 0.02;
@@ -189,6 +202,9 @@ pub const DRIFT_POINTS_MIN: usize = 30;
 /// Most points that a drift is told from: every pair has a slope, so these cost 180,000. More are
 /// thinned to medians of neighbours.
 pub const DRIFT_POINTS_MAX: usize = 600;
+
+/// Chance that a run in which nothing drifts is said to drift, all its figures together.
+pub const DRIFT_CHANCE_MAX: f64 = 0.05;
 
 /// Least change over the measured window, as a share of the figure, that counts as a drift.
 pub const DRIFT_EFFECT_MIN: f64 = 0.05;

@@ -1,17 +1,14 @@
-//! Whether a figure drifts over a run: memory that grows, answers that slow down.
+//! Whether figures drift over a run: memory that grows, answers that slow down.
 //!
-//! The slope is the median of those between any two points (Theil 1950, Sen 1968): a tenth of wild
-//! values moves it little. Its interval is Sen's, from the variance of Kendall's S with ties, widened
-//! for autocorrelation as Hamed and Rao have it ("A modified Mann-Kendall trend test for
-//! autocorrelated data", Journal of Hydrology 204, 1998): neighbouring seconds are alike, and without
-//! that a slow wave would be a trend. A drift is told if its interval excludes no change *and* it
-//! changes the figure by more than a minimum over the time seen. Pure. Called by the report.
+//! A drift is told if the slope's interval excludes no change, if it changes the figure by more than a
+//! minimum over the time seen, *and* if that is not what chance makes of one of so many figures: five
+//! tests at 5 % each would find a drift in every fifth good run. So the chances of a family are
+//! adjusted as Holm has it ("A simple sequentially rejective multiple test procedure", Scandinavian
+//! Journal of Statistics 6, 1979), and a run without any drift is said to have one in at most 5 %.
+//! Pure. Called by the report.
 
-use super::steady::median;
-use crate::limits::{DRIFT_EFFECT_MIN, DRIFT_POINTS_MAX, DRIFT_POINTS_MIN};
-
-/// The normal quantile of a two-sided interval of 95 %.
-const Z_95: f64 = 1.959_963_985;
+use super::trend::{Trend, Z_95, median};
+use crate::limits::{DRIFT_CHANCE_MAX, DRIFT_EFFECT_MIN, DRIFT_POINTS_MAX, DRIFT_POINTS_MIN};
 
 /// How a figure moves over time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +23,8 @@ pub struct Drift {
     pub level: f64,
     /// From the first point to the last, in seconds.
     pub seconds: f64,
+    /// How likely a figure without a drift is to move as consistently, of this figure alone.
+    pub chance: f64,
 }
 
 impl Drift {
@@ -37,25 +36,15 @@ impl Drift {
         if points.len() < DRIFT_POINTS_MIN {
             return None;
         }
-        let mut slopes = Vec::with_capacity(points.len() * (points.len() - 1) / 2);
-        for (index, (from, before)) in points.iter().enumerate() {
-            for (to, after) in &points[index + 1..] {
-                slopes.push((after - before) / (to - from));
-            }
-        }
-        slopes.sort_by(f64::total_cmp);
-        let slope = median(&slopes)?;
-        let rest: Vec<f64> = points.iter().map(|(at, value)| value - slope * at).collect();
+        let Trend { slope, low, high, chance } = Trend::of(&points, Z_95)?;
         let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
-        let reach = Z_95 * (variance_of_s(&values) * widening(&rest)).sqrt();
-        let pairs = slopes.len() as f64;
-        let rank = |place: f64| slopes[index_within(place, slopes.len())];
         Some(Self {
             slope,
-            low: rank((pairs - reach) / 2.0 - 1.0),
-            high: rank((pairs + reach) / 2.0),
+            low,
+            high,
             level: median(&values)?,
             seconds: points.last()?.0 - points.first()?.0,
+            chance,
         })
     }
 
@@ -65,11 +54,27 @@ impl Drift {
         if self.level == 0.0 { 0.0 } else { self.slope * self.seconds / self.level }
     }
 
-    /// Whether it is a drift: told from none, and large enough to matter.
+    /// Whether it is a drift, when its chance among everything that was looked at is `adjusted`: told
+    /// from none, and large enough to matter.
     #[must_use]
-    pub fn is_real(&self) -> bool {
-        (self.low > 0.0 || self.high < 0.0) && self.share().abs() > DRIFT_EFFECT_MIN
+    pub fn is_real(&self, adjusted: f64) -> bool {
+        let told = self.low > 0.0 || self.high < 0.0;
+        told && adjusted <= DRIFT_CHANCE_MAX && self.share().abs() > DRIFT_EFFECT_MIN
     }
+}
+
+/// The chances of a family, each as Holm adjusts it: that at least one of those that are not larger
+/// comes about where nothing drifts. In the order that they came in.
+#[must_use]
+pub fn adjusted(chances: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..chances.len()).collect();
+    order.sort_by(|a, b| chances[*a].total_cmp(&chances[*b]));
+    let (mut adjusted, mut most) = (vec![0.0; chances.len()], 0.0_f64);
+    for (before, index) in order.into_iter().enumerate() {
+        most = most.max((chances.len() - before) as f64 * chances[index]).min(1.0);
+        adjusted[index] = most;
+    }
+    adjusted
 }
 
 /// At most [`DRIFT_POINTS_MAX`] points: medians of as many neighbours as that takes.
@@ -80,57 +85,6 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         Some((median(&at)?, median(&values)?))
     };
     points.chunks(each).filter_map(of).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the list")]
-fn index_within(place: f64, length: usize) -> usize {
-    place.round().clamp(0.0, (length - 1) as f64) as usize
-}
-
-/// The variance of Kendall's S where there is no trend, with the correction for ties.
-fn variance_of_s(values: &[f64]) -> f64 {
-    let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let ties = sorted.chunk_by(|a, b| a == b).map(|tied| term(tied.len() as f64)).sum::<f64>();
-    ((term(values.len() as f64) - ties) / 18.0).max(0.0)
-}
-
-/// By how much autocorrelation widens that variance: at least 1. Counts the first lags up to the
-/// first whose correlation noise could have made: beyond it there is little but noise.
-fn widening(rest: &[f64]) -> f64 {
-    let ranks = ranks(rest);
-    let n = ranks.len() as f64;
-    let mean = (n + 1.0) / 2.0;
-    let power: f64 = ranks.iter().map(|rank| (rank - mean).powi(2)).sum();
-    if power == 0.0 {
-        return 1.0;
-    }
-    let mut sum = 0.0;
-    for lag in 1..ranks.len() - 2 {
-        let both = ranks.iter().zip(&ranks[lag..]);
-        let correlation = both.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / power;
-        if correlation < Z_95 / n.sqrt() {
-            break;
-        }
-        let left = n - lag as f64;
-        sum += left * (left - 1.0) * (left - 2.0) * correlation;
-    }
-    1.0 + 2.0 * sum / (n * (n - 1.0) * (n - 2.0))
-}
-
-/// The rank of each value, from 1; equal values share the mean of theirs.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0;
-    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let shared = before as f64 + (tied.len() as f64 + 1.0) / 2.0;
-        tied.iter().for_each(|index| ranks[*index] = shared);
-        before += tied.len();
-    }
-    ranks
 }
 
 #[cfg(test)]
@@ -210,21 +164,21 @@ mod tests {
             Drift::of(&points).unwrap()
         };
         let small = exactly(0.001);
-        assert!(small.low > 0.0 && !small.is_real(), "{small:?}");
+        assert!(small.low > 0.0 && !small.is_real(small.chance), "{small:?}");
         let large = exactly(-2.0);
-        assert!(large.is_real() && (large.slope + 2.0).abs() < 1e-9, "{large:?}");
+        assert!(large.is_real(large.chance) && (large.slope + 2.0).abs() < 1e-9, "{large:?}");
         assert!((large.share() + 198.0 / 901.0).abs() < 1e-6, "{large:?}");
-        assert!(!exactly(0.0).is_real());
+        assert!(!exactly(0.0).is_real(0.0));
     }
 
     #[test]
     fn a_level_that_only_steps_now_and_then_is_tied_and_no_drift() {
         let stairs: Vec<_> =
             (0..100).map(|at| (f64::from(at), f64::from(100 + (at / 5) % 2))).collect();
-        assert!(!Drift::of(&stairs).unwrap().is_real());
+        assert!(!Drift::of(&stairs).unwrap().is_real(0.0));
         let flat: Vec<_> = (0..100).map(|at| (f64::from(at), 0.0)).collect();
         let flat = Drift::of(&flat).unwrap();
-        assert_eq!((flat.slope, flat.share(), flat.is_real()), (0.0, 0.0, false));
+        assert_eq!((flat.slope, flat.share(), flat.is_real(0.0)), (0.0, 0.0, false));
     }
 
     #[test]
@@ -237,7 +191,32 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_share_their_rank() {
-        assert_eq!(ranks(&[5.0, 1.0, 5.0, 9.0]), [2.5, 1.0, 2.5, 4.0]);
+    fn chances_are_adjusted_for_their_number_and_keep_their_order() {
+        let found = adjusted(&[0.04, 0.01, 0.5, 0.02]);
+        let expected = [0.08, 0.04, 0.5, 0.06];
+        let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(apart < 1e-12, "{found:?}");
+        // What is less likely is never adjusted beyond what is more likely.
+        assert_eq!(adjusted(&[0.03, 0.031]), [0.06, 0.06]);
+        assert_eq!((adjusted(&[0.9, 0.8]), adjusted(&[])), (vec![1.0, 1.0], Vec::new()));
+    }
+
+    /// Five figures of which none drifts, a hundred and fifty times: each alone is told from none in
+    /// about every twentieth, some one of five in about every fifth.
+    #[test]
+    fn a_run_of_several_figures_that_do_not_drift_is_told_to_drift_as_rarely_as_one_figure() {
+        let mut runs = [0, 0];
+        for run in 0..150 {
+            let figures: Vec<Drift> = (0..5)
+                .map(|figure| Drift::of(&points(run * 5 + figure, 60, 0.0, 0.0)).unwrap())
+                .collect();
+            let chances: Vec<f64> = figures.iter().map(|of| of.chance).collect();
+            let told = |chances: &[f64]| chances.iter().any(|chance| *chance <= DRIFT_CHANCE_MAX);
+            runs[0] += u32::from(told(&chances));
+            runs[1] += u32::from(told(&adjusted(&chances)));
+        }
+        let [each, together] = runs;
+        assert!(each >= 22, "{each} of 150, each figure on its own");
+        assert!(together <= 15, "{together} of 150, together");
     }
 }

@@ -43,6 +43,7 @@ pub mod target;
 pub mod threshold;
 pub mod trace;
 pub mod traffic;
+mod trend;
 mod verify;
 mod worker;
 

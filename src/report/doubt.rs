@@ -2,12 +2,14 @@
 //!
 //! Pure; the rules that make a run invalid are those of `verdict`. Called by `build`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::build::Finished;
 use super::intervals::Brief;
 use crate::limits::{LATENESS_P99_US_MAX, STEAL_SHARE_WARN};
-use crate::load::drift::Drift;
+use crate::load::drift::{Drift, adjusted};
 use crate::load::intervals::{Interval, Metric, Packed};
 use crate::load::pacer::{Pace, worst_p99_us};
 use crate::load::phases::PhaseKind;
@@ -29,7 +31,13 @@ pub struct DriftRecord {
     pub per_hour_high: f64,
     /// What the slope makes of it over the window, as a share of its median.
     pub change_share: f64,
-    /// Whether the interval excludes no slope, and the change is larger than a twentieth.
+    /// How likely any of the figures that are no likelier than this one is to move as consistently
+    /// where none drifts: adjusted for how many figures were looked at (Holm), from 0 to 1. `None` in
+    /// older records.
+    #[serde(default)]
+    pub chance: Option<f64>,
+    /// Whether the interval excludes no slope, the change is larger than a twentieth, and its chance
+    /// at most 5 %; in older records whatever its chance.
     pub drifts: bool,
 }
 
@@ -91,17 +99,20 @@ pub(super) fn drifts(finished: &Finished<'_>) -> Vec<DriftRecord> {
         ),
         ("server_cpu_us_per_delivery", Box::new(Interval::server_cpu_us_per_delivery)),
     ];
-    let drift = |(name, figure): &(&str, Figure<'_>)| {
+    let drift = |(name, figure): &(&'static str, Figure<'_>)| {
         let points: Vec<(f64, f64)> = intervals
             .iter()
             .filter_map(|one| Some((one.from.as_secs_f64(), figure(one)?)))
             .collect();
-        Drift::of(&points).map(|drift| record(name, &drift))
+        Drift::of(&points).map(|drift| (*name, drift))
     };
-    figures.iter().filter_map(drift).collect()
+    let told: Vec<(&str, Drift)> = figures.iter().filter_map(drift).collect();
+    let chances: Vec<f64> = told.iter().map(|(_, drift)| drift.chance).collect();
+    let together = told.iter().zip(adjusted(&chances));
+    together.map(|((name, drift), chance)| record(name, drift, chance)).collect()
 }
 
-fn record(metric: &str, drift: &Drift) -> DriftRecord {
+fn record(metric: &str, drift: &Drift, chance: f64) -> DriftRecord {
     DriftRecord {
         metric: metric.to_owned(),
         level: drift.level,
@@ -109,7 +120,8 @@ fn record(metric: &str, drift: &Drift) -> DriftRecord {
         per_hour_low: drift.low * 3600.0,
         per_hour_high: drift.high * 3600.0,
         change_share: drift.share(),
-        drifts: drift.is_real(),
+        chance: Some(chance),
+        drifts: drift.is_real(chance),
     }
 }
 
@@ -164,18 +176,22 @@ fn unsteady_beginning(finished: &Finished<'_>) -> Vec<String> {
     let warm_up = finished.scenario.phases.iter().any(|phase| phase.kind == PhaseKind::WarmUp);
     let advice = if warm_up { "a longer warm-up" } else { "a warm-up" };
     let intervals = measured(finished);
-    let medians = |metric| {
-        let of = intervals.iter().map(|one| one.of(metric)).filter(|of| of.count > 0);
-        of.map(|of| of.p50_us as f64).collect()
+    // With when each value is from: seconds in which nothing was accepted have no median.
+    type Dated = Vec<(Duration, f64)>;
+    let medians = |metric| -> Dated {
+        let of = intervals.iter().map(|one| (one.from, one.of(metric)));
+        of.filter(|(_, of)| of.count > 0).map(|(from, of)| (from, of.p50_us as f64)).collect()
     };
-    let figures: [(&str, Vec<f64>); 3] = [
-        ("deliveries for each second", intervals.iter().map(|one| throughput_of(one)).collect()),
+    let throughput = intervals.iter().map(|one| (one.from, throughput_of(one))).collect();
+    let figures: [(&str, Dated); 3] = [
+        ("deliveries for each second", throughput),
         ("the median response", medians(Metric::Response)),
         ("the median time to the last member", medians(Metric::FanoutLast)),
     ];
-    let told = figures.iter().filter_map(|(name, series)| {
-        let (start, share) = unsteady_head(series)?;
-        let seconds = intervals.get(start)?.from.saturating_sub(finished.measured.start);
+    let told = figures.iter().filter_map(|(name, dated)| {
+        let series: Vec<f64> = dated.iter().map(|(_, value)| *value).collect();
+        let (start, share) = unsteady_head(&series)?;
+        let seconds = dated.get(start)?.0.saturating_sub(finished.measured.start);
         Some(format!(
             "the first {:.0} s of the measured window were not like the rest: {name} was {:.0}% off; \
              {advice} would leave them out",
@@ -190,7 +206,6 @@ fn unsteady_beginning(finished: &Finished<'_>) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
     use std::ops::Range;
-    use std::time::Duration;
 
     use super::*;
     use crate::load::Verified;
@@ -316,6 +331,28 @@ mod tests {
         assert_eq!(with(&warm, |_| {}, super::warnings), Vec::<String>::new());
     }
 
+    /// A second without an operation has no median: what is told is when, not after how many values.
+    #[test]
+    fn how_long_a_beginning_was_is_told_in_seconds_even_when_some_of_them_were_empty() {
+        let ms = Duration::from_millis;
+        let mut all = Intervals::new(vec![WINDOW.start, WINDOW.end], WINDOW.end);
+        // Deliveries in each second, answers in every other one of the first 40.
+        for second in 0..65 {
+            let at = ms(second * 1_000 + 500);
+            all.reached(at, at);
+            all.delivered(100, at);
+            if second >= 40 || second % 2 == 0 {
+                let took = if second < 25 { 80 } else { 20 };
+                all.accepted(at.saturating_sub(ms(took + second % 3)), at, at);
+            }
+        }
+        let gaps = all.finish(WINDOW.end, EngineReading::default());
+        let warnings = with(&gaps, |_| {}, warnings);
+        let says =
+            "the first 21 s of the measured window were not like the rest: the median response";
+        assert!(warnings.len() == 1 && warnings[0].starts_with(says), "{warnings:?}");
+    }
+
     #[test]
     fn what_grows_over_the_window_drifts_and_what_does_not_does_not() {
         let growing = intervals(|_| 20, |second| 100 + second);
@@ -331,6 +368,7 @@ mod tests {
         let grows = &drifts[2];
         let exactly = f64::from(1 << 20) * 3_600.0;
         assert!((grows.per_hour / exactly - 1.0).abs() < 1e-6, "{grows:?}");
+        assert!(grows.chance.is_some_and(|chance| chance < 1e-9), "{grows:?}");
         assert!(
             grows.per_hour_low > 0.0 && (grows.change_share - 59.0 / 134.5).abs() < 0.01,
             "{grows:?}"

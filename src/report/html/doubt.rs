@@ -25,7 +25,7 @@ pub(super) fn section(record: &Record) -> Option<Section> {
 
 fn drifts(record: &Record) -> Table {
     let mut table =
-        Table::headed(["figure", "median", "change an hour", "95% interval", "verdict"]);
+        Table::headed(["figure", "median", "change an hour", "95% interval", "chance", "verdict"]);
     for of in &record.drift {
         let unit = unit_of(&of.metric);
         let signed = |value: f64| {
@@ -37,10 +37,16 @@ fn drifts(record: &Record) -> Table {
             unit.value(of.level),
             signed(of.per_hour),
             format!("{} to {}", signed(of.per_hour_low), signed(of.per_hour_high)),
+            of.chance.map_or_else(|| "-".to_owned(), chance),
             moves.to_owned(),
         ]);
     }
     table
+}
+
+/// Of what moves as consistently where nothing drifts, all figures together.
+fn chance(of: f64) -> String {
+    if of < 0.001 { "< 0.1%".to_owned() } else { Unit::Share.value(of) }
 }
 
 /// A metric's name ends in its unit.
@@ -105,6 +111,7 @@ mod tests {
             per_hour_low: -1024.0,
             per_hour_high: 2048.0,
             drifts,
+            chance: drifts.then_some(1e-5),
             ..DriftRecord::default()
         };
         record.drift = vec![
@@ -115,8 +122,8 @@ mod tests {
         let page = section(&record).map(|section| section.body.into_string()).unwrap_or_default();
         for says in [
             "<th scope=\"row\">server rss bytes</th><td>1.00 MiB</td><td>+1.00 KiB</td>\
-             <td>-1.00 KiB to +2.00 KiB</td><td>drifts</td>",
-            "<td>900 µs</td><td>-12.3 ms</td><td>-1.02 ms to +2.05 ms</td><td>steady</td>",
+             <td>-1.00 KiB to +2.00 KiB</td><td>&lt; 0.1%</td><td>drifts</td>",
+            "<td>900 µs</td><td>-12.3 ms</td><td>-1.02 ms to +2.05 ms</td><td>-</td><td>steady</td>",
             "other guests of its host</th><td>25.0%</td>",
             "of all sockets</th><td>7</td>",
         ] {
