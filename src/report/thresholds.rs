@@ -29,6 +29,7 @@ pub fn thresholds(finished: &Finished<'_>, server: Option<ServerFacts>) -> Vec<T
     let facts = Facts {
         scenario: finished.scenario,
         recorder: finished.recorder,
+        joins: finished.joins,
         tally,
         window: finished.measured.end.saturating_sub(finished.measured.start),
         server,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::metric::{Counted, Metric, Scope, Stat, Timed};
+use crate::load::joins::Joins;
 use crate::load::phases;
 use crate::load::population::Population;
 use crate::load::recorder::{Recorder, Series};
@@ -27,6 +28,8 @@ pub struct Facts<'a> {
     pub scenario: &'a Scenario,
     /// What was recorded.
     pub recorder: &'a Recorder,
+    /// What came of those who joined; `None` when nobody was to.
+    pub joins: Option<&'a Joins>,
     /// How often what happened.
     pub tally: Tally,
     /// How long the measured window is.
@@ -89,7 +92,7 @@ pub struct MostOfClass {
     pub operations: u64,
     /// Of them, scheduled commits.
     pub commits: u64,
-    /// Members that each may be delivered to.
+    /// Members that each may be delivered to: with everybody who may come in.
     pub members: u64,
 }
 
@@ -161,6 +164,10 @@ impl Facts<'_> {
                 Timed::FanoutP99 => Some(&of.fanout_p99),
                 Timed::FanoutLast => Some(&of.fanout_last),
                 Timed::CommitResponse => None,
+                Timed::Claim => Some(&self.joins?.claim),
+                Timed::Fetch => Some(&self.joins?.fetch),
+                Timed::Welcome => Some(&self.joins?.welcome),
+                Timed::Join => Some(&self.joins?.join),
             },
             Scope::Group(name) => {
                 let class = &of.classes.get(self.class(name)?)?;
@@ -195,7 +202,8 @@ impl Facts<'_> {
     /// The most values that a latency may have at the end; `None` when there is no bound.
     pub(super) fn most_values(&self, timed: Timed, scope: &Scope, most: &Most) -> Option<u64> {
         let of = |class: &MostOfClass| match timed {
-            Timed::Preparation => None,
+            // How often a device is asked in, and asks again, no schedule says.
+            Timed::Preparation | Timed::Claim | Timed::Fetch | Timed::Welcome | Timed::Join => None,
             Timed::FanoutMember => class.operations.checked_mul(class.members),
             Timed::CommitResponse => Some(class.commits),
             _ => Some(class.operations),
@@ -250,7 +258,7 @@ impl Most {
 
 impl MostOfClass {
     fn none_of(class: &Class) -> Self {
-        Self { operations: 0, commits: 0, members: u64::from(class.members) }
+        Self { operations: 0, commits: 0, members: u64::from(class.devices()) }
     }
 }
 

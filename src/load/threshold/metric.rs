@@ -55,6 +55,14 @@ pub enum Timed {
     FanoutLast,
     /// Of the response, that of scheduled commits. Of a class only.
     CommitResponse,
+    /// From the claim of a KeyPackage to the answer.
+    Claim,
+    /// From the fetch of a GroupInfo to the answer.
+    Fetch,
+    /// From when the commit that lets a device in was due to when the Welcome is with it.
+    Welcome,
+    /// From when that commit was due to when the device is attached and has its first message.
+    Join,
 }
 
 /// Of what a latency is.
@@ -126,7 +134,7 @@ pub(super) enum Named {
 }
 
 /// Every name. Those that records have are the same here.
-pub(super) const NAMES: [(&str, Named); 22] = [
+pub(super) const NAMES: [(&str, Named); 26] = [
     ("response", Named::Timed(Timed::Response)),
     ("service", Named::Timed(Timed::Service)),
     ("lateness", Named::Timed(Timed::Lateness)),
@@ -136,6 +144,10 @@ pub(super) const NAMES: [(&str, Named); 22] = [
     ("fanout_p99", Named::Timed(Timed::FanoutP99)),
     ("fanout_last", Named::Timed(Timed::FanoutLast)),
     ("commit_response", Named::Timed(Timed::CommitResponse)),
+    ("claim", Named::Timed(Timed::Claim)),
+    ("fetch", Named::Timed(Timed::Fetch)),
+    ("welcome", Named::Timed(Timed::Welcome)),
+    ("join", Named::Timed(Timed::Join)),
     // With a statistic these two are latencies, without one they are counts.
     ("rejected", Named::Counted(Counted::Rejected)),
     ("timed_out", Named::Counted(Counted::TimedOut)),
@@ -194,6 +206,11 @@ impl Metric {
 }
 
 impl Timed {
+    /// Whether there is any of it only where somebody joins in the run.
+    pub(super) fn is_of_joins(self) -> bool {
+        matches!(self, Self::Claim | Self::Fetch | Self::Welcome | Self::Join)
+    }
+
     /// Whether it is recorded for each part of a run that is of this kind.
     pub(super) fn is_kept_by(self, scope: &Scope) -> bool {
         match scope {

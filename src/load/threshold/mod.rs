@@ -112,6 +112,12 @@ impl Threshold {
     /// # Errors
     /// When a class or a phase that it names is not there, with the names that are.
     pub fn fits(&self, scenario: &Scenario) -> Result<(), String> {
+        if let Metric::Latency { timed, .. } = self.metric
+            && timed.is_of_joins()
+            && !scenario.groups.iter().any(|class| class.mix.lets_in())
+        {
+            return Err("nobody joins in the run: no class has `adds` or `external_joins`".into());
+        }
         let (what, name, known): (_, _, Vec<&str>) = match self.metric.scope() {
             None | Some(Scope::Run) => return Ok(()),
             Some(Scope::Group(name)) => {

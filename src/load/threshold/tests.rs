@@ -8,9 +8,12 @@ use super::{
     Comparison, Counted, Facts, Metric, Most, MostOfClass, Scope, ServerFacts, Standing, Stat,
     Tally, Threshold, Timed,
 };
+use crate::load::joins::Joins;
 use crate::load::oracle::Delivered;
+use crate::load::population::Population;
 use crate::load::recorder::{Due, Recorder};
 use crate::load::scenario::Scenario;
+use crate::load::schedule::Schedule;
 
 fn scenario() -> Scenario {
     let text = include_str!("../../../scenarios/smoke.toml");
@@ -104,6 +107,47 @@ fn a_class_that_is_not_there_is_named_with_those_that_are() {
     assert!(refusal.ends_with("phase is called \"soak\"; there are warm_up, measure"), "{refusal}");
 }
 
+#[test]
+fn what_joins_take_is_bounded_only_where_somebody_joins() {
+    let churn = include_str!("../../../scenarios/churn.toml");
+    let churn = Scenario::parse(churn, "churn.toml").unwrap();
+    let (window, tally) = (Duration::from_secs(1), Tally::default());
+    let mut joins = Joins::default();
+    joins.joined(Some(Duration::ZERO), true, Duration::from_millis(30));
+    let recorder = recorder();
+    let facts =
+        |joins| Facts { scenario: &churn, recorder: &recorder, joins, tally, window, server: None };
+    for line in ["join.p99 < 50ms", "welcome.p99 < 1ms", "claim.max < 1ms", "fetch.p50 < 1ms"] {
+        let threshold = parse(line);
+        assert_eq!(threshold.fits(&churn), Ok(()));
+        assert!(threshold.fits(&scenario()).unwrap_err().starts_with("nobody joins"), "{line}");
+    }
+    let standing = |line: &str, joins| parse(line).judge(&facts(joins)).standing;
+    assert_eq!(standing("join.p99 < 50ms", Some(&joins)), Standing::Pass);
+    assert_eq!(standing("join.p99 < 20ms", Some(&joins)), Standing::Fail);
+    assert_eq!(standing("welcome.p99 < 20ms", Some(&joins)), Standing::NotMeasured);
+    assert_eq!(standing("join.p99 < 50ms", None), Standing::NotMeasured);
+    let lost = |line: &str| parse(line).is_hopeless(&facts(Some(&joins)), &Most::default());
+    assert!(lost("join.max < 20ms") && !lost("join.p50 < 20ms") && !lost("join.count > 1000"));
+}
+
+/// A delivery to each of the most members that a group may come to have may still come.
+#[test]
+fn who_may_yet_come_in_is_among_the_most_that_may_be_delivered_to() {
+    let churn = include_str!("../../../scenarios/churn.toml");
+    let churn = Scenario::parse(churn, "churn.toml").unwrap();
+    let schedule = Schedule::plan(&churn);
+    let most = Most::of(&churn, &Population::of(&churn), &schedule);
+    let members: Vec<u64> = most.classes.iter().map(|class| class.members).collect();
+    assert_eq!(members, [30, 40, 60]);
+    let deliveries: u64 = schedule
+        .operations()
+        .iter()
+        .map(|operation| [30, 30, 30, 30, 40, 40, 60, 60][operation.group as usize])
+        .sum();
+    assert_eq!(most.deliveries, deliveries);
+}
+
 /// Ninety-nine responses of a millisecond and one of a second, all in the first class.
 fn recorder() -> Recorder {
     let second = Duration::from_secs(1);
@@ -130,8 +174,14 @@ fn a_threshold_is_judged_by_what_a_run_came_to() {
     };
     let server = ServerFacts { cpu_us_per_delivery: None, rss_peak_bytes: 5 << 20 };
     let window = Duration::from_secs(10);
-    let facts =
-        Facts { scenario: &scenario, recorder: &recorder, tally, window, server: Some(server) };
+    let facts = Facts {
+        scenario: &scenario,
+        recorder: &recorder,
+        joins: None,
+        tally,
+        window,
+        server: Some(server),
+    };
     let check = |line: &str, standing| {
         let judged = parse(line).judge(&facts);
         assert_eq!(judged.standing, standing, "{line}: {judged:?}");
@@ -162,7 +212,8 @@ fn values_of_one_bucket_are_equal_whatever_their_last_digits() {
     // Buckets there are 128 us wide: from 249,984 to 250,111.
     recorder.accepted(due, Duration::ZERO, Duration::from_micros(249_990));
     let (tally, window, server) = (Tally::default(), Duration::from_secs(1), None);
-    let facts = Facts { scenario: &scenario, recorder: &recorder, tally, window, server };
+    let facts =
+        Facts { scenario: &scenario, recorder: &recorder, joins: None, tally, window, server };
     let most = Most {
         classes: vec![MostOfClass { operations: 1, commits: 0, members: 1 }; 3],
         ..Most::default()
@@ -303,6 +354,7 @@ impl Stream {
         Facts {
             scenario: &self.scenario,
             recorder: &self.recorder,
+            joins: None,
             tally: self.tally,
             window: Duration::from_secs(1),
             server: None,

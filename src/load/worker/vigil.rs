@@ -71,6 +71,7 @@ impl Worker<'_> {
         Facts {
             scenario: &self.plan.scenario,
             recorder: &self.recorder,
+            joins: Some(&self.comers.joins),
             tally,
             window: self.window.end - self.window.start,
             server: None,
