@@ -258,6 +258,11 @@ pub const CONNECTING_MAX: u32 = 64;
 /// How long a run waits for a server that says nothing before it has started.
 pub const SETUP_SILENCE_MAX: Duration = Duration::from_secs(10);
 
+/// A service that delivered something so short a time before the drain was over was still at work:
+/// what had not come by then may be late. Longer, and a loss passes for lateness more often; shorter,
+/// and a pause of an overloaded machine passes for a loss.
+pub const STILL_DELIVERING: Duration = Duration::from_secs(1);
+
 /// How long a server may leave a request for its counters unanswered inside a run before it
 /// counts as lost. Longer than a pause that a measurement should show.
 pub const SERVER_SILENCE_MAX: Duration = Duration::from_secs(5);

@@ -258,6 +258,7 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
             .map_or(0, |returns| returns.away - returns.back),
         not_issued: counts.not_issued - cut_off.0,
         timed_out: counts.timed_out - cut_off.1,
+        undelivered: counts.undelivered,
         accepted_measured: recorder.response.count(),
         lateness_p99_us: recorder.lateness.quantile_us(0.99),
         response_p99_us: recorder.response.quantile_us(0.99),
@@ -335,6 +336,7 @@ fn run_counts(finished: &Finished<'_>) -> RunCounts {
         deliveries: counts.deliveries,
         excused: counts.excused,
         cut_off: counts.cut_off,
+        undelivered: counts.undelivered,
     }
 }
 

@@ -142,6 +142,10 @@ pub struct RunCounts {
     /// ended.
     #[serde(default)]
     pub cut_off: u64,
+    /// Of the expected, what had not come when the drain was over, while the service was still at work:
+    /// late or lost, nobody can say.
+    #[serde(default)]
+    pub undelivered: u64,
 }
 
 /// What members that run OpenMLS made of their deliveries.

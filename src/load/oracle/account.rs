@@ -67,6 +67,9 @@ pub struct Counts {
     pub excused: u64,
     /// Deliveries that could not come: the service had ended their member's session. Set at the end.
     pub cut_off: u64,
+    /// Deliveries that had not come when the run was cut short, and that nothing later has overtaken:
+    /// late or lost, nobody can say. Set at the end.
+    pub undelivered: u64,
     /// Deliveries that should have come; set at the end.
     pub deliveries_expected: u64,
 }
@@ -93,6 +96,7 @@ impl Judgement {
         mine.deliveries += theirs.deliveries;
         mine.excused += theirs.excused;
         mine.cut_off += theirs.cut_off;
+        mine.undelivered += theirs.undelivered;
         mine.deliveries_expected += theirs.deliveries_expected;
         self.violations.merge(&other.violations);
     }

@@ -215,6 +215,42 @@ fn what_was_accepted_and_never_came_is_missing_for_each_member() {
 }
 
 #[test]
+fn what_is_ahead_when_a_run_is_cut_short_may_be_late_and_what_was_overtaken_is_lost() {
+    let mut oracle = submitted(3, 0, 3);
+    for attempt in 0..3 {
+        oracle.accepted(attempt, Seq(attempt + 1), Epoch(5));
+    }
+    deliver(&mut oracle, 0, 1, 0);
+    deliver(&mut oracle, 1, 1, 0);
+    // The second member is shown the third message without the second.
+    deliver(&mut oracle, 1, 3, 2);
+    oracle.cut_short();
+    let counts = oracle.clone().finish(3).counts;
+    assert_eq!((counts.deliveries, counts.undelivered, counts.deliveries_expected), (3, 5, 9));
+    check(oracle, 3, &[(ViolationKind::Gap, 1), (ViolationKind::Missing, 1)]);
+}
+
+#[test]
+fn a_winner_that_is_still_on_its_way_when_a_run_is_cut_short_is_no_lie() {
+    let mut oracle = Oracle::new();
+    oracle.group_created(0, 2, Seq(1));
+    oracle.submitted(Submitted {
+        attempt: 0,
+        group: 0,
+        kind: Kind::Commit,
+        epoch: Epoch(5),
+        digest: 0,
+        intended: Duration::ZERO,
+        measured: true,
+    });
+    oracle.rejected(0, Reject::WrongEpoch { current: Epoch(6), winner: Seq(1) });
+    let untold = |oracle: Oracle| oracle.finish(1).violations.count(ViolationKind::WinnerNotTold);
+    assert!(untold(oracle.clone()) > 0);
+    oracle.cut_short();
+    assert_eq!(untold(oracle), 0);
+}
+
+#[test]
 fn other_bytes_than_submitted_are_corrupted() {
     let mut oracle = submitted(2, 0, 1);
     oracle.accepted(0, Seq(1), Epoch(5));

@@ -17,6 +17,7 @@ pub struct Oracle {
     pub(super) states: Vec<State>,
     pub(super) counts: Counts,
     pub(super) violations: Violations,
+    pub(super) cut_short: bool,
 }
 
 /// A submission that is not yet replied to, or not yet everywhere.

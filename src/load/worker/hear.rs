@@ -108,6 +108,7 @@ impl Worker<'_> {
     /// A delivery that came at `at`.
     pub(super) fn take_in(&mut self, session: SessionNumber, delivery: Delivery, at: Duration) {
         let Some((group, member)) = self.seats.get(session as usize).copied() else { return };
+        self.heard = self.heard.max(at);
         match delivery {
             Delivery::Deliver { seq, id, body } => {
                 let expected = self.plan.population.groups()[group as usize].id;

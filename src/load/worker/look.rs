@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Observer, Progress, Sample, Worker};
 use crate::delivery::MessageId;
-use crate::limits::SERVER_SILENCE_MAX;
+use crate::limits::{SERVER_SILENCE_MAX, STILL_DELIVERING};
 use crate::load::intervals::{EngineReading, ServerReading};
 use crate::load::occupancy::Occupancy;
 use crate::load::strain::Edge;
@@ -140,6 +140,19 @@ impl Worker<'_> {
             self.offered = self.offered.saturating_sub(early);
             self.occupancy = Occupancy::over(self.window.start, self.window.end);
             self.recorder.bring_forward(self.window.clone(), early);
+        }
+    }
+
+    /// The drain is over before everything is done: tells the oracle whether the service was still at
+    /// work, or this side was. A run that was given up, and a server that vanished, have rules of
+    /// their own.
+    pub(super) fn look_whether_cut_short(&mut self) {
+        if self.quiet || self.server_lost.is_some() || self.vigil.aborted.is_some() {
+            return;
+        }
+        let delivers = self.since_origin().saturating_sub(self.heard) <= STILL_DELIVERING;
+        if delivers || self.flights.len() > 0 || self.next_operation().is_some() {
+            self.oracle.cut_short();
         }
     }
 

@@ -195,6 +195,8 @@ pub(super) struct Worker<'a> {
     idle: Option<Counters>,
     first: Option<Sample>,
     last: Option<Sample>,
+    /// When the last delivery came.
+    heard: Duration,
     asked: Asked,
     look_next: Duration,
     /// How many intervals the observer has been shown.
@@ -279,6 +281,7 @@ impl<'a> Worker<'a> {
             idle: None,
             first: None,
             last: None,
+            heard: Duration::ZERO,
             asked: Asked::default(),
             look_next: Duration::ZERO,
             shown: 0,
@@ -408,6 +411,7 @@ impl<'a> Worker<'a> {
     }
 
     fn go_home(mut self) -> (Client, Brought) {
+        self.look_whether_cut_short();
         let before = self.oracle.counts().not_issued;
         self.not_issued_any_more();
         let aborted = self.vigil.aborted.map(|aborted| Aborted {

@@ -437,7 +437,11 @@ impl Service {
     }
 
     fn enqueue(&mut self, session: usize, stream: Stream, frame: Bytes) {
-        let at = clock::now() + self.manner.delay;
+        let longer = match stream {
+            Stream::Answers => Duration::ZERO,
+            Stream::Deliveries => self.manner.delivery_delay,
+        };
+        let at = clock::now() + self.manner.delay + longer;
         let at = self.silent_until[stream as usize].map_or(at, |until| until.max(at));
         self.sayings.push_back(Saying { at, session, stream, frame });
     }

@@ -140,6 +140,37 @@ fn a_service_that_falls_silent_is_lost_and_is_blamed_for_what_it_did_and_not_for
     assert_eq!(verdict.reasons[..2], ["1 x duplicate", lost], "{verdict:?}");
 }
 
+/// Deliveries come two seconds and a half after what is sent for three: half of them after the drain.
+fn backlogged(fault: Option<Fault>) -> Trial {
+    let changes = [
+        ("measure = \"300ms\", drain = \"2s\"", "measure = \"3s\", drain = \"1s\""),
+        ("commits = \"20%\"", "commits = \"0%\""),
+    ];
+    let manner =
+        Manner { delivery_delay: Duration::from_millis(2_500), fault, ..Manner::default() };
+    trial(manner, plan(&scenario(&changes)))
+}
+
+#[test]
+fn what_is_still_being_delivered_when_the_drain_is_over_is_no_loss_and_no_result() {
+    let trial = backlogged(None);
+    assert_eq!(trial.violations().len(), 0, "{:?}", trial.record.violation_examples);
+    let verdict = &trial.record.verdict;
+    assert_eq!(verdict.status, Status::Invalid, "{verdict:?}");
+    assert!(verdict.reasons.iter().any(|reason| reason.contains("had not come")), "{verdict:?}");
+    let counts = &trial.record.counts;
+    assert!(counts.undelivered > 0 && counts.deliveries > 0, "{counts:?}");
+    assert_eq!(counts.deliveries + counts.undelivered, counts.accepted * 6, "{counts:?}");
+    assert_eq!(counts.deliveries_expected, counts.accepted * 6, "{counts:?}");
+}
+
+#[test]
+fn what_is_lost_is_a_loss_however_much_is_still_being_delivered() {
+    let trial = backlogged(Some(Fault { group: 1, seq: 9, member: Some(4), what: What::Lose }));
+    trial.blames(&[("gap", 1), ("missing", 1)]);
+    assert!(trial.record.counts.undelivered > 0, "{:?}", trial.record.counts);
+}
+
 #[test]
 fn a_session_that_the_service_ends_makes_the_run_invalid_and_what_it_lacks_is_no_loss() {
     let trial = faulty(What::CloseSession, (1, 9, Some(4)), plan(&scenario(&[])));
