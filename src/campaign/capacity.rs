@@ -17,10 +17,6 @@ use crate::load::threshold::Standing;
 use crate::report::record::Record;
 use crate::report::verdict::Status;
 
-/// How the reasons of a verdict begin that are about the generator: a run that is invalid for them
-/// says nothing of the service.
-const OF_GENERATOR: [&str; 2] = ["the generator", "Little's law"];
-
 /// A scenario that is tried at many loads.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -184,8 +180,7 @@ fn bound(factor: f64, search: &Search, trials: &[TrialRecord]) -> Option<Bound> 
 #[must_use]
 pub fn judge(record: &Record) -> (Said, Vec<String>) {
     let status = record.verdict.status;
-    let of_generator = |reason: &String| OF_GENERATOR.iter().any(|of| reason.starts_with(of));
-    if status == Status::Invalid && record.verdict.reasons.iter().any(of_generator) {
+    if status == Status::Invalid && record.verdict.generator_limited {
         return (Said::Nothing, Vec::new());
     }
     let mut missed: Vec<String> =

@@ -33,6 +33,10 @@ pub struct Verdict {
     pub status: Status,
     /// What spoke against it, the worst first; empty when valid. At most [`REASONS_MAX`].
     pub reasons: Vec<String>,
+    /// Whether the generator was the limit: it was late or busy, did not hear everything, or its books
+    /// do not balance. What such a run says is not of the service. `false` in older records.
+    #[serde(default)]
+    pub generator_limited: bool,
 }
 
 /// What the verdict rests on.
@@ -60,6 +64,8 @@ pub struct Evidence {
     pub not_issued: u64,
     /// Of it, what got no reply in time.
     pub timed_out: u64,
+    /// Deliveries that had not come when the drain was over, of a service that was still at work.
+    pub undelivered: u64,
     /// Measured operations that were accepted.
     pub accepted_measured: u64,
     /// p99 of the generator's lateness.
@@ -119,7 +125,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         (true, true) => Status::Valid,
     };
     let reasons = violated.into_iter().chain(invalid).take(REASONS_MAX).collect();
-    Verdict { status, reasons }
+    Verdict { status, reasons, generator_limited: of_generator(evidence).next().is_some() }
 }
 
 fn disagreeing(faults: u64) -> String {
@@ -163,15 +169,7 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
     if evidence.accepted_measured == 0 {
         faults.push("nothing was measured: no operation was accepted after warm-up".to_owned());
     }
-    let tolerated = evidence.response_p99_us as f64 * LATENESS_RESPONSE_SHARE_MAX;
-    let allowed = tolerated.max(LATENESS_P99_US_MAX as f64);
-    if evidence.lateness_p99_us as f64 > allowed {
-        faults.push(format!(
-            "the generator was late: p99 {} us, {allowed:.0} us allowed",
-            evidence.lateness_p99_us
-        ));
-    }
-    faults.extend(generator_limited(evidence));
+    faults.extend(of_generator(evidence));
     let shares = [
         ("not issued", evidence.not_issued, NOT_ISSUED_SHARE_MAX),
         ("timed out", evidence.timed_out, TIMED_OUT_SHARE_MAX),
@@ -185,32 +183,58 @@ fn faults_of_the_measurement(evidence: &Evidence) -> Vec<String> {
             ));
         }
     }
-    let (counted, implied) = (evidence.in_flight_mean, evidence.in_flight_implied);
-    let error = (counted - implied).abs() / counted.max(implied).max(f64::MIN_POSITIVE);
-    if evidence.outcomes >= LITTLE_OPERATIONS_MIN && error > LITTLE_ERROR_MAX {
+    if evidence.undelivered > 0 {
         faults.push(format!(
-            "Little's law is off by {:.0}%: {counted:.2} in flight, {implied:.2} implied",
-            error * 100.0
+            "{} deliveries had not come when the drain was over, and the service was still at work: \
+             late or lost, only a longer drain or less load can tell",
+            evidence.undelivered
         ));
     }
     faults
 }
 
+/// What says that the generator was the limit.
+fn of_generator(evidence: &Evidence) -> impl Iterator<Item = String> {
+    [late(evidence), busy(evidence), deaf(evidence), unbalanced(evidence)].into_iter().flatten()
+}
+
+fn late(evidence: &Evidence) -> Option<String> {
+    let late = evidence.lateness_p99_us;
+    let tolerated = evidence.response_p99_us as f64 * LATENESS_RESPONSE_SHARE_MAX;
+    let allowed = tolerated.max(LATENESS_P99_US_MAX as f64);
+    (late as f64 > allowed)
+        .then(|| format!("the generator was late: p99 {late} us, {allowed:.0} us allowed"))
+}
+
 /// A generator may send on time and still be the limit of what it hears.
-fn generator_limited(evidence: &Evidence) -> impl Iterator<Item = String> {
-    let (busy, drops) = (evidence.busy_share, evidence.receive_drops);
-    let busy = (busy > WORKER_BUSY_SHARE_MAX).then(|| {
+fn busy(evidence: &Evidence) -> Option<String> {
+    (evidence.busy_share > WORKER_BUSY_SHARE_MAX).then(|| {
         format!(
             "the generator was the limit: its thread was busy {:.0}% of the window, {:.0}% allowed",
-            busy * 100.0,
+            evidence.busy_share * 100.0,
             WORKER_BUSY_SHARE_MAX * 100.0
         )
-    });
+    })
+}
+
+fn deaf(evidence: &Evidence) -> Option<String> {
+    let drops = evidence.receive_drops;
     let most = evidence.outcomes as f64 * RECEIVE_DROPS_SHARE_MAX;
-    let dropped = (drops as f64 > most).then(|| {
+    (drops as f64 > most).then(|| {
         format!("the generator was the limit: the kernel dropped {drops} of its receives, {most:.0} allowed")
-    });
-    [busy, dropped].into_iter().flatten()
+    })
+}
+
+/// Little's law ties three figures of the generator's own: whatever the service does, it holds.
+fn unbalanced(evidence: &Evidence) -> Option<String> {
+    let (counted, implied) = (evidence.in_flight_mean, evidence.in_flight_implied);
+    let error = (counted - implied).abs() / counted.max(implied).max(f64::MIN_POSITIVE);
+    (evidence.outcomes >= LITTLE_OPERATIONS_MIN && error > LITTLE_ERROR_MAX).then(|| {
+        format!(
+            "Little's law is off by {:.0}%: {counted:.2} in flight, {implied:.2} implied",
+            error * 100.0
+        )
+    })
 }
 
 #[cfg(test)]
@@ -277,6 +301,17 @@ mod tests {
         check(|e| e.timed_out = 101, Status::Invalid, "timed out");
     }
 
+    /// Both are no result; only a loss is a breach of the contract.
+    #[test]
+    fn what_was_still_on_its_way_at_the_end_makes_a_run_invalid_and_what_was_lost_violates_it() {
+        check(|e| e.undelivered = 3, Status::Invalid, "3 deliveries had not come");
+        let lost = |e: &mut Evidence| {
+            e.undelivered = 3;
+            e.violations = vec![("missing".to_owned(), 1)];
+        };
+        check(lost, Status::Violated, "1 x missing; 3 deliveries had not come");
+    }
+
     #[test]
     fn books_that_do_not_balance_make_a_run_invalid_when_there_is_enough_of_it() {
         check(|e| e.in_flight_implied = 4.2, Status::Valid, "");
@@ -299,6 +334,24 @@ mod tests {
             Status::Invalid,
             "the kernel dropped 10 of its receives, 9",
         );
+    }
+
+    #[test]
+    fn whether_the_generator_was_the_limit_is_a_flag_of_its_own() {
+        let limited = |change: fn(&mut Evidence)| {
+            let mut evidence = good();
+            change(&mut evidence);
+            judge(&evidence).generator_limited
+        };
+        assert!(!limited(|_| {}));
+        assert!(limited(|e| e.lateness_p99_us = 10_001));
+        assert!(limited(|e| e.busy_share = 0.97));
+        assert!(limited(|e| e.receive_drops = 10));
+        assert!(limited(|e| e.in_flight_implied = 4.3));
+        // Faults of the service, or of whatever lies between.
+        assert!(!limited(|e| e.timed_out = 101));
+        assert!(!limited(|e| e.undelivered = 1));
+        assert!(!limited(|e| e.server_lost = Some("the generator said so".into())));
     }
 
     #[test]

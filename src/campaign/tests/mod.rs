@@ -57,6 +57,7 @@ impl MadeUp {
         record.verdict = Verdict {
             status: if valid { Status::Valid } else { Status::Invalid },
             reasons: if valid { Vec::new() } else { vec![late] },
+            generator_limited: !valid,
         };
         let window = scenario.window();
         record.throughput.window_s = (window.end - window.start).as_secs_f64();
