@@ -25,6 +25,30 @@ pub const RATCHET_OVERTAKEN_MAX: u32 = 1_024;
 /// Costs one key derivation each, once, when they are skipped.
 pub const RATCHET_SKIPPED_MAX: u32 = 1 << 20;
 
+/// Fewest repetitions of an operation that a time of a suite is told from: the least with which two
+/// of them enclose the median as surely as is asked, and one to spare. Each costs its operation, a
+/// second or two in the largest groups.
+pub const SUITE_REPETITIONS_MIN: usize = 7;
+
+/// Most repetitions: a microsecond's operation would fill memory with its messages.
+pub const SUITE_REPETITIONS_MAX: usize = 200;
+const _: () = assert!(SUITE_REPETITIONS_MIN < SUITE_REPETITIONS_MAX);
+
+/// Members of the smallest group in which a member's memory is told: in smaller ones it takes less
+/// than the pages that a process gets.
+pub const SUITE_MEMORY_MEMBERS_MIN: u32 = 100;
+
+/// How many times the bytes of a tree on the wire it takes in a member's memory, roundly, while
+/// something is made of it.
+pub const SUITE_TREES_IN_MEMORY: usize = 4;
+
+/// Members of the largest group that is brought into a merged or a churned tree unasked: half of
+/// its members come in one by one, and each verifies everybody before it. 50 s at 1,000.
+pub const SUITE_MERGED_MEMBERS_MAX: u32 = 100;
+
+/// Members of the largest group of a comparison: half an hour of bulk adds.
+pub const SUITE_MEMBERS_MAX: u32 = 50_000;
+
 /// Largest scenario file in bytes. A hand-written one is a few kilobytes; the bound keeps a
 /// mistyped path from reading a tape into memory.
 pub const SCENARIO_BYTES_MAX: usize = 256 << 10;

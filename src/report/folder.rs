@@ -139,7 +139,7 @@ impl RunFolder {
     }
 
     fn put(&self, name: &str, text: &str) -> Result<PathBuf, FolderError> {
-        put(&self.path, name, text)
+        keep_in(&self.path, name, text)
     }
 }
 
@@ -159,7 +159,7 @@ pub fn make_results(results: &Path) -> Result<(), FolderError> {
 /// When it cannot be written.
 pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderError> {
     make_results(results)?;
-    put(results, HOST, &record.to_json())
+    keep_in(results, HOST, &record.to_json())
 }
 
 /// Writes `report.html` in `folder`, whole or not at all; an earlier one is replaced, for it can
@@ -168,7 +168,7 @@ pub fn keep_host(results: &Path, record: &HostRecord) -> Result<PathBuf, FolderE
 /// # Errors
 /// When it cannot be written.
 pub fn keep_page(folder: &Path, page: &str) -> Result<PathBuf, FolderError> {
-    put(folder, html::FILE, page)
+    keep_in(folder, html::FILE, page)
 }
 
 /// The host record in `results`, if there is one that this program reads.
@@ -180,7 +180,11 @@ pub fn read_host(results: &Path) -> Option<HostRecord> {
     HostRecord::from_json(&json).ok()
 }
 
-fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderError> {
+/// Writes a file in `folder`, whole or not at all; an earlier one is replaced. Returns its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_in(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderError> {
     let path = folder.join(name);
     let failed = |source| FolderError { path: path.display().to_string(), source };
     let unfinished = folder.join(format!(".{name}.unfinished"));

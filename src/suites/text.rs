@@ -18,7 +18,7 @@ pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
         "{}\n\n\
          * provisional: no registry has assigned the number; mls-rs's are private to it\n\
          PQ, PQ auth: confidential, authentic against a quantum computer; hybrid: if either part holds\n\
-         the AEAD is in the name; stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n",
+         stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n",
         table(rows, look)
     )
 }

@@ -3,6 +3,7 @@
 //! One file per way to ask. Called by `cli::main`.
 
 mod list;
+mod run;
 
 use std::process::ExitCode;
 
@@ -15,12 +16,15 @@ use super::with_causes;
 pub(crate) enum Suites {
     /// Print every suite, what it is made of and which stacks here have it.
     List(list::List),
+    /// Measure what each suite costs a client, by group size and state of the tree.
+    Run(run::Run),
 }
 
 /// Runs one of them.
 pub(crate) fn run(arguments: &Suites) -> ExitCode {
     let (name, done) = match arguments {
         Suites::List(arguments) => ("list", list::run(arguments)),
+        Suites::Run(arguments) => ("run", run::run(arguments)),
     };
     done.unwrap_or_else(|error| {
         tell(&format!("stentor suites {name}: {}", with_causes(&error)));

@@ -149,6 +149,31 @@ impl Dimensions {
         MESSAGE_HEADER + self.bare_group_info(external_pub)
     }
 
+    /// Bytes of the ratchet tree as joiners get it (RFC 9420 §12.4.3.3). Fresh: exactly that which
+    /// leaf 0 has made, where only its own path has keys. Merged: at most, as if every member had
+    /// committed and no parent had ever been the root but the one that is.
+    #[must_use]
+    pub fn ratchet_tree(&self) -> usize {
+        let lengths = &self.lengths;
+        let (present, node_type, nothing) = (1, 1, vector(0));
+        let members = count(self.members);
+        let leaf = |source| present + node_type + leaf_node(lengths, self.identity, source);
+        let committed = leaf(vector(lengths.hash));
+        let root = present + node_type + vector(lengths.kem_public_key) + nothing + nothing;
+        let parent = root - nothing + vector(lengths.hash);
+        let (parents, depth) = (members - 1, self.members.next_power_of_two().ilog2());
+        let nodes = match self.tree {
+            TreeState::Merged => members * committed + root + (parents - 1) * parent,
+            TreeState::Fresh => {
+                let lifetime = 16;
+                let path = count(depth);
+                let blank = parents - path;
+                committed + parents * leaf(lifetime) + root + (path - 1) * parent + blank
+            }
+        };
+        vector(nodes)
+    }
+
     fn bare_group_info(&self, extensions: usize) -> usize {
         let lengths = &self.lengths;
         let (version, suite, signer) = (2, 2, 4);

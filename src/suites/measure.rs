@@ -1,0 +1,273 @@
+//! Measures a cell: every operation, repeated, and every object that came of it.
+//!
+//! On one thread, whatever the stacks would do with more. Prepared commits are forgotten, so every
+//! repetition finds the same tree; update commits are merged on both sides, which leaves a tree of
+//! the same shape. It reads the clock and nothing else. Called by `cli`, by way of a plan.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::cell::{Cell, Object, Operation, Outcome, Sized, Timed};
+use super::group::{GROUP, Group, Maker};
+use super::interval::Timing;
+use super::model::Model;
+use crate::clock;
+use crate::limits::{SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN};
+use crate::mls::MemberError;
+use crate::mls::stack::Member;
+use crate::process::Usage;
+
+/// Plaintext of every application message, in bytes.
+pub const PLAINTEXT_BYTES: usize = 200;
+
+/// How much is done for a figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Time for the repetitions of one operation.
+    pub budget: Duration,
+    /// Repetitions at least, whatever they take; of one alone there is no warm-up either.
+    pub repetitions: usize,
+    /// Most members that one commit adds: an operation that adds more is left out.
+    pub adds_max: u32,
+}
+
+impl Effort {
+    /// Repetitions for about `budget` an operation, and never fewer than an interval needs.
+    #[must_use]
+    pub fn of(budget: Duration) -> Self {
+        Self { budget, repetitions: SUITE_REPETITIONS_MIN, adds_max: 100 }
+    }
+
+    /// Each thing once, but for the hundred adds: for who is after bytes.
+    #[must_use]
+    pub fn once() -> Self {
+        Self { budget: Duration::ZERO, repetitions: 1, adds_max: 10 }
+    }
+
+    fn warm_ups(&self) -> usize {
+        usize::from(self.repetitions > 1)
+    }
+}
+
+/// Measures a cell; `progress` hears what is under way. A stack's refusal is an outcome.
+#[must_use]
+pub fn measure(cell: &Cell, effort: Effort, progress: &(dyn Fn(&str) + Sync)) -> Outcome {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let done = match pool {
+        Ok(pool) => pool.install(|| Bench::run(cell, effort, progress)),
+        Err(error) => return Outcome::failed(cell, error.to_string()),
+    };
+    done.unwrap_or_else(|error| Outcome::failed(cell, error.to_string()))
+}
+
+struct Bench<'a> {
+    cell: &'a Cell,
+    effort: Effort,
+    model: Model,
+    outcome: Outcome,
+}
+
+impl<'a> Bench<'a> {
+    fn run(
+        cell: &'a Cell,
+        effort: Effort,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<Outcome, MemberError> {
+        let stack = cell.stack.open()?;
+        let mut maker = Maker::new(&*stack, cell.entry.code_point);
+        let built = |inside: u32| progress(&format!("{inside} of {} members", cell.members));
+        let mut group = maker.group(cell.members, cell.state, &built)?;
+        let model = Model::of(cell, group.leaf);
+        let mut bench = Self { cell, effort, model, outcome: Outcome::of(cell) };
+        progress("messages");
+        bench.alone(&mut maker)?;
+        bench.messages(&mut group)?;
+        progress("commits");
+        bench.commits(&mut maker, &mut group)?;
+        progress("joins");
+        bench.joins(&mut maker, &mut group)?;
+        Ok(bench.outcome)
+    }
+
+    /// What needs no group.
+    fn alone(&mut self, maker: &mut Maker<'_>) -> Result<(), MemberError> {
+        let mut package = Bytes::new();
+        self.time(
+            Operation::KeyPackage,
+            &mut (),
+            |()| Ok(()),
+            |(), ()| {
+                package = maker.candidate()?.key_package();
+                Ok(())
+            },
+        )?;
+        self.size(Object::KeyPackage, package.len());
+        self.time(
+            Operation::CreateGroup,
+            maker,
+            |maker| maker.candidate(),
+            |_, candidate| candidate.create(GROUP).map(|_| ()),
+        )
+    }
+
+    fn messages(&mut self, group: &mut Group) -> Result<(), MemberError> {
+        let mut sent = Vec::new();
+        let plaintext = [7; PLAINTEXT_BYTES];
+        self.time(
+            Operation::Encrypt,
+            &mut group.committer,
+            |_| Ok(()),
+            |committer, ()| {
+                sent.push(committer.encrypt(&plaintext)?);
+                Ok(())
+            },
+        )?;
+        self.size(Object::Application, sent[0].len());
+        // Each message can be decrypted once.
+        let count = sent.len();
+        let mut sent = sent.into_iter();
+        self.time_at_most(count, Operation::Decrypt, &mut group.watcher, |_| Ok(sent.next()), {
+            |watcher, message: Option<Bytes>| {
+                let message = message.expect("as many as are asked for");
+                black_box(watcher.decrypt(&message)?);
+                Ok(())
+            }
+        })
+    }
+
+    fn commits(&mut self, maker: &mut Maker<'_>, group: &mut Group) -> Result<(), MemberError> {
+        let adds = [
+            (1, Operation::AddOne, Object::CommitAddOne, Object::WelcomeOne),
+            (10, Operation::AddTen, Object::CommitAddTen, Object::WelcomeTen),
+            (100, Operation::AddHundred, Object::CommitAddHundred, Object::WelcomeHundred),
+        ];
+        let most = self.effort.adds_max;
+        for (count, operation, commit, welcome) in adds.into_iter().filter(|add| add.0 <= most) {
+            let packages = maker.packages(count)?;
+            let sizes = self.prepare(operation, &mut group.committer, &[], &packages)?;
+            self.size(commit, sizes.0);
+            self.size(welcome, sizes.1);
+        }
+        let removed = [self.model.removed()];
+        let sizes = self.prepare(Operation::Remove, &mut group.committer, &removed, &[])?;
+        self.size(Object::CommitRemove, sizes.0);
+        let sizes = self.prepare(Operation::Update, &mut group.committer, &[], &[])?;
+        self.size(Object::CommitUpdate, sizes.0);
+        self.time(
+            Operation::Process,
+            group,
+            |group| {
+                let made = group.committer.commit(&[], &[])?;
+                group.committer.merge()?;
+                Ok(made.message)
+            },
+            |group, message| group.watcher.process(&message),
+        )
+    }
+
+    /// Times a commit that is forgotten: bytes of the commit, and of its Welcome.
+    fn prepare(
+        &mut self,
+        operation: Operation,
+        committer: &mut Box<dyn Member>,
+        remove: &[u32],
+        add: &[Bytes],
+    ) -> Result<(usize, usize), MemberError> {
+        let mut sizes = (0, 0);
+        self.time(
+            operation,
+            committer,
+            |committer| committer.forget(),
+            |committer, ()| {
+                let made = committer.commit(remove, add)?;
+                sizes = (made.message.len(), made.welcome.len());
+                Ok(())
+            },
+        )?;
+        committer.forget()?;
+        Ok(sizes)
+    }
+
+    fn joins(&mut self, maker: &mut Maker<'_>, group: &mut Group) -> Result<(), MemberError> {
+        let (info, tree) = (group.committer.group_info()?, group.committer.tree()?);
+        self.size(Object::GroupInfo, info.len());
+        self.size(Object::Tree, tree.len());
+        let mut commit = 0;
+        self.time(
+            Operation::ExternalJoin,
+            maker,
+            |maker| maker.candidate(),
+            |_, candidate| {
+                commit = candidate.join_externally(&info, &tree)?.1.len();
+                Ok(())
+            },
+        )?;
+        self.size(Object::CommitExternal, commit);
+        let newcomer = maker.candidate()?;
+        let made = group.committer.commit(&[], &[newcomer.key_package()])?;
+        group.committer.merge()?;
+        let tree = group.committer.tree()?;
+        let mut joined = Vec::new();
+        let before = Usage::own().rss_bytes;
+        self.time(
+            Operation::Join,
+            &mut (),
+            |()| Ok(()),
+            |(), ()| {
+                joined.push(newcomer.join(&made.welcome, &tree)?);
+                Ok(())
+            },
+        )?;
+        let grown = Usage::own().rss_bytes.saturating_sub(before);
+        let each = grown / u64::try_from(joined.len()).expect("a count fits");
+        let is_seen = self.cell.members >= SUITE_MEMORY_MEMBERS_MIN && each > 0;
+        self.outcome.member_bytes = is_seen.then_some(each);
+        Ok(())
+    }
+
+    fn time<C, P>(
+        &mut self,
+        operation: Operation,
+        context: &mut C,
+        prepare: impl FnMut(&mut C) -> Result<P, MemberError>,
+        act: impl FnMut(&mut C, P) -> Result<(), MemberError>,
+    ) -> Result<(), MemberError> {
+        self.time_at_most(SUITE_REPETITIONS_MAX + 1, operation, context, prepare, act)
+    }
+
+    /// Times `act`, and not `prepare`, until the budget is spent: once to warm up, then as often as
+    /// an interval needs at least, and never more than `most` times in all.
+    fn time_at_most<C, P>(
+        &mut self,
+        most: usize,
+        operation: Operation,
+        context: &mut C,
+        mut prepare: impl FnMut(&mut C) -> Result<P, MemberError>,
+        mut act: impl FnMut(&mut C, P) -> Result<(), MemberError>,
+    ) -> Result<(), MemberError> {
+        let mut times = Vec::new();
+        let mut spent = Duration::ZERO;
+        for repetition in 0..most {
+            if times.len() >= self.effort.repetitions && spent >= self.effort.budget {
+                break;
+            }
+            let prepared = prepare(context)?;
+            let started = clock::now();
+            act(context, prepared)?;
+            let took = clock::now().duration_since(started);
+            if repetition >= self.effort.warm_ups() {
+                spent += took;
+                times.push(took.as_secs_f64() * 1e6);
+            }
+        }
+        self.outcome.times.push(Timed { operation, timing: Timing::of(times) });
+        Ok(())
+    }
+
+    fn size(&mut self, object: Object, bytes: usize) {
+        let model_bytes = self.model.bytes(object);
+        self.outcome.sizes.push(Sized { object, bytes, model_bytes });
+    }
+}

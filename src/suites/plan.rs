@@ -1,0 +1,176 @@
+//! Which cells a comparison has, and whether they fit this machine.
+//!
+//! Pure: what is asked for, in; cells, out. Called by `cli`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::cell::{Cell, Object};
+use super::group::State;
+use super::model::Model;
+use super::registry::Entry;
+use crate::limits::{
+    SUITE_MEMBERS_MAX, SUITE_MERGED_MEMBERS_MAX, SUITE_REPETITIONS_MIN, SUITE_TREES_IN_MEMORY,
+};
+use crate::mls::stack::StackKind;
+
+/// What a comparison measures. Two with the same settings are the same comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The suites, each with the stack that runs it.
+    pub suites: Vec<(String, String)>,
+    /// Group sizes.
+    pub sizes: Vec<u32>,
+    /// States of the tree; empty for each where it does not take long.
+    pub states: Vec<State>,
+    /// Milliseconds for the repetitions of one operation; more where an interval needs it.
+    pub budget_ms: u64,
+    /// The program that measured: its commit, its version, its profile.
+    pub program: String,
+}
+
+impl Settings {
+    /// What is measured, in an order that is the same every time: the small groups first.
+    #[must_use]
+    pub fn cells(&self, suites: &[(&'static Entry, StackKind)]) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for &members in &self.sizes {
+            for &(entry, stack) in suites {
+                let states = self.states_at(members).into_iter();
+                cells.extend(states.map(|state| Cell { entry, stack, members, state }));
+            }
+        }
+        cells
+    }
+
+    /// A group of three has no tree that could be anything but fresh and worth a look.
+    fn states_at(&self, members: u32) -> Vec<State> {
+        let unasked = self.states.is_empty();
+        let every = State::ALL.into_iter().filter(|state| unasked || self.states.contains(state));
+        let sensible = every.filter(|state| match state {
+            State::Fresh => true,
+            State::Merged | State::Churned => {
+                members >= 4 && (!unasked || members <= SUITE_MERGED_MEMBERS_MAX)
+            }
+        });
+        sensible.collect()
+    }
+
+    /// Time for the repetitions of one operation.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        Duration::from_millis(self.budget_ms)
+    }
+
+    /// Eight digits that no two different settings share but by chance.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let json = serde_json::to_string(self).expect("settings are plain data");
+        format!("{:016x}", xxh3_64(json.as_bytes()))[..8].to_owned()
+    }
+}
+
+/// What cannot be measured here.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unfit {
+    /// A size that is none.
+    #[error("a group of {0} cannot be measured; choose 2 to {SUITE_MEMBERS_MAX}")]
+    Members(u32),
+    /// A size that would not fit.
+    #[error(
+        "{suite} at {members} members takes about {needed_mib} MiB, and {available_mib} MiB are \
+         free; choose a smaller size or other suites"
+    )]
+    Memory {
+        /// The suite that takes most.
+        suite: &'static str,
+        /// At that size.
+        members: u32,
+        /// What it takes, in MiB.
+        needed_mib: u64,
+        /// What there is.
+        available_mib: u64,
+    },
+}
+
+/// Refuses what cannot be measured on a machine with so much memory to spare; `None` if that is
+/// not known.
+pub fn check(cells: &[Cell], available_bytes: Option<u64>) -> Result<(), Unfit> {
+    for cell in cells {
+        if !(2..=SUITE_MEMBERS_MAX).contains(&cell.members) {
+            return Err(Unfit::Members(cell.members));
+        }
+    }
+    let worst = cells.iter().max_by_key(|cell| memory_bytes(cell));
+    let (Some(cell), Some(available)) = (worst, available_bytes) else { return Ok(()) };
+    let needed = memory_bytes(cell);
+    if needed <= available {
+        return Ok(());
+    }
+    Err(Unfit::Memory {
+        suite: cell.entry.name,
+        members: cell.members,
+        needed_mib: needed >> 20,
+        available_mib: available >> 20,
+    })
+}
+
+/// About what a cell takes at most, in bytes: the trees of the members awake, of those that join
+/// to be timed, and of what is being made.
+#[must_use]
+pub fn memory_bytes(cell: &Cell) -> u64 {
+    let merged = Cell { state: State::Merged, ..*cell };
+    let tree = Model::of(&merged, 0).bytes(Object::Tree).unwrap_or_default();
+    let trees = (SUITE_REPETITIONS_MIN + 5) * SUITE_TREES_IN_MEMORY;
+    u64::try_from(tree.saturating_mul(trees)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suites::registry::ENTRIES;
+
+    fn settings(sizes: &[u32], states: &[State]) -> Settings {
+        let (sizes, states) = (sizes.to_vec(), states.to_vec());
+        Settings { suites: Vec::new(), sizes, states, budget_ms: 1, program: String::new() }
+    }
+
+    fn cells(sizes: &[u32], states: &[State]) -> Vec<(u32, State)> {
+        let suites = [(&ENTRIES[0], StackKind::MlsRsAwsLc)];
+        let cells = settings(sizes, states).cells(&suites);
+        cells.iter().map(|cell| (cell.members, cell.state)).collect()
+    }
+
+    #[test]
+    fn large_groups_are_merged_only_where_that_is_asked_for() {
+        use State::{Churned, Fresh, Merged};
+        let unasked = [(2, Fresh), (100, Fresh), (100, Merged), (100, Churned), (1_000, Fresh)];
+        assert_eq!(cells(&[2, 100, 1_000], &[]), unasked);
+        assert_eq!(cells(&[1_000], &[Merged]), [(1_000, Merged)]);
+    }
+
+    #[test]
+    fn a_size_that_would_not_fit_is_refused_with_what_it_would_take() {
+        let suites = [(&ENTRIES[0], StackKind::MlsRsAwsLc), (&ENTRIES[15], StackKind::MlsRsAwsLc)];
+        let cells = settings(&[10_000], &[]).cells(&suites);
+        let unfit = check(&cells, Some(1 << 30)).unwrap_err().to_string();
+        assert!(unfit.contains("mldsa87 at 10000 members takes about"), "{unfit}");
+        assert_eq!(check(&cells, Some(1 << 40)), Ok(()));
+        assert_eq!(check(&cells, None), Ok(()));
+        for members in [0, 1, SUITE_MEMBERS_MAX + 1] {
+            let cells = settings(&[members], &[State::Fresh]).cells(&suites);
+            assert_eq!(check(&cells, None), Err(Unfit::Members(members)));
+        }
+    }
+
+    #[test]
+    fn other_settings_have_another_hash() {
+        let one = settings(&[2], &[]);
+        assert_eq!(one.hash(), one.clone().hash());
+        assert_ne!(one.hash(), settings(&[3], &[]).hash());
+        assert_eq!(one.hash().len(), 8);
+    }
+}

@@ -1,0 +1,99 @@
+//! Every suite in every stack, really measured, beside what is foretold.
+
+use std::time::Duration;
+
+use super::cell::{Cell, Object, Operation, Outcome};
+use super::group::State;
+use super::measure::{Effort, measure};
+use super::registry::{Entry, Offers};
+
+/// Signatures in an object at most; those of ECDSA are shorter than foretold now and then.
+fn signatures(object: Object, members: usize) -> usize {
+    match object {
+        Object::KeyPackage
+        | Object::CommitUpdate
+        | Object::CommitRemove
+        | Object::CommitExternal => 2,
+        Object::CommitAddOne => 4,
+        Object::CommitAddTen => 22,
+        Object::CommitAddHundred => 202,
+        Object::Tree => members,
+        _ => 1,
+    }
+}
+
+/// Holds every object of a cell to the model: exact where a signature has one length.
+fn check(entry: &'static Entry, outcome: &Outcome) {
+    assert_eq!(outcome.error, None, "{} {}", outcome.suite, outcome.stack);
+    let members = usize::try_from(outcome.members).unwrap();
+    for sized in &outcome.sizes {
+        let Some(model) = sized.model_bytes else { continue };
+        let told = format!("{} {} {sized:?} {:?}", outcome.suite, outcome.stack, outcome.state);
+        let bound_only = sized.object == Object::Tree && outcome.state == State::Merged;
+        assert!(sized.bytes <= model, "{told}");
+        if entry.signature.has_one_length() {
+            assert!(sized.bytes == model || bound_only, "{told}");
+        } else if !bound_only {
+            // Eight bytes less have one signature in 2^64.
+            let least = model - 8 * signatures(sized.object, members) - 2;
+            assert!(sized.bytes >= least, "{told}");
+        }
+    }
+}
+
+fn every(members: u32, state: State) {
+    let offers = Offers::ask().unwrap();
+    for (entry, stack) in offers.choose(&[], &[]).unwrap() {
+        let cell = Cell { entry, stack, members, state };
+        check(entry, &measure(&cell, Effort::once(), &|_| ()));
+    }
+}
+
+#[test]
+fn in_a_fresh_tree_every_object_of_every_suite_is_as_long_as_the_model_says() {
+    every(5, State::Fresh);
+}
+
+#[test]
+fn in_a_merged_tree_every_object_of_every_suite_is_as_long_as_the_model_says() {
+    every(4, State::Merged);
+}
+
+#[test]
+fn a_cell_has_every_operation_with_enough_repetitions_for_its_interval() {
+    let offers = Offers::ask().unwrap();
+    let suite = ["x25519-aes128-ed25519".to_owned()];
+    for (entry, stack) in offers.choose(&suite, &[]).unwrap() {
+        let cell = Cell { entry, stack, members: 9, state: State::Churned };
+        let outcome = measure(&cell, Effort::of(Duration::ZERO), &|_| ());
+        check(entry, &outcome);
+        for operation in Operation::ALL {
+            let timing = outcome.time(operation).unwrap();
+            assert!(timing.median_us > 0.0 && timing.coverage >= 0.95, "{timing:?}");
+        }
+        assert_eq!(outcome.sizes.len(), 13);
+        assert_eq!(outcome.member_bytes, None, "too small to be told");
+    }
+}
+
+#[test]
+fn what_a_tree_has_been_through_decides_how_long_a_commit_is() {
+    let offers = Offers::ask().unwrap();
+    let (entry, stack) = offers.choose(&["xwing-aes128-ed25519".to_owned()], &[]).unwrap()[0];
+    let commit = |state| {
+        let cell = Cell { entry, stack, members: 16, state };
+        measure(&cell, Effort::once(), &|_| ()).size(Object::CommitUpdate).unwrap()
+    };
+    let [fresh, merged, churned] = State::ALL.map(commit);
+    assert!(merged < churned && churned < fresh, "{merged} {churned} {fresh}");
+}
+
+#[test]
+fn a_suite_that_fails_in_a_stack_is_an_outcome_with_its_error() {
+    let offers = Offers::ask().unwrap();
+    let entry = offers.named("x448-aes256-ed448").unwrap();
+    let stack = crate::mls::stack::StackKind::MlsRsAwsLc;
+    let cell = Cell { entry, stack, members: 2, state: State::Fresh };
+    let outcome = measure(&cell, Effort::once(), &|_| ());
+    assert!(outcome.error.unwrap().contains("unsupported suite"));
+}
