@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn other_settings_have_another_hash() {
         let one = settings(&[2], &[]);
-        assert_eq!(one.hash(), one.clone().hash());
+        assert_eq!(one.hash(), settings(&[2], &[]).hash());
         assert_ne!(one.hash(), settings(&[3], &[]).hash());
         assert_eq!(one.hash().len(), 8);
     }

@@ -16,6 +16,7 @@ mod peers;
 mod refused;
 mod run;
 mod serve;
+mod suites;
 mod survive;
 mod thresholds;
 mod token;

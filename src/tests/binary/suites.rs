@@ -1,0 +1,85 @@
+//! `stentor suites`: what it lists, what it leaves behind, what it refuses.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn suites(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    command.arg("suites").args(arguments).output().expect("the binary starts")
+}
+
+fn run(results: &Path, arguments: &[&str]) -> Output {
+    let results = results.to_str().expect("a temporary folder is text");
+    let fixed = ["run", "--budget", "1ms", "--results", results];
+    suites(&[&fixed[..], arguments].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("output is text")
+}
+
+#[test]
+fn one_suite_in_two_stacks_is_measured_kept_and_not_measured_again() {
+    let desk = tempfile::tempdir().expect("a temporary folder");
+    let asked =
+        ["x25519-aes128-ed25519", "--stacks", "openmls/rust_crypto,mls-rs/awslc", "--sizes", "2,5"];
+    let first = run(desk.path(), &asked);
+    let (out, err) = (text(&first.stdout), text(&first.stderr));
+    assert_eq!(first.status.code(), Some(0), "{err}");
+    // Fresh at both sizes, merged and churned at five.
+    assert_eq!(err.lines().count(), 2 * 4, "{err}");
+    let path = out.trim_end().rsplit("result: ").next().expect("the record is named");
+    let json = fs::read_to_string(path).expect("the record is kept");
+    let record: Value = serde_json::from_str(&json).expect("a record is JSON");
+    let cells = record["cells"].as_array().expect("cells are a list");
+    assert_eq!(cells.len(), 8);
+    for cell in cells {
+        assert_eq!(cell["error"], Value::Null);
+        assert_eq!(cell["times"].as_array().map(Vec::len), Some(12));
+        assert!(cell["times"][0]["n"].as_u64() >= Some(7), "{cell}");
+    }
+    // The stacks put the same bytes on the wire.
+    for pair in cells.chunks(2).take(1) {
+        assert_eq!(pair[0]["sizes"], pair[1]["sizes"]);
+    }
+    let again = run(desk.path(), &asked);
+    assert_eq!(text(&again.stderr), "8 of 8 cells were there already\n");
+    let quiet = run(desk.path(), &[&asked[..], &["--quiet"]].concat());
+    assert_eq!(text(&quiet.stderr), "");
+    assert_eq!(text(&quiet.stdout).lines().count(), out.lines().count());
+}
+
+#[test]
+fn an_unknown_suite_is_one_line_with_the_nearest_and_who_has_them() {
+    let desk = tempfile::tempdir().expect("a temporary folder");
+    for arguments in [vec!["list", "xwing-aes128"], vec!["run", "xwing-aes128"]] {
+        let output = suites(&arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!((output.status.code(), out.as_str()), (Some(1), ""), "{err}");
+        assert!(err.contains("xwing-aes128-ed25519 (openmls/rust_crypto)"), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+    for (arguments, says) in [
+        (["x448-aes256-ed448", "--sizes", "2"], "no stack here has it"),
+        (["x25519-aes128-ed25519", "--sizes", "1"], "a group of 1 cannot be measured"),
+        (["x25519-aes128-ed25519", "--sizes", "60000"], "choose 2 to 50000"),
+    ] {
+        let output = run(desk.path(), &arguments);
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains(says), "{err}");
+    }
+    let left = fs::read_dir(desk.path()).expect("the folder is there").count();
+    assert_eq!(left, 0, "refused before anything is made");
+}
+
+#[test]
+fn the_list_is_a_table_or_json() {
+    let table = text(&suites(&["list"]).stdout);
+    assert!(table.contains("mlkem1024-aes256-mldsa87"), "{table}");
+    let json: Value = serde_json::from_slice(&suites(&["list", "--json"]).stdout).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(21));
+}
