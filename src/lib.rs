@@ -97,10 +97,11 @@
 //! *service* from the actual send, *lateness* is the generator's own.
 //!
 //! An oracle follows every delivery while it measures: loss, forks, order, what came to whom it
-//! was not for. A member that goes away is owed what it misses as any other is; but fan-out is of
-//! the members that are there, and how long the others take to catch up is told apart. Then a run
-//! has one verdict: *violated* if the oracle saw the contract broken, else *invalid* if the numbers describe anything but the service, the generator above all, else
-//! *valid*. How good the numbers are has no part in it.
+//! was not for. A member that goes away is owed what it misses as any other is, and so is one that
+//! reads slowly; but fan-out is of the members that are there and read at once, and how long the
+//! others take is told apart. Then a run has one verdict: *violated* if the oracle saw the contract
+//! broken, else *invalid* if the numbers describe anything but the service, the generator above all,
+//! else *valid*. How good the numbers are has no part in it.
 //!
 //! Exit codes: 0 valid, 1 usage or environment, 2 invalid, 3 violated, 99 valid but a
 //! threshold does not hold.

@@ -202,10 +202,19 @@ impl Share {
             .then_some(Self { millionths })
     }
 
+    /// The whole.
+    pub const ALL: Self = Self { millionths: MILLION };
+
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.millionths == 0
+    }
+
+    /// In millionths, exactly.
+    #[must_use]
+    pub fn millionths(self) -> u64 {
+        self.millionths
     }
 
     /// As a part of 1.
@@ -321,6 +330,38 @@ impl<'de> Deserialize<'de> for Payload {
             de::Error::custom(format!(
                 "{text:?} is not a whole number of bytes up to {PAYLOAD_BYTES_MAX}, \
                  such as \"200B\" or \"4KiB\""
+            ))
+        })
+    }
+}
+
+/// Bytes over time: `16KiB/s`, `1MiB/s`. From `MIN` to [`PAYLOAD_BYTES_MAX`] bytes a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed<const MIN: u64>(u32);
+
+impl<const MIN: u64> Speed<MIN> {
+    /// Reads `16KiB/s`; `None` when it is something else, or out of range.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = bytes(text.trim().strip_suffix("/s")?)?;
+        let fits = (MIN..=PAYLOAD_BYTES_MAX).contains(&bytes);
+        fits.then_some(Self(u32::try_from(bytes).ok()?))
+    }
+
+    /// Bytes a second.
+    #[must_use]
+    pub fn per_second(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: u64> Deserialize<'de> for Speed<MIN> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!(
+                "{text:?} is not a speed from {MIN} to {PAYLOAD_BYTES_MAX} bytes a second, \
+                 such as \"16KiB/s\""
             ))
         })
     }

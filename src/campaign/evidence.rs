@@ -250,7 +250,8 @@ impl Measured {
     fn of_run(source: usize, record: &Record) -> Self {
         let server = record.server.as_ref();
         let speed = &record.throughput;
-        let undisturbed = record.returns.is_none() && are_alike(&record.classes);
+        let is_slow = record.classes.iter().any(|class| class.slow.is_some());
+        let undisturbed = record.returns.is_none() && !is_slow && are_alike(&record.classes);
         let shape = server.filter(|_| undisturbed).and_then(|server| {
             shape(speed.operations_per_s, speed.deliveries_per_s, frame_bytes(server))
         });
@@ -339,6 +340,7 @@ fn durability(classes: &[ClassRecord]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::slow::SlowRecord;
 
     #[test]
     fn the_reference_records_are_read_and_name_where_they_come_from() {
@@ -376,6 +378,15 @@ mod tests {
             assert!(!away || run.shape.is_none(), "{run:?}");
         }
         assert!(evidence.runs.iter().any(|run| run.reconnects_per_s.is_some()));
+    }
+
+    #[test]
+    fn a_run_with_slow_members_says_nothing_about_it_either() {
+        let mut record = Record::from_json(REFERENCE[0].1).unwrap();
+        let shape = |record: &Record| Measured::of_run(0, record).shape;
+        assert!(shape(&record).is_some());
+        record.classes[0].slow = Some(SlowRecord::default());
+        assert!(shape(&record).is_none());
     }
 
     #[test]

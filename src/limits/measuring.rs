@@ -311,6 +311,33 @@ pub const REAL_INBOX_BYTES_MAX: usize = 1 << 30;
 /// A storm is thus as fast as the service answers, with so many always waiting.
 pub const RETURNING_MAX: u32 = 32;
 
+/// Absences of one class. Each is compared with each other before the run.
+pub const ABSENCES_MAX: usize = 64;
+
+/// Moves of members that go away and come back, in one run. Each costs 36 bytes before it.
+pub const MOVES_MAX: u64 = OPERATIONS_MAX;
+
+/// Least bytes a second that a slow member reads. A longest message takes it an hour.
+pub const SLOW_SPEED_MIN: u64 = 1 << 10;
+
+/// How long a slow member waits before it reads on: what came in that time it takes at once, as from a
+/// line that is shared. Less costs this side more wakings for each such member.
+pub const SLOW_GRAIN: Duration = Duration::from_millis(100);
+
+/// Bytes that a slow member lets the service send before it has read them, unless its scenario says
+/// otherwise: a second of 64 KiB/s, as a stack sizes it for such a line. What is in it the service has
+/// got rid of; only beyond it is a member behind.
+pub const SLOW_WINDOW_BYTES: u32 = 64 << 10;
+
+/// Least that a slow member's window can be set to: some packets, so that the service can always send.
+pub const SLOW_WINDOW_BYTES_MIN: u32 = 4 << 10;
+
+/// How long a delivery to a slow member may take before it counts as late: what a person notices.
+pub const LATE_DELIVERY: Duration = Duration::from_secs(1);
+
+const _: () = assert!(SLOW_WINDOW_BYTES_MIN <= SLOW_WINDOW_BYTES);
+const _: () = assert!(SLOW_WINDOW_BYTES <= super::STREAM_WINDOW_BYTES);
+
 /// Session tickets that a client's driver keeps, about 1 KiB each; beyond it a ticket is dropped,
 /// and a connection that comes back pays for a full handshake.
 pub const TICKETS_KEPT_MAX: usize = 32_768;

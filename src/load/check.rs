@@ -4,13 +4,14 @@
 //! `Scenario::parse`.
 
 use super::arrivals::Together;
+use super::check_away::{moves, of_absences};
 use super::check_mix::of_mix;
 use super::check_phases::of_phases;
 use super::scenario::{Arrivals, Class, Connections, Scenario, Source};
 use crate::delivery::Level;
 use crate::limits::{
-    CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, OPERATIONS_MAX, RATE_PER_SECOND_MAX,
-    REAL_MEMBERS_MAX, RESERVATION_SETTING_MAX, THRESHOLDS_MAX,
+    CLASSES_MAX, CONNECTIONS_MAX, GROUPS_MAX, MEMBERS_MAX, MOVES_MAX, OPERATIONS_MAX,
+    RATE_PER_SECOND_MAX, REAL_MEMBERS_MAX, RESERVATION_SETTING_MAX, THRESHOLDS_MAX,
 };
 use crate::mls::{Handshake, TreeState};
 
@@ -37,9 +38,10 @@ pub fn first_fault(scenario: &Scenario) -> Option<Fault> {
                     .or_else(|| of_source(class))
                     .or_else(|| of_level(class))
                     .or_else(|| of_mix(class))
-                    .or_else(|| of_away(scenario, class))
                     .or_else(|| of_arrivals(scenario, class))
-                    .map(|(field, message)| Fault { field: name(index, field), message })
+                    .map(|(field, message)| (field.to_owned(), message))
+                    .or_else(|| of_absences(scenario, class))
+                    .map(|(field, message)| Fault { field: name(index, &field), message })
             })
         })
         .or_else(|| of_totals(scenario))
@@ -174,39 +176,6 @@ fn of_level(class: &Class) -> Found {
     })
 }
 
-fn of_away(scenario: &Scenario, class: &Class) -> Found {
-    let away = class.away?;
-    let who = class.away_members();
-    let (gone, stay) = (who.len(), class.sending_members().end);
-    if who.is_empty() {
-        return Some(("away.members", format!("of {} members that is nobody", class.members)));
-    }
-    if who.start < stay {
-        let message = format!(
-            "the last {gone} of {} members go away, but the first {stay} send, and have to stay",
-            class.members
-        );
-        return Some(("away.members", message));
-    }
-    if class.connections != Connections::Own {
-        let message = "only members with connections of their own go away; leave it out";
-        return Some(("connections", message.to_owned()));
-    }
-    let window = scenario.window();
-    let measured = window.end - window.start;
-    if away.ends() > measured {
-        let message = format!(
-            "the last are to be back {:?} into the measured window, which is {measured:?} long",
-            away.ends(),
-        );
-        return Some(("away", message));
-    }
-    (away.may_resync && who.start < class.real_members().end).then(|| {
-        let message = "a real member of those that go away could not do without a message";
-        ("away.may_resync", message.to_owned())
-    })
-}
-
 /// What a process would cost that never ends, or one that plays groups which are not there.
 fn of_arrivals(scenario: &Scenario, class: &Class) -> Found {
     match &class.arrivals {
@@ -266,7 +235,7 @@ fn class_real(scenario: &Scenario, index: usize) -> u64 {
 
 fn of_totals(scenario: &Scenario) -> Option<Fault> {
     let (mut groups, mut members, mut connections) = (0_u64, 0_u64, 0_u64);
-    let (mut real, mut operations) = (0_u64, 0_u64);
+    let (mut real, mut operations, mut walked) = (0_u64, 0_u64, 0_u64);
     let course = scenario.course();
     for (index, class) in scenario.groups.iter().enumerate() {
         let count = u64::from(class.count);
@@ -279,12 +248,14 @@ fn of_totals(scenario: &Scenario) -> Option<Fault> {
         };
         real += class_real(scenario, index);
         operations = operations.saturating_add(class.operations_bound(&course));
+        walked = walked.saturating_add(moves(scenario, class, class_members(scenario, index)));
         let bounds = [
             ("count", "groups", groups, u64::from(GROUPS_MAX)),
             ("members", "members", members, u64::from(MEMBERS_MAX)),
             ("connections", "connections", connections, CONNECTIONS_MAX as u64),
             ("real", "real members", real, u64::from(REAL_MEMBERS_MAX)),
             ("rate", "operations", operations, OPERATIONS_MAX),
+            ("away", "moves of members that go away", walked, MOVES_MAX),
         ];
         for (field, what, total, most) in bounds {
             if total > most {

@@ -17,7 +17,7 @@ pub(super) fn of_mix(class: &Class) -> Found {
         let message = "a live class does nothing but race for commits; leave it out";
         return Some((if joiners > 0 { "joiners" } else { "mix" }, message.to_owned()));
     }
-    if class.away.is_some() {
+    if !class.away.is_empty() {
         let message = "members that go away are not in a class whose groups change; leave it out";
         return Some(("away", message.to_owned()));
     }

@@ -48,7 +48,7 @@ fn of_steady(scenario: &Scenario, index: usize) -> Option<(&'static str, String)
     } else if !phases[1..].iter().all(|after| others(after) && after.start == phase.start) {
         "after it there may only be `measure` and `soak`, at the warm-up's own rate: nobody knows \
          beforehand when it ends"
-    } else if scenario.groups.iter().any(|class| class.away.is_some()) {
+    } else if scenario.groups.iter().any(|class| !class.away.is_empty()) {
         "members that go away do so at a time that is known beforehand"
     } else {
         return None;

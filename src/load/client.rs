@@ -7,16 +7,19 @@
 //! A session ends with its connection and keeps its number: [`Client::reconnect`] and
 //! [`Client::reopen`] bring it back, whoever ended it.
 
+mod throttle;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use throttle::{Held, Throttle};
 
 use crate::delivery::{DeviceId, MessageId, RosterChange};
 use crate::limits::FRAME_BYTES_MAX;
-use crate::net::{ConnectionId, Dir, Driver, Error, Event, Lost, StreamId};
+use crate::net::{ConnectionId, Dir, Driver, Error, Event, Lost, Readable, StreamId};
 use crate::wire::{Delivery, Inbox, PROTOCOL_VERSION, Reply, Request, Token, submit_header};
 
 /// A session of a client, by number: 0 for the first one opened, never used again.
@@ -48,6 +51,7 @@ struct Session {
 /// A stream of deliveries, and whose it is once its first frame has said so.
 #[derive(Debug)]
 struct Ordered {
+    stream: StreamId,
     session: Option<SessionNumber>,
     inbox: Inbox,
 }
@@ -62,6 +66,10 @@ struct Peer {
     started: usize,
     /// In the order of their streams.
     ordered: Vec<Ordered>,
+    /// How fast deliveries are read, if it matters.
+    throttle: Option<Throttle>,
+    /// Whether some are left unread until the throttle lets more through.
+    held: bool,
 }
 
 impl Session {
@@ -101,13 +109,15 @@ pub struct Client {
     sessions: Vec<Session>,
     peers: Vec<Peer>,
     heard: VecDeque<(SessionNumber, Heard)>,
+    held: Held,
 }
 
 impl Client {
     /// A client without sessions.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, sessions: Vec::new(), peers: Vec::new(), heard: VecDeque::new() }
+        let (sessions, peers) = (Vec::new(), Vec::new());
+        Self { driver, sessions, peers, heard: VecDeque::new(), held: Held::default() }
     }
 
     /// Starts a connection; sessions can be opened on it at once.
@@ -127,6 +137,40 @@ impl Client {
     pub fn reconnect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
         let connection = self.driver.reconnect(now, remote)?;
         Ok(self.adopt(connection))
+    }
+
+    /// As [`Self::connect`], but the service may have sent no more than `window` bytes of deliveries
+    /// before they are read.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn connect_within(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        window: u32,
+    ) -> Result<ConnectionId, Error> {
+        let connection = self.driver.connect_within(now, remote, window)?;
+        Ok(self.adopt(connection))
+    }
+
+    /// Reads no more than so many bytes of deliveries a second from now on, of a session and every
+    /// other on its connection. Answers are read at once.
+    pub fn slow_down(&mut self, now: Instant, number: SessionNumber, bytes_per_second: u32) {
+        let connection = self.sessions[number as usize].connection;
+        let peer = &mut self.peers[connection.index as usize];
+        if peer.connection == Some(connection) {
+            peer.throttle = Some(Throttle::new(bytes_per_second, now));
+        }
+    }
+
+    /// Reads everything at once again, of everybody.
+    pub fn hurry(&mut self, now: Instant) {
+        for slot in 0..self.peers.len() {
+            if self.peers[slot].throttle.take().is_some() {
+                self.read_on(now, u32::try_from(slot).expect("connections are bounded"));
+            }
+        }
     }
 
     /// Opens a session for a device as soon as the connection grants a stream, and says hello.
@@ -225,7 +269,10 @@ impl Client {
     pub fn turn(&mut self, now: Instant) -> Result<usize, Error> {
         let taken = self.driver.receive(now)?;
         while let Some((connection, event)) = self.driver.poll() {
-            self.on_event(connection, event);
+            self.on_event(now, connection, event);
+        }
+        while let Some(connection) = self.held.due(now) {
+            self.read_on(now, connection);
         }
         self.driver.transmit(now)?;
         Ok(taken)
@@ -247,6 +294,7 @@ impl Client {
     /// Sleeps until something comes, a timer is due, `until`, or something is readable on `wake`.
     pub fn wait(&mut self, now: Instant, until: Option<Instant>, wake: Option<BorrowedFd<'_>>) {
         if self.heard.is_empty() && !self.driver.is_busy() {
+            let until = until.into_iter().chain(self.held.next()).min();
             self.driver.wait(now, until, wake);
         }
     }
@@ -267,7 +315,7 @@ impl Client {
         self.start_sessions(connection);
     }
 
-    fn on_event(&mut self, connection: ConnectionId, event: Event) {
+    fn on_event(&mut self, now: Instant, connection: ConnectionId, event: Event) {
         let Some(peer) = self.peers.get_mut(connection.index as usize) else { return };
         if peer.connection != Some(connection) {
             return;
@@ -281,9 +329,9 @@ impl Client {
             Event::Opened(stream) => {
                 assert_eq!(place(stream), Some(peer.ordered.len()), "streams come in order");
                 let inbox = Inbox::new(FRAME_BYTES_MAX);
-                peer.ordered.push(Ordered { session: None, inbox });
+                peer.ordered.push(Ordered { stream, session: None, inbox });
             }
-            Event::Readable(stream) => self.read(connection, stream),
+            Event::Readable(stream) => self.read(now, connection, stream),
             Event::Writable(stream) => {
                 if let Some(number) = peer.controlled_by(stream) {
                     self.flush(number);
@@ -323,9 +371,9 @@ impl Client {
         }
     }
 
-    fn read(&mut self, connection: ConnectionId, stream: StreamId) {
+    fn read(&mut self, now: Instant, connection: ConnectionId, stream: StreamId) {
         let nonsense = match stream.dir() {
-            Dir::Uni => self.read_ordered(connection, stream),
+            Dir::Uni => self.read_ordered(now, connection, stream),
             Dir::Bi => self.read_replies(connection, stream),
         };
         if nonsense {
@@ -333,14 +381,37 @@ impl Client {
         }
     }
 
-    fn read_ordered(&mut self, connection: ConnectionId, stream: StreamId) -> bool {
+    /// Reads what was left unread, as far as the throttle lets it through by now.
+    fn read_on(&mut self, now: Instant, slot: u32) {
+        let peer = &mut self.peers[slot as usize];
+        peer.held = false;
+        let Some(connection) = peer.connection else { return };
+        for place in 0..peer.ordered.len() {
+            let stream = self.peers[slot as usize].ordered[place].stream;
+            self.read(now, connection, stream);
+        }
+    }
+
+    fn read_ordered(&mut self, now: Instant, connection: ConnectionId, stream: StreamId) -> bool {
         let peer = &mut self.peers[connection.index as usize];
         let Some(Ordered { session, inbox, .. }) =
             place(stream).and_then(|place| peer.ordered.get_mut(place))
         else {
             return false;
         };
-        self.driver.read(connection, stream, |bytes| inbox.push(bytes));
+        if let Some(throttle) = &mut peer.throttle {
+            let (room, mut taken) = (throttle.room(now), 0);
+            let readable = self.driver.read_up_to(connection, stream, room, |bytes| {
+                taken += bytes.len();
+                inbox.push(bytes);
+            });
+            throttle.took(now, taken);
+            if readable == Readable::More && !std::mem::replace(&mut peer.held, true) {
+                self.held.add(throttle.next, connection.index);
+            }
+        } else {
+            self.driver.read(connection, stream, |bytes| inbox.push(bytes));
+        }
         loop {
             let frame = match inbox.next_frame() {
                 Ok(Some(frame)) => frame,

@@ -4,7 +4,11 @@
 //! things up as they go: theirs are bounds. Rests on no measurement, so it has no time and no memory
 //! in it; `campaign` adds those. Pure. Called by `explain`.
 
+mod absent;
+
 use std::time::Duration;
+
+pub use absent::Absent;
 
 use super::bytes::{self, Bounds};
 use super::contention::Policy;
@@ -87,6 +91,8 @@ pub struct OfClass {
     pub ingress: Bounds,
     /// Bytes of a message, on average: the likeliest.
     pub mean_frame: f64,
+    /// Members of it that go away, and that read slowly.
+    pub absent: Absent,
 }
 
 /// What will happen in one phase.
@@ -145,6 +151,7 @@ impl Forecast {
             }
         }
         forecast.classes.iter_mut().for_each(OfClass::finish);
+        absent::fill_in(&mut forecast.classes, scenario, population, schedule.operations());
         forecast.phases = phases(&scenario.phases, schedule.operations(), &reach);
         forecast
     }

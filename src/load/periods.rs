@@ -60,7 +60,7 @@ impl Periods {
     /// comes back set the marks.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Option<Self> {
-        let away = || scenario.groups.iter().filter_map(|class| class.away);
+        let away = || scenario.groups.iter().flat_map(|class| &class.away);
         let warm = scenario.window().start;
         let leaving = warm + away().map(|away| away.from).min()?;
         let coming = warm + away().map(|away| away.from + away.lasting).min()?;

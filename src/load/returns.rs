@@ -16,9 +16,11 @@ use crate::limits::RETURNING_MAX;
 /// What came of members that went away.
 #[derive(Clone, Debug, Default)]
 pub struct Returns {
-    /// Members that went away.
+    /// Times that a member went away.
     pub away: u64,
-    /// Of them, those that came back and were attached.
+    /// Times that one was to go again and was not here yet: it stayed on its way.
+    pub skipped: u64,
+    /// Of those that went, the times that it came back and was attached.
     pub back: u64,
     /// Of those, the ones that got everything they had missed.
     pub caught_up: u64,
@@ -52,6 +54,11 @@ impl Returns {
     /// A member goes.
     pub fn left(&mut self) {
         self.away += 1;
+    }
+
+    /// A member was to go, and is not here.
+    pub fn skipped(&mut self) {
+        self.skipped += 1;
     }
 
     /// Whether one more may begin to come back.
@@ -88,6 +95,12 @@ impl Returns {
     pub fn is_connecting(&self, session: SessionNumber) -> bool {
         !self.under_way.is_empty()
             && matches!(self.under_way.get(&session), Some(UnderWay::Connecting { .. }))
+    }
+
+    /// Whether a member is on its way: not attached yet, or without something that it missed.
+    #[must_use]
+    pub fn is_under_way(&self, session: SessionNumber) -> bool {
+        self.under_way.contains_key(&session)
     }
 
     /// A member has everything up to `seen`. O(1), and next to nothing while nobody is on the way.
@@ -143,11 +156,13 @@ mod tests {
         assert!(returns.is_connecting(7) && !returns.is_connecting(8));
         assert!(returns.attached(7, Seq(9), ms(130)));
         assert!(!returns.is_still() && !returns.is_connecting(7));
+        assert!(returns.is_under_way(7) && !returns.is_under_way(8));
         returns.seen(7, Seq(8), ms(140));
         assert_eq!((returns.back, returns.caught_up), (1, 0));
         returns.seen(7, Seq(9), ms(160));
         returns.seen(7, Seq(10), ms(170));
         assert_eq!((returns.caught_up, returns.is_still()), (1, true));
+        assert!(!returns.is_under_way(7), "it may go again");
         let times = [&returns.lateness, &returns.reconnect, &returns.catch_up];
         assert_eq!(times.map(|series| series.max_us() / 100), [100, 200, 500]);
         assert_eq!(times.map(Series::count), [1, 1, 1]);

@@ -20,6 +20,7 @@ use super::recorder::Recorder;
 use super::returns::Returns;
 use super::scenario::Source;
 use super::setup::{self, Setup, SetupError, Stage};
+use super::slow::Lag;
 use super::strain::Strain;
 use super::target::Target;
 use super::threshold::Aborted;
@@ -95,6 +96,8 @@ pub struct Outcome {
     pub held: u64,
     /// What came of members that went away, if any did.
     pub returns: Option<Returns>,
+    /// By class: what came of its slow members, if it has any.
+    pub lags: Vec<Option<Lag>>,
     /// What came of those who joined in the run, and of those who went, if any did.
     pub joins: Option<Joins>,
     /// The server's counters when everybody was attached and nothing had been sent yet.
@@ -184,11 +187,11 @@ fn on_the_network(
         // Threads of live members inherit these cores; the worker then takes the first.
         process::pin_to_cores(cores.clone());
     }
-    let away = || plan.scenario.groups.iter().filter_map(|class| class.away);
+    let mut away = plan.scenario.groups.iter().flat_map(|class| &class.away);
     let trust = Trust {
         fingerprint: target.fingerprint,
         key_exchange: plan.scenario.key_exchange,
-        resumption: away().any(|away| away.resumption),
+        resumption: away.any(|away| away.resumption),
     };
     let threads = options.cores.as_ref().map_or_else(process::cores, |cores| cores.len().max(1));
     let local = local_address(target);
@@ -249,6 +252,7 @@ fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch
         refusals: brought.refusals,
         held: brought.held,
         returns: brought.returns,
+        lags: brought.lags,
         joins: Some(brought.joins).filter(|joins| !joins.is_empty()),
         idle: brought.idle,
         window: brought.first.zip(brought.last),

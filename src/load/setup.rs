@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::client::{Client, Heard, SessionNumber};
-use super::population::Population;
 use super::target::Target;
 use super::traffic::Plan;
 use crate::clock;
@@ -114,20 +113,25 @@ impl<'a> Setup<'a> {
     ) -> Result<Self, SetupError> {
         let operator = plan.population.sessions();
         let mut setup = Self { client, operator, plan, target, replace, requests: 0 };
-        let devices = devices(&plan.population);
+        let devices = devices(plan);
         let total = operator + 1;
         let mut wait = Wait::new("connecting", target, total);
         let (mut opened, mut ready) = (0, 0);
         let mut connection = None;
         while ready < total {
             while opened < total && opened - ready < CONNECTING_MAX {
-                let (device, number) =
-                    devices.get(opened as usize).copied().unwrap_or((OPERATOR, u32::MAX));
+                let (device, number, window) =
+                    devices.get(opened as usize).copied().unwrap_or((OPERATOR, u32::MAX, None));
                 let id = match connection {
                     Some((id, same)) if same == number => id,
                     _ => {
                         let address = target.addresses[number as usize % target.addresses.len()];
-                        setup.client.connect(clock::now(), address)?
+                        match window {
+                            Some(window) => {
+                                setup.client.connect_within(clock::now(), address, window)?
+                            }
+                            None => setup.client.connect(clock::now(), address)?,
+                        }
                     }
                 };
                 connection = Some((id, number));
@@ -393,13 +397,21 @@ impl Wait {
     }
 }
 
-/// Every membership's device and connection, in order of its number.
-fn devices(population: &Population) -> Vec<(DeviceId, u32)> {
-    let of = |group| {
-        let device = move |member| (population.device(group, member), group.connection(member));
-        (0..group.devices()).map(device)
-    };
-    population.groups().iter().flat_map(of).collect()
+/// Every membership's device and connection, in order of its number, and how much a slow one lets the
+/// service send before it has read it.
+fn devices(plan: &Plan) -> Vec<(DeviceId, u32, Option<u32>)> {
+    let population = &plan.population;
+    let mut devices = Vec::with_capacity(population.sessions() as usize);
+    for (index, group) in population.groups().iter().enumerate() {
+        let class = plan.class(index);
+        let who = class.slow_members();
+        for member in 0..group.devices() {
+            let slow = class.slow.filter(|_| who.contains(&member));
+            let window = slow.map(|slow| slow.window);
+            devices.push((population.device(group, member), group.connection(member), window));
+        }
+    }
+    devices
 }
 
 /// By session, the KeyPackages that it publishes, in the order in which they are used.

@@ -28,11 +28,22 @@ pub(super) fn server(meters: Arc<Meters>) -> Arc<TransportConfig> {
 
 /// A member: grants the service one uni stream per session and opens the others itself.
 pub(super) fn client(meters: Arc<Meters>) -> Arc<TransportConfig> {
+    Arc::new(client_config(meters))
+}
+
+fn client_config(meters: Arc<Meters>) -> TransportConfig {
     let mut config = common(meters);
     config.max_concurrent_bidi_streams(VarInt::from_u32(0));
     config.max_concurrent_uni_streams(VarInt::from_u32(SESSIONS_PER_CONNECTION_MAX));
     // A member of a quiet group stays. The side that wants to stay says so, and pays for it.
     config.keep_alive_interval(Some(KEEP_ALIVE));
+    config
+}
+
+/// A member that lets the service send less on a stream before it has read it.
+pub(super) fn client_within(meters: Arc<Meters>, window: u32) -> Arc<TransportConfig> {
+    let mut config = client_config(meters);
+    config.stream_receive_window(VarInt::from_u32(window));
     Arc::new(config)
 }
 

@@ -16,8 +16,10 @@ use super::joins::JoinsRecord;
 use super::provenance::{Provenance, source_name};
 use super::record::{
     ClassRecord, Distribution, EngineUse, Floor, Idle, Latency, PeriodRecord, PhaseRecord,
-    RealMembers, Record, ReturnsRecord, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
+    RealMembers, Record, RunCounts, SCHEMA_VERSION, ServerUse, Throughput,
 };
+use super::returns::ReturnsRecord;
+use super::slow::SlowRecord;
 use super::thresholds::{aborted, thresholds};
 use super::verdict::{Evidence, judge};
 use crate::floor::F3;
@@ -35,6 +37,7 @@ use crate::load::phases::Phase;
 use crate::load::recorder::{ClassSeries, PhaseSeries, Recorder, Series};
 use crate::load::returns::Returns;
 use crate::load::scenario::Scenario;
+use crate::load::slow::Lag;
 use crate::load::strain::Strain;
 use crate::load::threshold::{Aborted, OF_RACES, ServerFacts};
 
@@ -67,6 +70,8 @@ pub struct Finished<'a> {
     pub refusals: &'a BTreeMap<&'static str, u64>,
     /// Operations that waited until their sender had reached their epoch.
     pub held: u64,
+    /// By class: what came of its slow members, if it has any.
+    pub lags: &'a [Option<Lag>],
     /// What came of members that went away.
     pub returns: Option<&'a Returns>,
     /// What came of those who joined in the run, and of those who went.
@@ -111,6 +116,7 @@ impl<'a> Finished<'a> {
             in_flight_mean: outcome.in_flight_mean,
             refusals: &outcome.refusals,
             held: outcome.held,
+            lags: &outcome.lags,
             returns: outcome.returns.as_ref(),
             joins: outcome.joins.as_ref(),
             verified: &outcome.verified,
@@ -199,9 +205,9 @@ pub fn record(finished: Finished<'_>) -> Record {
         real_members: real_members(finished.verified),
         latency_us: latency(recorder),
         phases: phases(&finished),
-        classes: classes(finished.scenario, recorder),
+        classes: classes(&finished),
         contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
-        returns: finished.returns.map(returns),
+        returns: finished.returns.map(ReturnsRecord::from),
         joins: finished.joins.map(JoinsRecord::from),
         throughput: throughput(&finished),
         server,
@@ -382,7 +388,8 @@ fn phases(finished: &Finished<'_>) -> Vec<PhaseRecord> {
     both.filter(|(phase, _)| phase.from.saturating_sub(early) < end).map(row).collect()
 }
 
-fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
+fn classes(finished: &Finished<'_>) -> Vec<ClassRecord> {
+    let Finished { scenario, recorder, lags, .. } = *finished;
     let both = (0..).zip(scenario.groups.iter().zip(&recorder.classes));
     both.map(|(index, (class, series))| ClassRecord {
         name: class.name.clone(),
@@ -399,6 +406,7 @@ fn classes(scenario: &Scenario, recorder: &Recorder) -> Vec<ClassRecord> {
         fanout_member: distribution(&series.fanout_member),
         fanout_last: distribution(&series.fanout_last),
         periods: periods(series),
+        slow: lags.get(index as usize).and_then(Option::as_ref).map(SlowRecord::from),
     })
     .collect()
 }
@@ -411,20 +419,6 @@ fn periods(series: &ClassSeries) -> Vec<PeriodRecord> {
         fanout_last: distribution(&series.fanout_last),
     })
     .collect()
-}
-
-fn returns(of: &Returns) -> ReturnsRecord {
-    ReturnsRecord {
-        away: of.away,
-        back: of.back,
-        caught_up: of.caught_up,
-        resyncs: of.resyncs,
-        resumed: of.resumed,
-        reconnects_per_s: of.per_second(),
-        reconnect: distribution(&of.reconnect),
-        catch_up: distribution(&of.catch_up),
-        lateness: distribution(&of.lateness),
-    }
 }
 
 /// The length of the measured window in seconds.

@@ -264,6 +264,7 @@ mod tests {
             refusals: &BTreeMap::new(),
             held: 0,
             returns: None,
+            lags: &[],
             joins: None,
             verified: &Verified::default(),
             sessions_lost: &Noted::default(),

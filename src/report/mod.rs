@@ -16,6 +16,8 @@ pub mod joins;
 pub mod junit;
 pub mod provenance;
 pub mod record;
+pub mod returns;
+pub mod slow;
 pub mod summary;
 pub mod thresholds;
 pub mod utc;

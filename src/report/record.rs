@@ -13,6 +13,8 @@ use super::doubt::{DriftRecord, HostUse, PacerRecord};
 use super::intervals::IntervalRecord;
 use super::joins::JoinsRecord;
 use super::provenance::Provenance;
+use super::returns::ReturnsRecord;
+use super::slow::SlowRecord;
 use super::verdict::Verdict;
 use crate::delivery::{Durability, Level};
 use crate::load::threshold::Standing;
@@ -276,6 +278,9 @@ pub struct ClassRecord {
     /// The same by period; empty when nobody went away, and in older records.
     #[serde(default)]
     pub periods: Vec<PeriodRecord>,
+    /// What came of its slow members; `None` when it had none, and in older records.
+    #[serde(default)]
+    pub slow: Option<SlowRecord>,
 }
 
 fn no_durability() -> String {
@@ -295,29 +300,6 @@ pub struct PeriodRecord {
     pub response: Distribution,
     /// As in [`Latency`].
     pub fanout_last: Distribution,
-}
-
-/// What came of members that went away.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ReturnsRecord {
-    /// How many went.
-    pub away: u64,
-    /// Of them, those that were attached again.
-    pub back: u64,
-    /// Of those, the ones that got everything they had missed.
-    pub caught_up: u64,
-    /// Times that one was told to go on without it.
-    pub resyncs: u64,
-    /// Of their handshakes, the resumed ones.
-    pub resumed: u64,
-    /// Members attached for each second from the first handshake to the last answer.
-    pub reconnects_per_s: f64,
-    /// From the start of the handshake to the answer that the member is attached.
-    pub reconnect: Distribution,
-    /// From the start of the handshake to the last message that had been ordered by then.
-    pub catch_up: Distribution,
-    /// From when a member was to come back to the start of its handshake.
-    pub lateness: Distribution,
 }
 
 /// What the measured window achieved.

@@ -11,6 +11,7 @@ use super::contention;
 use super::doubt::DriftRecord;
 use super::provenance::Provenance;
 use super::record::{ClassRecord, Distribution, EngineUse, Record, ServerUse};
+use super::slow;
 use super::thresholds;
 use super::verdict::Status;
 
@@ -47,6 +48,8 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(contention::table_rows(&record.contention), look),
         returns(record),
         table(return_rows(record), look),
+        slow::lines(record),
+        table(slow::rows(record), look),
         joins(record),
         table(join_rows(record), look),
         table(period_rows(record), look),
@@ -212,6 +215,10 @@ fn class_rows(record: &Record) -> Vec<Vec<String>> {
 /// Nothing when nobody went away.
 fn returns(record: &Record) -> String {
     record.returns.as_ref().map_or_else(String::new, |of| {
+        let skipped = match of.skipped {
+            0 => String::new(),
+            skipped => format!("; {} turns skipped on the way", grouped(skipped)),
+        };
         let resyncs = if of.resyncs == 0 && record.counts.excused == 0 {
             String::new()
         } else {
@@ -219,7 +226,7 @@ fn returns(record: &Record) -> String {
             format!("; {times} resyncs, which let members off {excused} deliveries")
         };
         format!(
-            "away        {} members went, {} came back, {} got what they missed{resyncs}\n\
+            "away        {} members went, {} came back, {} got what they missed{skipped}{resyncs}\n\
              returns     {} reconnects/s, {} of the handshakes resumed",
             grouped(of.away),
             grouped(of.back),
@@ -283,11 +290,11 @@ fn period_rows(record: &Record) -> Vec<Vec<String>> {
     rows
 }
 
-fn header(first: &str) -> Vec<String> {
+pub(super) fn header(first: &str) -> Vec<String> {
     [first, "p50", "p90", "p99", "p99.9", "max", "count"].map(str::to_owned).to_vec()
 }
 
-fn row(name: &str, of: &Distribution) -> Vec<String> {
+pub(super) fn row(name: &str, of: &Distribution) -> Vec<String> {
     let mut cells = vec![name.to_owned()];
     let known = |micros| if of.count == 0 { "-".to_owned() } else { duration(micros) };
     cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(known));

@@ -32,7 +32,6 @@ use crate::load::recorder::{Due, Recorder};
 use crate::load::returns::Returns;
 use crate::load::scenario::{Scenario, hash};
 use crate::load::strain::Strain;
-use crate::units::Share;
 
 const SCENARIO: &str = include_str!("../../scenarios/quickstart.toml");
 
@@ -43,7 +42,7 @@ pub(super) fn finished(judgement: &Judgement, gone: bool) -> Record {
 
 fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Record {
     let mut scenario = Scenario::parse(SCENARIO, "quickstart.toml").unwrap();
-    scenario.groups[0].away = Some(away());
+    scenario.groups[0].away = vec![away()];
     let window = scenario.window();
     let measured = Duration::ZERO..window.end - window.start;
     let mut recorder = Recorder::new(scenario.groups.len(), measured.clone());
@@ -89,6 +88,7 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         refusals: &BTreeMap::new(),
         held: 3,
         returns: Some(returns),
+        lags: &[],
         joins: Some(&joins()),
         verified: &Verified::default(),
         sessions_lost: &Noted::default(),
@@ -127,14 +127,7 @@ fn tally(window: &Range<Duration>) -> Tally {
 
 /// From 5 s, after 2 s of warm-up, to 7 s.
 fn away() -> Away {
-    Away {
-        members: Share::parse("10%").unwrap(),
-        from: Duration::from_secs(3),
-        lasting: Duration::from_secs(2),
-        over: Duration::ZERO,
-        resumption: true,
-        may_resync: false,
-    }
+    toml::from_str("members = \"10%\"\nfrom = \"3s\"\nfor = \"2s\"").unwrap()
 }
 
 /// Two members that were back within 20 ms and had everything after 50.
@@ -167,9 +160,10 @@ fn returns() -> Returns {
 #[test]
 fn a_summary_says_what_came_of_members_that_went_away_and_what_the_others_felt() {
     let mut record = finished(&Judgement::default(), false);
+    record.returns.as_mut().unwrap().skipped = 7;
     let text = render(&record, Path::new("results/x"), Look::default());
     for says in [
-        "away        2 members went, 2 came back, 2 got what they missed\n",
+        "away        2 members went, 2 came back, 2 got what they missed; 7 turns skipped on the way\n",
         "returns     100 reconnects/s, 2 of the handshakes resumed\n",
         "reconnect (from start)   20.0 ms",
         "caught up (from start)   50.0 ms",
@@ -190,7 +184,10 @@ fn a_summary_says_what_came_of_members_that_went_away_and_what_the_others_felt()
     assert_eq!((server.handshakes, server.handshakes_resumed), (7, 3));
     (record.returns.as_mut().unwrap().resyncs, record.counts.excused) = (1, 40);
     let text = render(&record, Path::new("results/x"), Look::default());
-    assert!(text.contains("missed; 1 resyncs, which let members off 40 deliveries\n"), "{text}");
+    assert!(
+        text.contains("skipped on the way; 1 resyncs, which let members off 40 deliveries\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -214,10 +211,11 @@ fn a_record_from_before_absences_is_read_and_says_nothing_of_them() {
     assert!(json["counts"].as_object_mut().unwrap().remove("excused").is_some());
     for class in json["classes"].as_array_mut().unwrap() {
         assert!(class.as_object_mut().unwrap().remove("periods").is_some());
+        assert!(class.as_object_mut().unwrap().remove("slow").is_some());
     }
     let older = Record::from_json(&json.to_string()).unwrap();
     let text = render(&older, Path::new("x"), Look::default());
-    assert!(!text.contains("away") && !text.contains("period"), "{text}");
+    assert!(!text.contains("away") && !text.contains("slow") && !text.contains("period"), "{text}");
 }
 
 #[test]

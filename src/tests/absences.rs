@@ -15,11 +15,16 @@ fn outcome(policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
 
 /// The same, with so long a drain: a run that lacks messages waits for all of it.
 fn drained(drain: &str, policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
+    let away = format!("away = {{ members = \"50%\", from = \"200ms\", for = \"500ms\"{away} }}");
+    of(drain, policy, shards, &format!("rate = \"80/s\"\n{class}\n{away}"))
+}
+
+/// A run of one second of two groups of 16 with these lines.
+fn of(drain: &str, policy: Delivery, shards: u16, lines: &str) -> Outcome {
     let text = format!(
         "why = \"\"\nexpect = \"\"\nseed = 3\n\
          durations = {{ warm_up = \"100ms\", measure = \"1s\", drain = \"{drain}\" }}\n\
-         [[groups]]\nname = \"class\"\ncount = 2\nmembers = 16\nrate = \"80/s\"\n{class}\n\
-         away = {{ members = \"50%\", from = \"200ms\", for = \"500ms\"{away} }}\n"
+         [[groups]]\nname = \"class\"\ncount = 2\nmembers = 16\n{lines}\n"
     );
     let scenario = Scenario::parse(&text, "t").unwrap_or_else(|error| panic!("{error}"));
     let mut settings = Settings::default();
@@ -97,5 +102,90 @@ fn who_was_away_for_too_long_is_let_off_only_if_the_scenario_says_so() {
     let violations = &refused.judgement.violations;
     assert!(violations.count(ViolationKind::Gap) > 0);
     assert!(violations.count(ViolationKind::Missing) > 100);
+    assert_eq!(refused.judgement.counts.excused, 0);
+}
+
+/// Everything came to whom it was owed, and nobody was lost.
+fn is_clean(outcome: &Outcome) {
+    let judgement = &outcome.judgement;
+    assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+    assert_eq!(judgement.counts.deliveries, judgement.counts.deliveries_expected);
+    assert_eq!(outcome.sessions_lost.count, 0, "{:?}", outcome.sessions_lost);
+    assert_eq!(outcome.verified.faults, Vec::<String>::new());
+}
+
+#[test]
+fn sleepers_get_everything_each_time_that_they_wake_and_no_turn_is_lost() {
+    for shards in [1, 2] {
+        let sleepers = "rate = \"80/s\"\nsenders = 2\nreal = 14\ncommits = \"20%\"\n\
+                        away = { members = \"50%\", every = \"300ms\", for = \"100ms\" }";
+        let outcome = of("60s", Delivery::default(), shards, sleepers);
+        is_clean(&outcome);
+        assert_eq!(outcome.verified.members, 28);
+        let returns = outcome.returns.unwrap();
+        // The first goes at 0, 300, 600 and 900 ms, and is back at 1 s; the others go three times.
+        assert_eq!(returns.away + returns.skipped, 4 + 15 * 3, "{returns:?}");
+        assert!(returns.away > 16, "somebody goes again: {returns:?}");
+        assert_eq!((returns.back, returns.caught_up), (returns.away, returns.away));
+    }
+}
+
+#[test]
+fn several_absences_of_a_class_are_all_gone_through() {
+    let list = "rate = \"80/s\"\nsource = \"synthetic\"\ncommits = \"10%\"\nsenders = 2\n\
+                away = [{ members = \"25%\", from = \"0s\", for = \"200ms\" },\n\
+                { members = \"25%\", before = \"25%\", from = \"100ms\", for = \"400ms\" },\n\
+                { members = \"50%\", from = \"800ms\", for = \"100ms\", resumption = false }]";
+    let outcome = of("60s", Delivery::default(), 1, list);
+    is_clean(&outcome);
+    let returns = outcome.returns.unwrap();
+    assert_eq!(returns.away + returns.skipped, 2 * (4 + 4 + 8), "{returns:?}");
+    assert_eq!((returns.back, returns.caught_up), (returns.away, returns.away));
+    assert_eq!(returns.resumed, 2 * (4 + 4), "{returns:?}");
+}
+
+#[test]
+fn slow_members_fall_behind_and_get_everything_and_nobody_waits_for_them() {
+    for shards in [1, 2] {
+        let slow = "rate = \"80/s\"\nsenders = 2\nreal = 14\ncommits = \"10%\"\n\
+                    payload = \"2KiB\"\n\
+                    slow = { members = \"25%\", rate = \"8KiB/s\", window = \"4KiB\" }";
+        let outcome = of("60s", Delivery::default(), shards, slow);
+        is_clean(&outcome);
+        assert_eq!(outcome.verified.members, 28, "the slow ones decrypt everything too");
+        let lag = outcome.lags[0].as_ref().unwrap();
+        let measured = outcome.recorder.response.count();
+        assert_eq!((lag.members, lag.delay.count()), (8, measured * 4));
+        assert_eq!((lag.resyncs, lag.closed), (0, 0));
+        // 44 messages of 2 KiB are due to each in 1.1 s, in which it reads 9 KiB.
+        assert!(lag.behind_max > 20, "{lag:?}");
+        assert!(lag.delay.max_us() > 500_000, "what is read at 8 KiB a second takes its time");
+        assert_eq!(outcome.recorder.fanout_member.count(), measured * 12);
+        assert_eq!(outcome.recorder.fanout_last.count(), measured);
+        assert!(outcome.returns.is_none());
+    }
+}
+
+/// More messages than an audience keeps, to members that read next to nothing.
+fn hopeless(drain: &str, granted: &str) -> Outcome {
+    let slow = format!(
+        "rate = \"6000/s\"\nsource = \"synthetic\"\nsenders = 2\npayload = \"1B\"\n\
+         slow = {{ members = \"7%\", rate = \"4KiB/s\", window = \"4KiB\"{granted} }}"
+    );
+    of(drain, Delivery::default(), 1, &slow)
+}
+
+#[test]
+fn who_is_too_slow_is_let_off_or_closed_only_if_the_scenario_says_so() {
+    let granted = hopeless("60s", ", may_resync = true");
+    let (judgement, lag) = (&granted.judgement, granted.lags[0].as_ref().unwrap());
+    assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+    assert_eq!(granted.sessions_lost.count, 0, "{:?}", granted.sessions_lost);
+    assert_eq!(judgement.counts.deliveries, judgement.counts.deliveries_expected);
+    assert!(lag.resyncs > 0 && lag.behind_max > 1_024, "{lag:?}");
+    assert!(judgement.counts.excused > 1_024, "{:?}", judgement.counts);
+    let refused = hopeless("1s", "");
+    let violations = &refused.judgement.violations;
+    assert!(violations.count(ViolationKind::Gap) > 0);
     assert_eq!(refused.judgement.counts.excused, 0);
 }

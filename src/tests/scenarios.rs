@@ -17,6 +17,7 @@ use crate::load::population::Population;
 use crate::load::run::{Options, Watch};
 use crate::load::scenario::{Class, Scenario, Source};
 use crate::load::setup::{SetupError, Stage};
+use crate::load::timetable::Timetable;
 use crate::load::traffic::{Draft, Plan};
 use crate::load::{Observer, Outcome, Progress, RunError, Target, run};
 use crate::report::build::{EngineTotals, Finished, record};
@@ -201,13 +202,14 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
             assert!(members < ordered && members % u64::from(class.members) == 0, "{name}");
             continue;
         }
-        let gone = class.away_members().len() as u64;
+        let gone = (class.away_members() + class.slow_members().len()) as u64;
         let of_those_present = ordered - series.response.count() * gone..=ordered;
         let members = series.fanout_member.count();
         assert!(of_those_present.contains(&members), "{name}: {class_name}: {members}");
         assert!(gone > 0 || members == ordered, "{name}: {class_name}: {members} of {ordered}");
     }
     check_returns(name, scenario, outcome);
+    check_lags(name, scenario, outcome);
     check_intervals(name, outcome);
     check_joins(name, scenario, outcome);
     if scenario.groups.iter().any(|class| class.source == Source::Live) {
@@ -223,20 +225,39 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
 
 /// Whoever went away is back, has everything, and paid what its scenario says.
 fn check_returns(name: &str, scenario: &Scenario, outcome: &Outcome) {
-    let going = |class: &&Class| class.away.is_some();
-    let count = |class: &Class| u64::from(class.count) * class.away_members().len() as u64;
-    let gone: u64 = scenario.groups.iter().filter(going).map(count).sum();
-    let Some(returns) = &outcome.returns else { return assert_eq!(gone, 0, "{name}") };
+    let timetable = Timetable::of(scenario, &Population::of(scenario));
+    let turns = timetable.moves().len() as u64 / 2;
+    let Some(returns) = &outcome.returns else { return assert_eq!(turns, 0, "{name}") };
+    // Only where somebody goes twice can a turn be skipped.
+    let gone = turns - returns.skipped;
+    let once =
+        |class: &Class| class.away.len() < 2 && class.away.iter().all(|it| it.every.is_none());
+    assert!(returns.skipped == 0 || !scenario.groups.iter().all(once), "{name}");
     assert_eq!((returns.away, returns.back, returns.caught_up), (gone, gone, gone), "{name}");
     assert_eq!((returns.resyncs, outcome.judgement.counts.excused), (0, 0), "{name}");
     let timed = [&returns.lateness, &returns.reconnect, &returns.catch_up];
     assert!(timed.iter().all(|series| series.count() == gone), "{name}: {timed:?}");
-    let resuming = |class: &&Class| class.away.is_some_and(|away| away.resumption);
-    let resumed: u64 = scenario.groups.iter().filter(resuming).map(count).sum();
-    assert_eq!(returns.resumed, resumed, "{name}");
+    let resumed = timetable.moves().iter().filter(|step| step.back && step.resumption).count();
+    assert!(returns.skipped > 0 || returns.resumed == resumed as u64, "{name}: {returns:?}");
     for series in &outcome.recorder.classes {
         let of_periods: u64 = series.periods.iter().map(|of| of.response.count()).sum();
         assert_eq!(of_periods, series.response.count(), "{name}");
+    }
+}
+
+/// Whoever is slow got everything too.
+fn check_lags(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let all = scenario.groups.iter().zip(&outcome.lags).zip(&outcome.recorder.classes);
+    for ((class, lag), series) in all {
+        let Some(lag) = lag else {
+            assert!(class.slow.is_none(), "{name}");
+            continue;
+        };
+        assert_eq!((lag.resyncs, lag.closed), (0, 0), "{name}");
+        let members = u64::from(class.count) * class.slow_members().len() as u64;
+        assert!(class.spread.is_some() || lag.members == members, "{name}: {lag:?}");
+        let each = series.response.count() * class.slow_members().len() as u64;
+        assert!(class.spread.is_some() || lag.delay.count() == each, "{name}: {lag:?}");
     }
 }
 

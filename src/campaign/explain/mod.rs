@@ -6,16 +6,16 @@
 
 mod record;
 
-pub use record::{ClassRow, Explanation, PhaseRow, SCHEMA_VERSION};
+pub use record::{AbsencesRow, ClassRow, Explanation, PhaseRow, SCHEMA_VERSION};
 
 use super::cost::Surface;
 use super::estimate::Estimate;
 use super::evidence::{Evidence, Measured, Shape};
 use super::figure::{Figure, Unit, rounded};
 use super::memory::Footprints;
-use crate::limits::{CLIENT_SOCKETS, DESCRIPTORS_SPARED, SOCKET_BUFFER_BYTES};
+use crate::limits::{CLIENT_SOCKETS, DESCRIPTORS_SPARED, RING_ENTRIES_MAX, SOCKET_BUFFER_BYTES};
 use crate::load::bytes::Bounds;
-use crate::load::forecast::Forecast;
+use crate::load::forecast::{Absent, Forecast};
 use crate::load::scenario::Scenario;
 use crate::report::provenance::Provenance;
 
@@ -58,6 +58,7 @@ pub fn explain(
     let mut explaining =
         Explaining { scenario, forecast, evidence, figures: Vec::new(), warnings: Vec::new() };
     explaining.count();
+    explaining.absences();
     explaining.mint(minting);
     explaining.processors(machine);
     explaining.memory(machine);
@@ -121,6 +122,56 @@ impl Explaining<'_> {
         if self.scenario.is_durable() {
             let how = "messages of durable groups with their log entries; checkpoints on top";
             self.put("log", Unit::Bytes, estimate(forecast.log_bytes), how, &[]);
+        }
+    }
+
+    /// What comes of members that go away, and of slow ones.
+    fn absences(&mut self) {
+        let classes = &self.forecast.classes;
+        let sum =
+            |of: fn(&Absent) -> u64| -> u64 { classes.iter().map(|class| of(&class.absent)).sum() };
+        let (departures, missed) = (sum(|of| of.departures), sum(|of| of.missed));
+        let bytes: f64 = classes.iter().map(|of| of.absent.missed as f64 * of.mean_frame).sum();
+        let slow = sum(|of| of.slow);
+        let behind = classes.iter().map(|of| of.absent.behind_bytes).fold(0.0, f64::max);
+        let exactly = |count: u64| Estimate::exactly(count as f64);
+        if departures > 0 {
+            let how = "times that a member goes away and comes back, each with a handshake";
+            self.put("returns", Unit::Count, exactly(departures), how, &[]);
+            let how = "messages that are due while a member is away, over all of them: among the \
+                       deliveries";
+            self.put("caught up with", Unit::Count, exactly(missed), how, &[]);
+            let how = "the same, x the mean message of its class with its frame";
+            self.put("caught up with, bytes", Unit::Bytes, Estimate::exactly(bytes), how, &[]);
+        }
+        if slow > 0 {
+            let how = "members that read slowly, of all groups";
+            self.put("slow members", Unit::Count, exactly(slow), how, &[]);
+            let how = "what is due to one that it cannot have read by then, at the most: at its \
+                       rate, with messages of its class's mean length";
+            self.put("slow, behind", Unit::Bytes, Estimate::exactly(behind), how, &[]);
+        }
+        self.warn_of_the_forgotten();
+    }
+
+    /// Who needs what a group does not keep for so long.
+    fn warn_of_the_forgotten(&mut self) {
+        for class in &self.forecast.classes {
+            let (name, absent) = (&class.name, &class.absent);
+            let mut warn = |what: &str, count: f64| {
+                self.warnings.push(format!(
+                    "{name}: a member {what} {} messages, and a group keeps {RING_ENTRIES_MAX}: to \
+                     be told to go on without them is a violation, unless `may_resync` grants it",
+                    Unit::Count.written(count)
+                ));
+            };
+            let (missed, waiting) = absent.are_kept();
+            if !missed {
+                warn("that is away misses", absent.missed_most as f64);
+            }
+            if !waiting {
+                warn("that is slow is behind by", absent.waiting);
+            }
         }
     }
 

@@ -51,6 +51,9 @@ pub struct ClassRow {
     pub joins: u64,
     /// Rounds of a race.
     pub rounds: u64,
+    /// What comes of its members that are not always there.
+    #[serde(default)]
+    pub absences: AbsencesRow,
     /// Messages that will be ordered.
     pub accepted: Estimate,
     /// Members that get them, added up.
@@ -59,6 +62,19 @@ pub struct ClassRow {
     pub submitted_bytes: Estimate,
     /// Bytes of MLS messages that members get.
     pub delivered_bytes: Estimate,
+}
+
+/// What comes of a class's members that go away, and of slow ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AbsencesRow {
+    /// Times that a member goes away and comes back.
+    pub returns: u64,
+    /// Messages that are due meanwhile, over all of them.
+    pub missed: u64,
+    /// Slow members.
+    pub slow: u64,
+    /// Bytes that one of them is behind with at the most.
+    pub behind_bytes: f64,
 }
 
 /// What one phase offers.
@@ -91,6 +107,12 @@ impl ClassRow {
             commits: class.commits,
             joins: class.joins,
             rounds: class.rounds,
+            absences: AbsencesRow {
+                returns: class.absent.departures,
+                missed: class.absent.missed,
+                slow: class.absent.slow,
+                behind_bytes: class.absent.behind_bytes,
+            },
             accepted: estimate(class.accepted),
             deliveries: estimate(class.deliveries),
             submitted_bytes: estimate(class.submitted),
@@ -155,11 +177,20 @@ impl ClassRow {
             0 => String::new(),
             joins => format!(", {joins} of them joins from outside"),
         };
+        let absences = match self.absences.returns {
+            0 => String::new(),
+            returns => format!("; {returns} returns"),
+        };
+        let slow = match self.absences.slow {
+            0 => String::new(),
+            slow => format!("; {slow} of them slow"),
+        };
         let Self { name, groups, members, .. } = self;
         let what = parts.join(", ");
         let deliveries = spread(self.deliveries);
         format!(
-            "{name}: {groups} groups, {members} members; {what}{joins}; {deliveries} deliveries"
+            "{name}: {groups} groups, {members} members{slow}; {what}{joins}; {deliveries} \
+             deliveries{absences}"
         )
     }
 }

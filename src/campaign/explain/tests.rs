@@ -71,6 +71,30 @@ fn what_may_spoil_the_run_is_said_before() {
 }
 
 #[test]
+fn who_comes_back_and_who_is_slow_is_said_and_whether_a_group_keeps_what_they_need() {
+    let away = "senders = 2\naway = { members = \"1%\", every = \"2s\", for = \"500ms\" }\n\
+                slow = { members = \"1%\", before = \"1%\", rate = \"1KiB/s\" }\n";
+    let explanation = said(&format!("{TEXT}{away}"), &MACHINE, &Minting::default());
+    // Each of ten goes once in 4 s, and the first eight once more; half a second has ten messages.
+    assert_eq!(value(&explanation, "returns"), Estimate::exactly(18.0));
+    assert_eq!(value(&explanation, "caught up with"), Estimate::exactly(180.0));
+    assert_eq!(value(&explanation, "slow members"), Estimate::exactly(10.0));
+    let behind = value(&explanation, "slow, behind").expected;
+    assert!((20_000.0..60_000.0).contains(&behind), "{behind}");
+    assert_eq!(explanation.warnings, Vec::<String>::new());
+    let busy = TEXT.replace("20/s", "4000/s");
+    let warned = |lines: &str| {
+        let said = said(&format!("{busy}{lines}"), &MACHINE, &Minting::default());
+        said.warnings.join("\n")
+    };
+    for part in ["a: a member that is away misses 2,000", "a: a member that is slow is behind by"] {
+        assert!(warned(away).contains(part), "{part}: {}", warned(away));
+    }
+    let granted = away.replace("\" }", "\", may_resync = true }");
+    assert!(!warned(&granted).contains("may_resync"), "{}", warned(&granted));
+}
+
+#[test]
 fn what_no_record_says_is_a_warning_and_no_number() {
     let pairs = TEXT.replace("members = 1000", "members = 2");
     let explanation = said(&pairs, &MACHINE, &Minting::default());

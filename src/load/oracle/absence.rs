@@ -48,6 +48,13 @@ impl Oracle {
         member.map_or(Seq(0), |member| Seq(member.next.saturating_sub(1)))
     }
 
+    /// The last message of a group that anybody has got, or whose sender knows that it is ordered.
+    #[must_use]
+    pub fn head(&self, group: u32) -> Seq {
+        let found = self.groups.get(group as usize).and_then(Option::as_ref);
+        found.map_or(Seq(0), |found| Seq(found.head))
+    }
+
     /// `member` was told to go on at `next`, and was away for so long that it had to be: what lies
     /// between is expected of nobody. Costs a step for each message that it will not get.
     pub fn excused(&mut self, group: u32, member: u32, next: Seq) {

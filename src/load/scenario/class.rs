@@ -3,6 +3,7 @@
 //! Says who of a group's members does what; never reads text, which `written` does. Called by
 //! everything that plays a scenario.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use crate::load::late::Late;
 use crate::load::mix::Mix;
 use crate::load::phases::Course;
 use crate::load::sizes::{LogNormal, Sizes};
+use crate::load::slow::Slow;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::units::{Rate, Share};
 
@@ -68,8 +70,11 @@ pub struct Class {
     pub racers: u32,
     /// How its racers go about it; `None` unless `source` is live.
     pub contention: Option<Contention>,
-    /// Members that go away and come back, if any do.
-    pub away: Option<Away>,
+    /// Members that go away and come back, if any do: each absence in itself, up to
+    /// [`ABSENCES_MAX`](crate::limits::ABSENCES_MAX).
+    pub away: Vec<Away>,
+    /// Members that read slowly, if any do.
+    pub slow: Option<Slow>,
     /// What the messages of its groups survive.
     pub durability: Durability,
     /// How closely the service looks at the handshakes of its groups.
@@ -142,11 +147,40 @@ impl Class {
         self.members.saturating_add(self.joiners)
     }
 
-    /// The members that go away: the last ones.
+    /// The members that read slowly.
     #[must_use]
-    pub fn away_members(&self) -> Range<u32> {
-        let away = self.away.map_or(0, |away| away.members.of_first(self.members.into()));
-        self.members.saturating_sub(u32::try_from(away).unwrap_or(u32::MAX))..self.members
+    pub fn slow_members(&self) -> Range<u32> {
+        self.slow.map_or(self.members..self.members, |slow| slow.part.of(self.members))
+    }
+
+    /// How many go away, however often.
+    #[must_use]
+    pub fn away_members(&self) -> usize {
+        let parts = self.away.iter().map(|away| away.part.of(self.members));
+        parts.flatten().collect::<BTreeSet<u32>>().len()
+    }
+
+    /// Whether a member may be let off what it misses: not to get it is then no fault.
+    #[must_use]
+    pub fn is_let_off(&self, member: u32) -> bool {
+        let away = self.away.iter().filter(|away| away.may_resync).map(|away| away.part);
+        let slow = self.slow.filter(|slow| slow.may_resync).map(|slow| slow.part);
+        away.chain(slow).any(|part| part.of(self.members).contains(&member))
+    }
+
+    /// How many of the first members neither go away nor read slowly, in a row: who sends is among
+    /// them.
+    #[must_use]
+    pub fn steady_members(&self) -> u32 {
+        staying(self.members, &self.away, self.slow)
+    }
+
+    /// How many of the first members may be let off nothing, in a row: who decrypts a tape is among
+    /// them.
+    #[must_use]
+    pub fn owed_members(&self) -> u32 {
+        let away: Vec<Away> = self.away.iter().copied().filter(|away| away.may_resync).collect();
+        staying(self.members, &away, self.slow.filter(|slow| slow.may_resync))
     }
 
     /// Whether its racers decide when they want a change, and not the schedule.
@@ -201,10 +235,10 @@ impl Class {
         if let Arrivals::Bursts(bursts) = &mut self.arrivals {
             bursts.scale_down();
         }
+        let members = self.members;
+        self.away.retain(|away| !away.part.of(members).is_empty());
+        self.slow = self.slow.filter(|slow| !slow.part.of(members).is_empty());
         self.fit();
-        if self.away_members().is_empty() {
-            self.away = None;
-        }
         if let Connections::Shared(members) = self.connections {
             // As many as there are at least, whatever sizes the groups are drawn with.
             let least = if self.spread.is_some() { 2 } else { self.members };
@@ -227,12 +261,18 @@ impl Class {
                 self.senders = self.senders.min(self.members);
             }
         }
-        let stay = self.away_members().start;
-        self.senders = self.senders.min(stay);
-        if self.source == Source::Tape && self.away.is_some_and(|away| away.may_resync) {
-            self.real = self.real.min(stay - self.senders);
+        self.senders = self.senders.min(self.steady_members());
+        if self.source == Source::Tape {
+            self.real = self.real.min(self.owed_members() - self.senders);
         }
     }
+}
+
+/// How many of `members` come before anybody that is away or slow.
+pub(super) fn staying(members: u32, away: &[Away], slow: Option<Slow>) -> u32 {
+    let parts = away.iter().map(|away| away.part).chain(slow.map(|slow| slow.part));
+    let special = parts.map(|part| part.of(members)).filter(|part| !part.is_empty());
+    special.map(|part| part.start).min().unwrap_or(members)
 }
 
 impl<'de> Deserialize<'de> for Connections {

@@ -161,9 +161,7 @@ impl Scenario {
         let (from, to) = (length(self.window()), length(small.window()));
         for class in &mut small.groups {
             class.scale_down();
-            if let Some(away) = &mut class.away {
-                away.scale(from, to);
-            }
+            class.away.iter_mut().for_each(|away| away.scale(from, to));
         }
         small
     }

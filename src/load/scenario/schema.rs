@@ -21,6 +21,7 @@ const DURATION: &str = r"^[0-9]+(\.[0-9]{1,6})? *(us|ms|s|min|h)$";
 const SHARE: &str = r"^[0-9]+(\.[0-9]{1,4})? *%$";
 const RATE: &str = r"^[0-9]+(\.[0-9]{1,6})? */(s|min)$";
 const BYTES: &str = r"^[0-9]+(\.[0-9]{1,6})? *(B|KiB|MiB)$";
+const SPEED: &str = r"^[0-9]+(\.[0-9]{1,6})? *(B|KiB|MiB)/s$";
 const BYTES_OR_MIX: &str = r"^(mimi|[0-9]+(\.[0-9]{1,6})? *(B|KiB|MiB))$";
 
 /// A field, as the README has it.
@@ -131,6 +132,11 @@ fn value(row: &Row<'_>, inner: Object) -> Result<Value, String> {
         "exponent" => number(row, "number"),
         "name" => name(row),
         "table" => inner.build(),
+        "table or tables" => {
+            let table = inner.build();
+            json!({ "anyOf": [table.clone(), { "type": "array", "items": table }] })
+        }
+        "bytes per second" => text(SPEED),
         "name or table" => json!({ "anyOf": [name(row), inner.build()] }),
         "members, or a law" => {
             let members = number(row, "integer");

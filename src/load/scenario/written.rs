@@ -9,19 +9,21 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use toml::Spanned;
 
+use super::class;
 use super::forms::{self, Members, WrittenHot};
 use super::thresholds::WrittenThreshold;
 use super::timing::{self, WrittenPhase};
 use super::{Arrivals, Class, Connections, Hot, Scenario, Source};
 use crate::delivery::{Durability, Level};
 use crate::limits::{ACKNOWLEDGE_EVERY_MAX, GROUPS_MAX, REAL_MEMBERS_MAX, ROSTER_MAX, SHARDS_MAX};
-use crate::load::away::Away;
+use crate::load::away::{self, Away};
 use crate::load::check::Fault;
 use crate::load::contention::Contention;
 use crate::load::late::Late;
 use crate::load::mix::Mix;
 use crate::load::phases::Phase;
 use crate::load::sizes::Sizes;
+use crate::load::slow::Slow;
 use crate::mls::{Handshake, Suite, TreeState};
 use crate::net::KeyExchange;
 use crate::units::{Bounded, Phase as Length, Rate, Share};
@@ -99,7 +101,9 @@ struct WrittenClass {
     connections: Connections,
     racers: Option<Bounded<2, ROSTER>>,
     contention: Option<Contention>,
-    away: Option<Away>,
+    #[serde(default, deserialize_with = "away::one_or_several")]
+    away: Vec<Away>,
+    slow: Option<Slow>,
     #[serde(default, deserialize_with = "durability")]
     durability: Durability,
     #[serde(default, deserialize_with = "level")]
@@ -171,8 +175,7 @@ impl WrittenClass {
             (None, Source::Synthetic) => 0,
         };
         let free = if self.source == Source::Tape { members.saturating_sub(real) } else { members };
-        let gone = self.away.map_or(0, |away| away.members.of_first(members.into()));
-        let stay = members.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
+        let stay = class::staying(members, &self.away, self.slow);
         let racers = match (self.racers, self.source) {
             (Some(racers), _) => racers.get(),
             (None, Source::Live) => members.min(4),
@@ -203,6 +206,7 @@ impl WrittenClass {
             racers,
             contention: self.contention.or_else(|| live.then(Contention::default)),
             away: self.away,
+            slow: self.slow,
             durability: self.durability,
             validation: self.validation,
             acknowledge: self.acknowledge.map(Bounded::get),

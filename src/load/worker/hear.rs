@@ -117,6 +117,7 @@ impl Worker<'_> {
                 let own_group = group_bytes(&body) == Some(expected.as_bytes());
                 let known = attempt.filter(|_| own_group);
                 let digest = xxh3_64(&body);
+                self.slow_hears((group, member));
                 let found = self.oracle.delivered(group, member, seq, known, digest);
                 self.on_progress(session, (group, member));
                 if let Some(attempt) = known.filter(|_| found.is_some()) {
@@ -128,10 +129,12 @@ impl Worker<'_> {
                 let missed = found.missed || self.is_beside(found.attempt);
                 let recorded = Delivered { missed, ..found };
                 self.recorder.delivered(class, &recorded, body.len(), at);
+                self.slow_delivered((group, member), &recorded, at);
                 self.acknowledge(session, (group, member), seq);
                 self.pass_on((group, member), found.attempt, body);
             }
             Delivery::Resync { next, .. } => {
+                self.slow_hears((group, member));
                 self.on_resync((group, member), next);
                 self.on_progress(session, (group, member));
             }

@@ -13,21 +13,22 @@ mod issue;
 mod look;
 mod races;
 mod racing;
+mod slow;
 mod vigil;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use come_and_go::Walk;
 use comers::Comers;
 use flights::Flights;
 use look::{Asked, IDLE};
 use races::Race;
 use races::alarms::Alarms;
-use racing::Raced;
+use racing::{Raced, tallies};
 use vigil::Vigil;
 
-use super::away::Timetable;
 use super::client::{Client, Heard, SessionNumber};
 use super::contention::Tally;
 use super::intervals::{Interval, Intervals};
@@ -41,10 +42,12 @@ use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
 use super::scenario::Scenario;
+use super::slow::Lag;
 use super::steady::Detector;
 use super::strain::Edge;
 use super::target::Target;
 use super::threshold::Aborted;
+use super::timetable::Timetable;
 use super::traffic::Plan;
 use super::verify::Inboxes;
 use crate::clock;
@@ -110,6 +113,7 @@ pub(super) struct Brought {
     pub(super) held: u64,
     pub(super) returns: Option<Returns>,
     pub(super) joins: Joins,
+    pub(super) lags: Vec<Option<Lag>>,
     pub(super) idle: Option<Counters>,
     pub(super) first: Option<Sample>,
     pub(super) last: Option<Sample>,
@@ -181,10 +185,12 @@ pub(super) struct Worker<'a> {
     /// By class: what racing costs, for live ones.
     tallies: Vec<Option<Tally>>,
     called_for: u64,
-    timetable: Timetable,
-    /// How many moves of the timetable have been made.
-    moved: usize,
+    walk: Walk,
     returns: Returns,
+    /// By class: what comes of its slow members, if it has any.
+    lags: Vec<Option<Lag>>,
+    /// Whether nobody is slow any more.
+    hurried: bool,
     comers: Comers,
     /// Deliveries that overtook the answer that their member is attached: at most what its group
     /// keeps and says until then, and the service prefers answers.
@@ -271,9 +277,10 @@ impl<'a> Worker<'a> {
             alarms: Alarms::default(),
             tallies: tallies(scenario),
             called_for: 0,
-            timetable: Timetable::of(scenario, &plan.population),
-            moved: 0,
+            walk: Walk::through(Timetable::of(scenario, &plan.population)),
             returns: Returns::default(),
+            lags: slow::lags(plan),
+            hurried: false,
             comers: Comers::of(plan),
             early: HashMap::new(),
             live_messages: 0,
@@ -298,6 +305,7 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// When this side's own socket fails.
     pub(super) fn settle(&mut self) -> Result<(), net::Error> {
+        self.slow_down();
         self.client.request(self.operator, &Request::Stats { request: IDLE });
         let reading = self.reading();
         self.recorder.intervals.start(reading);
@@ -336,6 +344,7 @@ impl<'a> Worker<'a> {
             self.hear_racers();
             self.race_in_time(elapsed);
             self.ask_again(elapsed);
+            self.hurry_at_the_end(elapsed);
             self.give_up_on_the_late();
             self.look_around(elapsed, observer);
             self.hand_over();
@@ -374,6 +383,9 @@ impl<'a> Worker<'a> {
             if matches!(lost, net::Lost::Closed { .. }) {
                 self.cut_off(session);
             }
+            if self.slow_closed(session, lost) {
+                return;
+            }
             self.sessions_lost.note(|| format!("session {session}: {lost}"));
         }
     }
@@ -383,7 +395,7 @@ impl<'a> Worker<'a> {
     fn owes(&self) -> bool {
         self.next_operation().is_some()
             || self.flights.len() > 0
-            || self.next_move().is_some()
+            || !self.walk.is_over()
             || !self.returns.is_still()
             || !self.comers.is_still()
             || self.groups.iter().any(GroupState::waits)
@@ -399,7 +411,7 @@ impl<'a> Worker<'a> {
 
     fn sleep(&mut self) {
         let due = self.next_operation().map(|operation| operation.intended);
-        let step = self.next_move().filter(|_| self.returns.has_room()).map(|step| step.at);
+        let step = self.next_move();
         let again = self.comers.next_again();
         let until = [due, step, again, self.alarms.next()].into_iter().flatten();
         let until = until.fold(self.look_next, Ord::min);
@@ -441,6 +453,7 @@ impl<'a> Worker<'a> {
             held: self.held,
             returns,
             joins: self.comers.finish(),
+            lags: self.lags,
             idle: self.idle,
             first: self.first,
             last: self.last,
@@ -483,15 +496,4 @@ impl GroupState {
             || !self.outside.is_empty()
             || self.race.as_ref().is_some_and(Race::wants_anything)
     }
-}
-
-/// What racing costs the members of each class that races.
-fn tallies(scenario: &Scenario) -> Vec<Option<Tally>> {
-    let classes = scenario.groups.iter();
-    classes
-        .map(|class| {
-            let (groups, racers) = (class.count as usize, class.racers as usize);
-            class.contention.map(|_| Tally::new(groups, racers))
-        })
-        .collect()
 }

@@ -14,9 +14,10 @@ use super::issue::Ready;
 use super::races::{Answered, Race, Step, Want};
 use crate::delivery::{Epoch, Kind, Reject};
 use crate::limits::ATTEMPTS_MAX;
-use crate::load::contention::{Event, What};
+use crate::load::contention::{Event, Tally, What};
 use crate::load::racers::{Built, Said, Seat, Told};
 use crate::load::recorder::Due;
+use crate::load::scenario::Scenario;
 use crate::wire::peek_group;
 
 /// An attempt beyond the schedule.
@@ -24,6 +25,17 @@ use crate::wire::peek_group;
 pub(super) struct Raced {
     racer: u32,
     what: What,
+}
+
+/// What racing costs the members of each class that races.
+pub(super) fn tallies(scenario: &Scenario) -> Vec<Option<Tally>> {
+    let classes = scenario.groups.iter();
+    classes
+        .map(|class| {
+            let (groups, racers) = (class.count as usize, class.racers as usize);
+            class.contention.map(|_| Tally::new(groups, racers))
+        })
+        .collect()
 }
 
 impl Worker<'_> {

@@ -209,7 +209,26 @@ impl Driver {
     /// # Errors
     /// [`Error::Connect`] when it cannot even start.
     pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
-        self.dial(now, remote, |dial| &dial.first)
+        self.dial(now, remote, |dial| dial.first.clone())
+    }
+
+    /// As [`Self::connect`], but the peer may have sent no more than `window` bytes on a stream before
+    /// they are read. Costs some hundred bytes more than that.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when it cannot even start.
+    pub fn connect_within(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        window: u32,
+    ) -> Result<ConnectionId, Error> {
+        let transport = transport::client_within(Arc::clone(&self.meters), window);
+        self.dial(now, remote, |dial| {
+            let mut config = dial.first.clone();
+            config.transport_config(transport);
+            config
+        })
     }
 
     /// As [`Self::connect`], for a peer that was connected before: with a session ticket, if
@@ -218,17 +237,17 @@ impl Driver {
     /// # Errors
     /// [`Error::Connect`] when it cannot even start.
     pub fn reconnect(&mut self, now: Instant, remote: SocketAddr) -> Result<ConnectionId, Error> {
-        self.dial(now, remote, |dial| &dial.again)
+        self.dial(now, remote, |dial| dial.again.clone())
     }
 
     fn dial(
         &mut self,
         now: Instant,
         remote: SocketAddr,
-        how: impl FnOnce(&Dial) -> &ClientConfig,
+        how: impl FnOnce(&Dial) -> ClientConfig,
     ) -> Result<ConnectionId, Error> {
         let failed = |reason: String| Error::Connect { remote, reason };
-        let config = self.dial.as_ref().map(how).cloned();
+        let config = self.dial.as_ref().map(how);
         let config = config.ok_or_else(|| failed("this driver serves".into()))?;
         let (handle, connection) = self
             .endpoint

@@ -19,6 +19,7 @@ mod origin;
 mod page;
 mod quantiles;
 mod reading;
+mod slow;
 mod thresholds;
 mod time;
 mod verdict;
@@ -52,6 +53,7 @@ pub fn render(record: &Record) -> String {
         classes::section(record),
         contention::section(record),
         away::section(record),
+        slow::section(record),
         oracle::section(record),
         doubt::section(record),
         origin::section(&record.provenance),

@@ -17,6 +17,7 @@ mod manner;
 mod order;
 mod precedence;
 mod service;
+mod sleepers;
 mod trial;
 mod waiting;
 
