@@ -1,7 +1,7 @@
 //! `stentor contend`: contention curves, over policies, racers and sizes of groups.
 //!
-//! Says what is asked, has `campaign` make the runs, each on a fresh server of our own, writes and
-//! prints what was found. Called by `cli::main`.
+//! Says what is asked, has `campaign` make the runs, each on a fresh server of our own or all on one that
+//! is up, writes and prints what was found. Called by `cli::main`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::progress::Screen;
 use super::run::look_of_terminal;
+use super::target::At;
 use super::trial::{self, Asked, Options};
 use super::{provenance, with_causes};
 use crate::campaign::contention::{ContentionResult, Question, Wants, csv, curves, render};
@@ -20,6 +21,7 @@ use crate::campaign::record::{CampaignOutcome, CampaignRecord, FILE, SCHEMA_VERS
 use crate::campaign::{TrialError, Trials};
 use crate::clock;
 use crate::limits::{CONTENTION_STEPS_MAX, ROUNDS_MAX};
+use crate::load::Target;
 use crate::load::contention::{Backoff, Policy};
 use crate::load::scenario::{self, Scenario};
 use crate::mls::Suite;
@@ -34,7 +36,7 @@ const CSV: &str = "contention.csv";
 
 /// Race live members for epochs by each policy, and draw what that costs over racers and members.
 ///
-/// Each point is a few short runs on a fresh server, in an order that is shuffled and mirrored. All
+/// Each point is a few short runs, each on a fresh server unless one that is up is named, in an order that is shuffled and mirrored. All
 /// racers share the cores that the server leaves.
 #[derive(Args, Debug)]
 pub(crate) struct Contend {
@@ -82,8 +84,8 @@ pub(crate) struct Contend {
     #[arg(long, value_name = "NAME", default_value = "x25519-aes128-ed25519", value_parser = suite)]
     suite: Suite,
     /// For how long the server reserves an epoch for members that have lost three: 0s lets each
-    /// policy do alone. Default: the service's own, 250ms.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    /// policy do alone. Default: the service's own, 250ms. A server that is up has a setting of its own.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "target")]
     reservation: Option<Duration>,
     /// backoff: the longest wait after a first loss.
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = duration)]
@@ -103,8 +105,10 @@ pub(crate) struct Contend {
     /// What the order, and everything in a run, is drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    at: At,
     /// Where to make the folder of the result.
-    #[arg(long, default_value = "results", value_name = "DIR")]
+    #[arg(long, alias = "results", default_value = "results", value_name = "DIR")]
     out: PathBuf,
 }
 
@@ -137,6 +141,7 @@ fn tell(line: &str) {
 #[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
 fn contend(arguments: &Contend) -> anyhow::Result<ExitCode> {
     let question = question(arguments)?;
+    let target = arguments.at.target()?;
     let cells = question.cells();
     let first = cells.first().context("no point has as many members as racers")?;
     for cell in &cells {
@@ -148,7 +153,13 @@ fn contend(arguments: &Contend) -> anyhow::Result<ExitCode> {
     let scenario = question.scenario(first, 0).map_err(|mistake| anyhow!(mistake.one_line()))?;
     let mut origin = Provenance::of_scenario(&scenario, "contend", &hash);
     provenance::fill_in(&mut origin, started);
-    let mut runs = Runs { screen: Screen::new(), hash, began: clock::now() };
+    let mut runs = Runs {
+        screen: Screen::new(),
+        hash,
+        began: clock::now(),
+        target,
+        replace: arguments.at.replace,
+    };
     runs.say(&format!(
         "{} points, {} runs: {:.0} s of load, and setting up",
         cells.len(),
@@ -239,8 +250,10 @@ fn exit_code(result: &ContentionResult) -> ExitCode {
     }
 }
 
-/// Runs on servers of our own, one after another.
+/// Runs one after another, each on a server of its own or all on one that is up.
 struct Runs {
+    target: Option<Target>,
+    replace: bool,
     screen: Screen,
     hash: String,
     began: Instant,
@@ -255,8 +268,8 @@ impl Trials for Runs {
             started: clock::unix(),
         };
         let options = Options {
-            target: None,
-            replace: false,
+            target: self.target.clone(),
+            replace: self.replace,
             cache: false,
             floor: Err("not of a run of contention curves".to_owned()),
             tell,
@@ -309,6 +322,24 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_up_is_named_as_other_campaigns_name_it() {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(key.path(), "00".repeat(32)).unwrap();
+        let key = key.path().to_str().unwrap();
+        let hex = "ab".repeat(32);
+        let words = ["contend", "--target", "127.0.0.1:7700", "--fingerprint", &hex];
+        let line = Line::try_parse_from(words.into_iter().chain(["--token-key", key])).unwrap();
+        let target = line.contend.at.target();
+        // Whatever the key's file holds is the key's business; the address was read before it.
+        match target {
+            Ok(target) => assert_eq!(target.unwrap().addresses[0].port(), 7700),
+            Err(error) => assert!(with_causes(&error).contains(key), "{error:#}"),
+        }
+        let own = Line::try_parse_from(["contend"]).unwrap();
+        assert!(own.contend.at.target().unwrap().is_none());
+    }
+
+    #[test]
     fn what_cannot_be_asked_is_refused() {
         for line in [
             "--racers 1",
@@ -320,6 +351,8 @@ mod tests {
             "--for soon",
             "--suite none",
             "--rounds 0",
+            "--state folder",
+            "--reservation 0s --target 127.0.0.1:7700",
         ] {
             assert!(asked(line).is_err(), "{line}");
         }

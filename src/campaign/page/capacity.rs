@@ -26,7 +26,32 @@ pub(super) fn sections(of: &Capacity) -> Vec<Option<Section>> {
     let span = of.lower.as_ref().zip(of.upper.as_ref());
     let span = span.map(|(lower, upper)| (place(lower), place(upper)));
     let goal = Section::of("goal", "How closely it was searched", goal(of).draw("The search"));
-    load::sections(&curve, span).into_iter().chain([goal]).collect()
+    let said = Section::of("said", "What every trial said", said(&of.trials).draw("The trials"));
+    load::sections(&curve, span).into_iter().chain([said, goal]).collect()
+}
+
+/// Every trial in the order of the search, with what it says of its load.
+fn said(trials: &[TrialRecord]) -> Table {
+    let mut table = Table::headed(["run", "offered/s", "length", "said", "what it missed"]);
+    for trial in trials {
+        let told = |text: &Option<String>| {
+            text.as_deref().map_or_else(|| "-".to_owned(), |text| text.replace('_', " "))
+        };
+        let missed = match (trial.missed.as_slice(), trial.reasons.as_slice()) {
+            ([], []) => "-".to_owned(),
+            // A trial that says nothing of the service has missed nothing; why is told all the same.
+            ([], reasons) => reasons.join("; "),
+            (missed, _) => missed.join("; "),
+        };
+        table.push([
+            trial.number.to_string(),
+            Unit::Count.value(trial.offered_per_s),
+            told(&trial.length),
+            told(&trial.said),
+            missed,
+        ]);
+    }
+    table
 }
 
 fn meaning(of: &Capacity) -> String {

@@ -158,6 +158,9 @@ fn a_capacity_is_never_told_without_its_bounds_and_they_are_shaded() {
         goal: CapacityGoal::default(),
         limited: None,
     };
+    capacity.trials[2].length = Some("short".to_owned());
+    capacity.trials[2].said = Some("missed".to_owned());
+    capacity.trials[2].missed = vec!["response.p99 < 5ms: 9 ms".to_owned(), "late".to_owned()];
     let of = |capacity: &Capacity| {
         render(&CampaignRecord {
             schema_version: SCHEMA_VERSION,
@@ -173,6 +176,7 @@ fn a_capacity_is_never_told_without_its_bounds_and_they_are_shaded() {
         "3 trials met the goal, 0 missed it",
         "<rect class=\"band shaded\" x=\"40.00%\" y=\"0\" width=\"40.00%\"",
         "<code>response.p99 &lt; 5ms</code>",
+        "<td>short</td><td>missed</td><td>response.p99 &lt; 5ms: 9 ms; late</td>",
     ] {
         assert!(page.contains(says), "{says}");
     }
