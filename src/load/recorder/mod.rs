@@ -19,6 +19,7 @@ use super::intervals::{Intervals, Metric};
 use super::oracle::Delivered;
 use super::periods::{Period, PeriodSeries, Periods};
 use super::phases::Phase;
+use super::scenario::Scenario;
 
 /// The series of one group class.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +116,20 @@ impl Recorder {
             periods: None,
             window,
         }
+    }
+
+    /// An empty recorder of a run of `scenario`, with its phases, its intervals and, if members go away,
+    /// their periods.
+    #[must_use]
+    pub fn over(scenario: &Scenario) -> Self {
+        let mut recorder = Self::new(scenario.groups.len(), scenario.window());
+        recorder.keep_phases(&scenario.phases);
+        let phases = scenario.phases.iter().map(Phase::to).collect();
+        recorder.intervals = Intervals::new(phases, scenario.offered() + scenario.drain);
+        if let Some(periods) = Periods::of(scenario) {
+            recorder.keep_periods(periods);
+        }
+        recorder
     }
 
     /// Keeps phases apart from now on, whether they are measured or not. Costs 50 KiB and more for

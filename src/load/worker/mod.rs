@@ -36,8 +36,6 @@ use super::joins::Joins;
 use super::noted::Noted;
 use super::occupancy::Occupancy;
 use super::oracle::{Judgement, Oracle};
-use super::periods::Periods;
-use super::phases::Phase;
 use super::racers::{Authenticators, Racers, Seat};
 use super::recorder::Recorder;
 use super::returns::Returns;
@@ -245,13 +243,7 @@ impl<'a> Worker<'a> {
         let racers =
             if live.is_empty() { None } else { Some(Racers::start(live, threads, scenario.seed)?) };
         let window = scenario.window();
-        let mut recorder = Recorder::new(scenario.groups.len(), window.clone());
-        recorder.keep_phases(&scenario.phases);
-        let phases = scenario.phases.iter().map(Phase::to).collect();
-        recorder.intervals = Intervals::new(phases, scenario.offered() + scenario.drain);
-        if let Some(periods) = Periods::of(scenario) {
-            recorder.keep_periods(periods);
-        }
+        let recorder = Recorder::over(scenario);
         Ok(Self {
             plan,
             target,
