@@ -127,7 +127,8 @@ fn what_joins_take_is_bounded_only_where_somebody_joins() {
     assert_eq!(standing("join.p99 < 20ms", Some(&joins)), Standing::Fail);
     assert_eq!(standing("welcome.p99 < 20ms", Some(&joins)), Standing::NotMeasured);
     assert_eq!(standing("join.p99 < 50ms", None), Standing::NotMeasured);
-    let lost = |line: &str| parse(line).is_hopeless(&facts(Some(&joins)), &Most::default());
+    let most = Most::of(&churn, &Population::of(&churn), &Schedule::plan(&churn));
+    let lost = |line: &str| parse(line).is_hopeless(&facts(Some(&joins)), &most);
     assert!(lost("join.max < 20ms") && !lost("join.p50 < 20ms") && !lost("join.count > 1000"));
 }
 
