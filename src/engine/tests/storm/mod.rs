@@ -31,7 +31,7 @@ use inputs::Inputs;
 use lent::Lent;
 use model::{Model, Moment};
 
-const SEEDS: u64 = 10_000;
+const SEEDS: u64 = 3_000;
 
 /// How many groups are durable; the one after them lives in memory.
 const DURABLE: u8 = 3;
