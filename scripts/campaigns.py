@@ -1,12 +1,13 @@
-"""Tables of campaigns: what a search for capacity found, and what contention costs.
+"""Tables of campaigns and of groups that grow: capacity within its bounds, contention, joins.
 
 Used by performance.py. A record that is not there yet has no table.
 """
 
-from figures import REFERENCE, digits, duration, load_if_there, origins, size, table
+from figures import REFERENCE, digits, duration, load_if_there, origins, quantiles, size, table
 
 CAPACITIES = ["capacity-fanout-1k"]
 CONTENTION = "contention"
+GROWTH = ["incident-like"]
 
 
 def bound(found):
@@ -82,5 +83,37 @@ def contention():
     )
 
 
+def growth():
+    """What whoever comes into a group waits for, and what the other groups feel of it."""
+    rows, records = [], []
+    for name in GROWTH:
+        record = load_if_there(REFERENCE / name / "run.json")
+        if not record:
+            continue
+        records.append(record)
+        joins, classes = record["joins"], record["classes"]
+        growing = max(classes, key=lambda group: group["commit_response"]["count"])
+        others = [group for group in classes if group is not growing]
+        rows.append(
+            [
+                f"`{name}`",
+                record["verdict"]["status"],
+                f"{joins['joined']:,} of {joins['let_in']:,}",
+                *quantiles(joins["fetch"], "p50", "p99"),
+                *quantiles(joins["join"], "p50", "p99"),
+                *quantiles(growing["fanout_last"], "p50", "p99"),
+                " ".join(quantiles(group["response"], "p99")[0] for group in others),
+            ]
+        )
+    if not rows:
+        return ""
+    header = ["scenario", "verdict", "came in", "GroupInfo p50", "p99", "in p50", "p99"]
+    header += ["its last member p50", "p99", "others' response p99"]
+    return (
+        "A group that devices come into by themselves, one external commit each, checked by the "
+        "service:\n\n" + table(header, rows) + f"\n{origins(records)}.\n\n"
+    )
+
+
 def tables():
-    return capacity() + contention()
+    return capacity() + contention() + growth()
