@@ -33,6 +33,7 @@ def capacity():
                 f"`{record['provenance']['scenario']}`: {', '.join(result['slo'])}",
                 bound(lower),
                 bound(result["upper"]),
+                bound(result["limited"]),
                 f"{result['width']:.1%}" if result["width"] is not None else "-",
                 digits(lower["deliveries_per_s"]["median"]) if lower else "-",
                 f"{len(result['trials'])}",
@@ -41,10 +42,11 @@ def capacity():
         )
     if not rows:
         return ""
-    header = ["scenario and objective", "lower bound", "upper bound", "width", "deliveries/s", "trials"]
+    header = ["scenario and objective", "lower bound", "upper bound", "engine-limited at", "width"]
+    header += ["deliveries/s", "trials", "conclusion"]
     return (
         "The highest rate that keeps an objective (`find-max`), between the bounds that trials set:\n\n"
-        + table([*header, "conclusion"], rows)
+        + table(header, rows)
         + f"\n{origins(records)}.\n\n"
     )
 
