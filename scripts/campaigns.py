@@ -37,7 +37,7 @@ def capacity():
                 f"{result['width']:.1%}" if result["width"] is not None else "-",
                 digits(lower["deliveries_per_s"]["median"]) if lower else "-",
                 f"{len(result['trials'])}",
-                result["conclusion"],
+                result["conclusion"].replace("_", " "),
             ]
         )
     if not rows:
