@@ -15,11 +15,14 @@ const MACHINE: Machine = Machine {
 };
 
 fn said(text: &str, machine: &Machine, minting: &Minting) -> Explanation {
+    said_from(&Evidence::reference(), text, machine, minting)
+}
+
+fn said_from(evidence: &Evidence, text: &str, machine: &Machine, minting: &Minting) -> Explanation {
     let scenario = Scenario::parse(text, "t").unwrap();
     let forecast = Forecast::of(&Draft::of(scenario.clone()));
-    let evidence = Evidence::reference();
     let provenance = Provenance::of_program();
-    explain(&scenario, &forecast, &evidence, (machine, minting), provenance)
+    explain(&scenario, &forecast, evidence, (machine, minting), provenance)
 }
 
 fn value(explanation: &Explanation, name: &str) -> Estimate {
@@ -97,7 +100,10 @@ fn who_comes_back_and_who_is_slow_is_said_and_whether_a_group_keeps_what_they_ne
 #[test]
 fn what_no_record_says_is_a_warning_and_no_number() {
     let pairs = TEXT.replace("members = 1000", "members = 2");
-    let explanation = said(&pairs, &MACHINE, &Minting::default());
+    let mut evidence = Evidence::default();
+    let large = include_str!("../../../results/reference/fanout-1k/run.json");
+    evidence.add("fanout-1k/run.json", large).unwrap();
+    let explanation = said_from(&evidence, &pairs, &MACHINE, &Minting::default());
     let warned = explanation.warnings.iter().any(|of| of.contains("groups of 2 members were not"));
     assert!(warned, "{:?}", explanation.warnings);
     assert!(explanation.figures.iter().all(|of| of.name != "server, cores at the busiest"));

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::load::written;
-use super::{Section, Status, banner};
+use super::{Section, Status, banner, how_many_count};
 use crate::campaign::contention::record::{ContentionCurve, ContentionPoint};
 use crate::campaign::record::Spread;
 use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
@@ -39,11 +39,7 @@ pub fn head(curves: &[ContentionCurve]) -> Markup {
         (0, true) => Status::Valid,
         (0, false) => Status::Invalid,
     };
-    let meaning = format!(
-        "At {valid} of {} points every run was valid. The figures of the others do not describe the \
-         service; they are crossed out.",
-        points().count()
-    );
+    let meaning = how_many_count(valid, points().count(), "points");
     let reasons = curves.iter().flat_map(|curve| {
         curve.points.iter().flat_map(move |point| {
             let (policy, members, racers) = (&curve.policy, curve.members, point.racers);

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{LoadCurve, LoadPoint, Section, Status, banner};
+use super::{LoadCurve, LoadPoint, Section, Status, banner, how_many_count};
 use crate::campaign::record::{Spread, TrialRecord};
 use crate::report::chart::{Axis, Band, Line, Mark, Plot, Row, Scale, Table, Unit};
 use crate::report::summary::decimal;
@@ -28,11 +28,7 @@ pub(super) fn head(curve: &LoadCurve) -> Markup {
         .find(|bad| curve.points.iter().any(|point| point.status == *bad))
         .unwrap_or(Status::Valid);
     let valid = curve.points.iter().filter(|point| point.status == Status::Valid).count();
-    let meaning = format!(
-        "At {valid} of {} loads every run was valid. The figures of the others do not describe the \
-         service; they are crossed out.",
-        curve.points.len()
-    );
+    let meaning = how_many_count(valid, curve.points.len(), "loads");
     let reasons = curve.points.iter().flat_map(|point| &point.trials).flat_map(|trial| {
         let at = decimal(trial.offered_per_s);
         trial.reasons.iter().map(move |reason| format!("at {at} operations/s: {reason}"))

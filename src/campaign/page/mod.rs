@@ -29,6 +29,21 @@ pub fn render(record: &CampaignRecord) -> String {
         Section::of("reading", "How to read this", load::reading()),
     ];
     let sections: Vec<Section> = sections.into_iter().chain(last).flatten().collect();
-    let subject = format!("{} of {}", kind, record.provenance.scenario);
+    let subject = match record.outcome {
+        // Its groups are made of what it was asked, not of a scenario.
+        CampaignOutcome::Contend(_) => kind.to_owned(),
+        _ => format!("{} of {}", kind, record.provenance.scenario),
+    };
     page(&subject, &subject, &head, &sections)
+}
+
+/// Of how many points, or loads, the figures count.
+fn how_many_count(valid: usize, all: usize, what: &str) -> String {
+    if valid == all {
+        return format!("At all {all} {what} every run was valid.");
+    }
+    format!(
+        "At {valid} of {all} {what} every run was valid. The figures of the others do not describe \
+         the service; they are crossed out."
+    )
 }

@@ -16,6 +16,9 @@ use crate::report::record::Record;
 /// Kinds of phases that the headline figures are of.
 const COUNTED: [&str; 2] = ["measure", "soak"];
 
+/// The shortest interval that a rate is of, in seconds.
+const SHORTEST_S: f64 = 0.1;
+
 /// A value of an interval, if there is one.
 type Read = fn(&IntervalRecord) -> Option<f64>;
 
@@ -134,9 +137,11 @@ fn brief(of: Brief, value: u64) -> Option<f64> {
     (of.count > 0).then_some(value as f64)
 }
 
+/// Nothing of an interval that the end of a run or of a phase cut short: what was counted there, and
+/// the processor time that is read in turn, may be of a second before.
 fn per_second(of: &IntervalRecord, count: u64) -> Option<f64> {
     let length = of.to_s - of.from_s;
-    (length > 0.0).then(|| count as f64 / length)
+    (length >= SHORTEST_S).then(|| count as f64 / length)
 }
 
 /// `None` if no interval has a value.
@@ -293,6 +298,21 @@ mod tests {
         assert!(plot_of_memory(&record).is_none(), "the server's memory is not known");
         record.intervals.clear();
         assert!(section(&record).is_none());
+    }
+
+    #[test]
+    fn the_last_moment_of_a_run_has_no_rate() {
+        let mut record = record(10);
+        record.intervals.iter_mut().for_each(|one| one.server_cpu_us = Some(200_000));
+        record.intervals.push(IntervalRecord {
+            from_s: 10.0,
+            to_s: 10.003,
+            server_cpu_us: Some(200_000),
+            ..IntervalRecord::default()
+        });
+        let plot = plot(&record, &done()[2]).unwrap();
+        let cores = plot.lines[0].pieces.iter().flatten().map(|point| point.1);
+        assert!((cores.fold(0.0, f64::max) - 0.2).abs() < 1e-9);
     }
 
     fn plot_of_memory(record: &Record) -> Option<Plot> {
