@@ -114,7 +114,7 @@ macro_rules! reference {
 }
 
 /// The reference records, as they were when this program was built.
-const REFERENCE: [(&str, &str); 10] = [
+const REFERENCE: [(&str, &str); 9] = [
     reference!("broadcast-100k"),
     reference!("bulk-classic"),
     reference!("bulk-xwing"),
@@ -123,7 +123,6 @@ const REFERENCE: [(&str, &str); 10] = [
     reference!("fanout-1k"),
     reference!("fanout-1k-wal"),
     reference!("offline-return"),
-    reference!("pairs"),
     reference!("reconnect-storm"),
 ];
 

@@ -104,7 +104,7 @@ impl Comers {
         self.entries.get_mut(&session)?.front_mut()
     }
 
-    /// Whether an operation is to be asked for now; true once.
+    /// Notes that an operation's question is asked; whether it had not been before.
     pub(super) fn begin(&mut self, operation: usize) -> bool {
         self.begun.insert(operation)
     }
