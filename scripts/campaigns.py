@@ -5,7 +5,7 @@ Used by performance.py. A record that is not there yet has no table.
 
 from figures import REFERENCE, digits, duration, load_if_there, origins, quantiles, size, table
 
-CAPACITIES = ["capacity-fanout-1k"]
+CAPACITIES = ["capacity-fanout-1k", "capacity-validated-commits"]
 CONTENTION = "contention"
 GROWTH = ["incident-like"]
 

@@ -73,7 +73,7 @@ pub(crate) struct Peers {
     #[arg(long, value_name = "NAME,NAME...", value_delimiter = ',', value_parser = contestant)]
     only: Vec<Name>,
     /// Where to make the folder of the result.
-    #[arg(long, default_value = "results", value_name = "DIR")]
+    #[arg(long, alias = "out", default_value = "results", value_name = "DIR")]
     results: PathBuf,
 }
 

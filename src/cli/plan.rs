@@ -91,7 +91,7 @@ pub(crate) struct Plan {
     #[arg(long)]
     json: bool,
     /// Where to make the folder of the plan.
-    #[arg(long, default_value = "results", value_name = "DIR")]
+    #[arg(long, alias = "results", default_value = "results", value_name = "DIR")]
     out: PathBuf,
 }
 

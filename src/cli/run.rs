@@ -32,7 +32,7 @@ pub(crate) struct Run {
     /// The scenario, a TOML file; scenarios/README.md explains the format.
     scenario: PathBuf,
     /// Where to make the folder of this run's result.
-    #[arg(long, default_value = "results", value_name = "DIR")]
+    #[arg(long, alias = "results", default_value = "results", value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     at: At,
