@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::embedded::Embedded;
 use super::metrics::Snapshot;
+use crate::clock;
 use crate::load::intervals::{Interval, Metric};
 use crate::load::setup::Stage;
 use crate::load::{Observer, Progress, Watch};
@@ -82,6 +83,27 @@ impl Screen {
     /// Leaves nothing behind.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Who tells how far the step under way is: on a terminal at once, elsewhere with a line now and
+    /// then, if it takes long.
+    pub(super) fn teller(&self, step: &str) -> impl Fn(&str, u64, u64) + Sync + use<> {
+        let (bar, surface, step) = (self.bar.clone(), self.surface, step.to_owned());
+        let (begun, told) = (clock::now(), AtomicU64::new(0));
+        move |what, done, of| match surface {
+            Surface::Nothing => {}
+            Surface::Terminal => {
+                bar.set_length(of);
+                bar.set_position(done);
+                bar.set_message(format!("{step}: {what}"));
+            }
+            Surface::Lines => {
+                let periods = clock::now().duration_since(begun).as_secs() / LINE_EVERY.as_secs();
+                if told.swap(periods, Ordering::Relaxed) < periods {
+                    line(&format!("  {step}: {what}, {done} of {of}"));
+                }
+            }
+        }
     }
 
     /// A counter for the step under way that many threads may advance.

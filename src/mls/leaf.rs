@@ -85,7 +85,7 @@ pub(super) struct Leaf {
     pub(super) group: MlsGroup,
 }
 
-/// A commit that is merged, and what comes with it. MLSMessages.
+/// A commit and what comes with it. MLSMessages.
 #[derive(Debug)]
 pub(super) struct Committed {
     pub(super) body: Bytes,
@@ -165,11 +165,21 @@ impl Leaf {
         leaves: &[u32],
         packages: Vec<KeyPackage>,
     ) -> Result<Committed, MemberError> {
+        let made = self.prepare(leaves, packages)?;
+        self.merge_pending()?;
+        Ok(made)
+    }
+
+    /// As [`Self::commit`], and does not merge it: the group is as it was until that is done.
+    pub(super) fn prepare(
+        &mut self,
+        leaves: &[u32],
+        packages: Vec<KeyPackage>,
+    ) -> Result<Committed, MemberError> {
         let doing = "commit";
         let (body, welcome, _) = self
             .group
             .commit_builder()
-            .consume_proposal_store(true)
             .propose_removals(leaves.iter().map(|leaf| LeafNodeIndex::new(*leaf)))
             .propose_adds(packages)
             .force_self_update(true)
@@ -180,7 +190,6 @@ impl Leaf {
             .stage_commit(&self.provider)
             .map_err(refused(doing))?
             .into_messages();
-        self.merge_pending()?;
         let welcome = welcome.map(|welcome| encoded(&welcome, doing)).transpose()?;
         Ok(Committed { body: encoded(&body, doing)?, welcome })
     }

@@ -433,15 +433,15 @@ pub fn origin(of: &Provenance) -> String {
         (Some(model), None) => format!(", {model}"),
         _ => String::new(),
     };
+    // What had no traffic had no seed of it and no key exchange.
+    let traffic = if of.key_exchange.is_empty() {
+        String::new()
+    } else {
+        format!(" seed {}, {} over {}", of.seed, of.suites.join(" + "), of.key_exchange)
+    };
     format!(
-        "from        stentor {} {} ({commit}{dirty}), {} {hash} seed {}, {} over {}, {}{machine}",
-        of.stentor_version,
-        of.build_profile,
-        of.scenario,
-        of.seed,
-        of.suites.join(" + "),
-        of.key_exchange,
-        of.started_utc,
+        "from        stentor {} {} ({commit}{dirty}), {} {hash}{traffic}, {}{machine}",
+        of.stentor_version, of.build_profile, of.scenario, of.started_utc,
     )
 }
 

@@ -1,4 +1,4 @@
-//! A group in one of three states of its tree, with two members that really act.
+//! A group in one of four states of its tree, with two members that really act.
 //!
 //! All others are leaves whose private keys are dropped at once: what a member does costs the same
 //! whoever else is awake. It measures nothing. Called by `measure`.
@@ -23,6 +23,9 @@ pub enum State {
     /// One member has added everybody, and nobody else has committed: a commit has a ciphertext for
     /// every other member.
     Fresh,
+    /// As few others have committed since as it takes for a commit to find one key for each level,
+    /// as in a merged tree. Its other parent nodes are blank, so the tree itself is shorter.
+    Settled,
     /// Every parent node has a key and no unmerged leaf: a commit has one for each level.
     Merged,
     /// Merged, and then a quarter of the members replaced, one by each commit: between the two.
@@ -31,13 +34,14 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Fresh, Self::Merged, Self::Churned];
+    pub const ALL: [Self; 4] = [Self::Fresh, Self::Settled, Self::Merged, Self::Churned];
 
     /// As the command line and records have it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
+            Self::Settled => "settled",
             Self::Merged => "merged",
             Self::Churned => "churned",
         }
@@ -52,6 +56,17 @@ pub(super) struct Group {
     pub(super) leaf: u32,
     /// Who processes.
     pub(super) watcher: Box<dyn Member>,
+}
+
+/// How far a cell is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is being done.
+    pub what: &'static str,
+    /// So much of it is done.
+    pub done: u32,
+    /// Of so much.
+    pub of: u32,
 }
 
 /// Makes candidates of one suite, each with a name of its own.
@@ -77,25 +92,26 @@ impl<'a> Maker<'a> {
         (0..count).map(|_| Ok(self.candidate()?.key_package())).collect()
     }
 
-    /// A group of at least two members in that state; `progress` hears of members as they are in.
+    /// A group of at least two members in that state; `progress` hears of what is done.
     pub(super) fn group(
         &mut self,
         members: u32,
         state: State,
-        progress: &dyn Fn(u32),
+        progress: &dyn Fn(Step),
     ) -> Result<Group, MemberError> {
         match state {
             State::Fresh => self.fresh(members, progress),
+            State::Settled => self.settled(members, progress),
             State::Merged => self.merged(members, progress),
             State::Churned => {
                 let mut group = self.merged(members, progress)?;
-                self.churn(&mut group, members)?;
+                self.churn(&mut group, members, progress)?;
                 Ok(group)
             }
         }
     }
 
-    fn fresh(&mut self, members: u32, progress: &dyn Fn(u32)) -> Result<Group, MemberError> {
+    fn fresh(&mut self, members: u32, progress: &dyn Fn(Step)) -> Result<Group, MemberError> {
         let mut committer = self.candidate()?.create(GROUP)?;
         let last = self.candidate()?;
         let step = u32::try_from(BULK_ADD_MAX).expect("the bound is small");
@@ -108,7 +124,7 @@ impl<'a> Maker<'a> {
             let made = committer.commit(&[], &packages)?;
             committer.merge()?;
             inside += more;
-            progress(inside);
+            progress(Step { what: "adding members", done: inside, of: members });
             if ends {
                 let watcher = last.join(&made.welcome, &committer.tree()?)?;
                 return Ok(Group { committer, leaf: 0, watcher });
@@ -116,10 +132,34 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// Fresh, and then whoever sits at each of [`seats`] is replaced by a member that commits once
+    /// and is heard of no more. Cost: a join for each seat, of which there are two or three for each
+    /// doubling of the group: 18 at 1,000 members, where a merged tree takes 500.
+    fn settled(&mut self, members: u32, progress: &dyn Fn(Step)) -> Result<Group, MemberError> {
+        let mut group = self.fresh(members, progress)?;
+        let made = group.watcher.commit(&[], &[])?;
+        group.watcher.merge()?;
+        group.committer.process(&made.message)?;
+        let seats = seats(members);
+        for (done, leaf) in (1..).zip(&seats) {
+            let candidate = self.candidate()?;
+            // The one place that is free is the one that has just been freed (RFC 9420 §12.1.1).
+            let made = group.committer.commit(&[*leaf], &[candidate.key_package()])?;
+            group.committer.merge()?;
+            group.watcher.process(&made.message)?;
+            let mut seated = candidate.join(&made.welcome, &group.committer.tree()?)?;
+            let made = seated.commit(&[], &[])?;
+            group.committer.process(&made.message)?;
+            group.watcher.process(&made.message)?;
+            progress(Step { what: "settling the tree", done, of: count(&seats) });
+        }
+        Ok(group)
+    }
+
     /// Each pair of leaves has one that came in by an external commit, whose path gives keys to all
     /// above it, and added the other, with a path again. Cost: half as many external joins as there
     /// are members, each of which verifies the tree so far.
-    fn merged(&mut self, members: u32, progress: &dyn Fn(u32)) -> Result<Group, MemberError> {
+    fn merged(&mut self, members: u32, progress: &dyn Fn(Step)) -> Result<Group, MemberError> {
         let mut group = self.fresh(2, progress)?;
         for leaf in (2..members).step_by(2) {
             let (info, tree) = (group.committer.group_info()?, group.committer.tree()?);
@@ -131,17 +171,23 @@ impl<'a> Maker<'a> {
                 group.committer.process(&made.message)?;
             }
             group = Group { committer: next, leaf, watcher: group.committer };
-            progress(leaf + 1);
+            progress(Step { what: "adding members", done: leaf + 1, of: members });
         }
         Ok(group)
     }
 
     /// Replaces members at random leaves, but not those awake, each of them by a commit of one of
     /// the two.
-    fn churn(&mut self, group: &mut Group, members: u32) -> Result<(), MemberError> {
+    fn churn(
+        &mut self,
+        group: &mut Group,
+        members: u32,
+        progress: &dyn Fn(Step),
+    ) -> Result<(), MemberError> {
+        let steps = members.div_ceil(4);
         let mut random = ChaCha8Rng::seed_from_u64(u64::from(members));
         let awake = [group.leaf, group.leaf.saturating_sub(2)];
-        for step in 0..members.div_ceil(4) {
+        for step in 0..steps {
             let leaf = loop {
                 let leaf = random.random_range(0..members);
                 if !awake.contains(&leaf) {
@@ -156,7 +202,81 @@ impl<'a> Maker<'a> {
             let made = by.commit(&[leaf], &package)?;
             by.merge()?;
             other.process(&made.message)?;
+            progress(Step { what: "replacing members", done: step + 1, of: steps });
         }
         Ok(())
+    }
+}
+
+/// The fewest leaves, and neither the first nor the last, whose commits leave one key in every
+/// subtree that branches off the paths which are measured: of leaf 0, which commits, of the leaf
+/// that it removes, and of the leaf where the next one comes in. The first and the last commit
+/// anyway.
+fn seats(members: u32) -> Vec<u32> {
+    let width = (members + 1).next_power_of_two();
+    let mut subtrees = Vec::new();
+    for leaf in [0, removed(0, members), members] {
+        let mut size = 2;
+        while size < width {
+            let first = (leaf / size ^ 1) * size;
+            // Of one leaf alone there is one key in any case.
+            subtrees.extend((first + 1 < members).then(|| first..members.min(first + size)));
+            size *= 2;
+        }
+    }
+    subtrees.sort_unstable_by_key(|subtree| (subtree.len(), subtree.start));
+    let mut committed = vec![0, members - 1];
+    for subtree in subtrees {
+        if !committed.iter().any(|leaf| subtree.contains(leaf)) {
+            committed.push(subtree.start);
+        }
+    }
+    committed.split_off(2)
+}
+
+/// The leaf that a commit of `committer` removes: on the other side of the tree.
+pub(super) fn removed(committer: u32, members: u32) -> u32 {
+    (committer + members / 2) % members
+}
+
+fn count(of: &[u32]) -> u32 {
+    u32::try_from(of.len()).expect("there are fewer seats than members")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether everybody at `committed` leaves every subtree beside `leaf`'s path with one key.
+    fn is_settled(committed: &[u32], leaf: u32, members: u32) -> bool {
+        let mut size = 1;
+        while size < (members + 1).next_power_of_two() {
+            let first = (leaf / size ^ 1) * size;
+            let within = (first..first + size).filter(|leaf| *leaf < members);
+            let (mut leaves, mut set) = (0, false);
+            for leaf in within {
+                leaves += 1;
+                set |= committed.contains(&leaf);
+            }
+            if leaves > 1 && !set {
+                return false;
+            }
+            size *= 2;
+        }
+        true
+    }
+
+    #[test]
+    fn few_seats_settle_every_path_that_is_measured() {
+        for members in (2..300).chain([1_000, 1_024, 4_095, 10_000]) {
+            let seats = seats(members);
+            let mut committed = vec![0, members - 1];
+            committed.extend(&seats);
+            for leaf in [0, removed(0, members), members] {
+                assert!(is_settled(&committed, leaf, members), "{members}: {leaf} {seats:?}");
+            }
+            assert!(seats.iter().all(|leaf| (1..members - 1).contains(leaf)), "{members}");
+            assert!(count(&seats) <= 3 * members.ilog2(), "{members}: {seats:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cell::{Cell, Object, Operation, Outcome, Sized, Timed};
-use super::group::{GROUP, Group, Maker};
+use super::group::{GROUP, Group, Maker, State, Step};
 use super::interval::Timing;
 use super::model::Model;
 use crate::clock;
@@ -53,7 +53,7 @@ impl Effort {
 
 /// Measures a cell; `progress` hears what is under way. A stack's refusal is an outcome.
 #[must_use]
-pub fn measure(cell: &Cell, effort: Effort, progress: &(dyn Fn(&str) + Sync)) -> Outcome {
+pub fn measure(cell: &Cell, effort: Effort, progress: &(dyn Fn(Step) + Sync)) -> Outcome {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let done = match pool {
         Ok(pool) => pool.install(|| Bench::run(cell, effort, progress)),
@@ -67,26 +67,23 @@ struct Bench<'a> {
     effort: Effort,
     model: Model,
     outcome: Outcome,
+    progress: &'a (dyn Fn(Step) + Sync),
 }
 
 impl<'a> Bench<'a> {
     fn run(
         cell: &'a Cell,
         effort: Effort,
-        progress: &(dyn Fn(&str) + Sync),
+        progress: &'a (dyn Fn(Step) + Sync),
     ) -> Result<Outcome, MemberError> {
         let stack = cell.stack.open()?;
         let mut maker = Maker::new(&*stack, cell.entry.code_point);
-        let built = |inside: u32| progress(&format!("{inside} of {} members", cell.members));
-        let mut group = maker.group(cell.members, cell.state, &built)?;
+        let mut group = maker.group(cell.members, cell.state, progress)?;
         let model = Model::of(cell, group.leaf);
-        let mut bench = Self { cell, effort, model, outcome: Outcome::of(cell) };
-        progress("messages");
+        let mut bench = Self { cell, effort, model, outcome: Outcome::of(cell), progress };
         bench.alone(&mut maker)?;
         bench.messages(&mut group)?;
-        progress("commits");
         bench.commits(&mut maker, &mut group)?;
-        progress("joins");
         bench.joins(&mut maker, &mut group)?;
         Ok(bench.outcome)
     }
@@ -194,6 +191,12 @@ impl<'a> Bench<'a> {
         let (info, tree) = (group.committer.group_info()?, group.committer.tree()?);
         self.size(Object::GroupInfo, info.len());
         self.size(Object::Tree, tree.len());
+        if self.cell.state == State::Settled {
+            // Who joins reads the whole tree, of which most parent nodes are blank here.
+            let (_, commit) = maker.candidate()?.join_externally(&info, &tree)?;
+            self.size(Object::CommitExternal, commit.len());
+            return Ok(());
+        }
         let mut commit = 0;
         self.time(
             Operation::ExternalJoin,
@@ -209,13 +212,16 @@ impl<'a> Bench<'a> {
         let made = group.committer.commit(&[], &[newcomer.key_package()])?;
         group.committer.merge()?;
         let tree = group.committer.tree()?;
-        let mut joined = Vec::new();
+        let mut joined: Vec<Box<dyn Member>> = Vec::new();
         let before = Usage::own().rss_bytes;
         self.time(
             Operation::Join,
-            &mut (),
-            |()| Ok(()),
-            |(), ()| {
+            &mut joined,
+            |joined| {
+                joined.truncate(SUITE_REPETITIONS_MIN);
+                Ok(())
+            },
+            |joined, ()| {
                 joined.push(newcomer.join(&made.welcome, &tree)?);
                 Ok(())
             },
@@ -237,8 +243,9 @@ impl<'a> Bench<'a> {
         self.time_at_most(SUITE_REPETITIONS_MAX + 1, operation, context, prepare, act)
     }
 
-    /// Times `act`, and not `prepare`, until the budget is spent: once to warm up, then as often as
-    /// an interval needs at least, and never more than `most` times in all.
+    /// Times `act`, and not `prepare`, until the budget is spent: once to warm up, unless that alone
+    /// takes longer, then as often as an interval needs at least, and never more than `most` times in
+    /// all.
     fn time_at_most<C, P>(
         &mut self,
         most: usize,
@@ -247,6 +254,10 @@ impl<'a> Bench<'a> {
         mut prepare: impl FnMut(&mut C) -> Result<P, MemberError>,
         mut act: impl FnMut(&mut C, P) -> Result<(), MemberError>,
     ) -> Result<(), MemberError> {
+        let done = self.outcome.times.len();
+        let [done, of] = [done, Operation::ALL.len()]
+            .map(|count| u32::try_from(count).expect("there are a dozen"));
+        (self.progress)(Step { what: operation.name(), done, of });
         let mut times = Vec::new();
         let mut spent = Duration::ZERO;
         for repetition in 0..most {
@@ -257,7 +268,7 @@ impl<'a> Bench<'a> {
             let started = clock::now();
             act(context, prepared)?;
             let took = clock::now().duration_since(started);
-            if repetition >= self.effort.warm_ups() {
+            if repetition >= self.effort.warm_ups() || took > self.effort.budget {
                 spent += took;
                 times.push(took.as_secs_f64() * 1e6);
             }

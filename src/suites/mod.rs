@@ -3,6 +3,7 @@
 //! It asks the stacks, runs their members and writes down what it saw: times, bytes, memory. It
 //! never opens a socket and never prints. Called by `cli`.
 
+pub mod beside;
 pub mod cell;
 pub mod folder;
 pub mod group;

@@ -1,10 +1,10 @@
 //! What the byte model says of a cell's objects.
 //!
-//! It knows trees that are fresh and that are merged; of one that is churned, only what does not
-//! depend on the tree. Pure. Called by `measure`.
+//! It knows trees that are fresh and that are merged; of one that is settled, everything but the tree
+//! itself; of one that is churned, only what does not depend on it. Pure. Called by `measure`.
 
 use super::cell::{Cell, Object};
-use super::group::{GROUP, State};
+use super::group::{self, GROUP, State};
 use super::measure::PLAINTEXT_BYTES;
 use crate::mls::size::{Change, IDENTITY_BYTES, application_message, key_package};
 use crate::mls::tape::Handshake;
@@ -37,7 +37,7 @@ impl Model {
     /// The leaf that a commit here removes: on the other side of the tree.
     #[must_use]
     pub fn removed(&self) -> u32 {
-        (self.committer + self.group.members / 2) % self.group.members
+        group::removed(self.committer, self.group.members)
     }
 
     /// Bytes of an object: exactly, or at most where signatures vary in length; of a merged tree at
@@ -61,6 +61,7 @@ impl Model {
             Object::CommitUpdate => group.update_commit(leaf),
             Object::CommitRemove => group.remove_commit(leaf, self.removed()),
             Object::CommitExternal => group.external_commit(),
+            Object::Tree if self.state == State::Settled => return None,
             Object::Tree => group.ratchet_tree(),
         };
         Some(of_any_tree)

@@ -5,9 +5,10 @@
 
 use maud::{Markup, html};
 
+use super::beside::{DIFFERENCES, Ratio, beside};
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
-use super::published::{PUBLISHED, What};
+use super::published::{COMMAND, PUBLISHED, What};
 use super::record::SuitesRecord;
 use super::registry::ENTRIES;
 use super::table::spread;
@@ -27,6 +28,9 @@ const CHOSEN: [(&str, StackKind); 6] = [
     ("mlkem768-aes256-mldsa65", StackKind::OpenMlsRustCrypto),
     ("mlkem1024-aes256-mldsa87", StackKind::OpenMlsRustCrypto),
 ];
+
+/// Operations that no group has a part in.
+const ALONE: [Operation; 2] = [Operation::KeyPackage, Operation::CreateGroup];
 
 /// What there is to draw of a cell.
 #[derive(Clone, Copy)]
@@ -81,20 +85,16 @@ pub fn render(record: &SuitesRecord) -> String {
     let chosen: Vec<Runner<'_>> =
         CHOSEN.iter().map(|(suite, stack)| (*suite, stack.name())).collect();
     let chosen: Vec<Runner<'_>> = runners(record).filter(|it| chosen.contains(it)).collect();
-    let times = Operation::ALL.map(Figure::Time);
-    let bytes = [
-        Object::CommitUpdate,
-        Object::CommitAddOne,
-        Object::KeyPackage,
-        Object::WelcomeOne,
-        Object::Tree,
-        Object::Application,
-    ]
-    .map(Figure::Bytes);
+    let grows = |operation: &Operation| !ALONE.contains(operation);
+    let times: Vec<Figure> = Operation::ALL.into_iter().filter(grows).map(Figure::Time).collect();
+    let bytes = [Object::CommitUpdate, Object::CommitAddOne, Object::WelcomeOne, Object::Tree]
+        .map(Figure::Bytes);
     let sections = [
         Section::of("failures", "What failed", failures(record)),
         Section::of("time", "Time against group size", plots(record, "chosen", &chosen, &times)),
         Section::of("bytes", "Bytes against group size", plots(record, "chosen", &chosen, &bytes)),
+        Section::of("alone", "What takes the same in any group", alone(record)),
+        Section::of("beside", "The same suite in several stacks", side_by_side(record)),
         Section::of("states", "What the tree has been through", states(record)),
         Section::of("every", "Every suite", every(record)),
         Section::of("published", "Published figures", published(record)),
@@ -202,13 +202,63 @@ fn plot(
     plot.draw()
 }
 
+/// What no group has a part in, of every suite, as the smallest group's cell has it.
+fn alone(record: &SuitesRecord) -> Markup {
+    let head = ["suite", "stack", "make a KeyPackage", "create a group", "KeyPackage", "message"];
+    let mut table = Table::headed(head);
+    for runner in runners(record) {
+        let Some(cell) = cells(record, runner, State::Fresh).next() else { continue };
+        let figures = ALONE.map(Figure::Time).into_iter();
+        let figures = figures.chain([Object::KeyPackage, Object::Application].map(Figure::Bytes));
+        let text = |figure: Figure| figure.text(cell).unwrap_or_else(|| "-".to_owned());
+        let row = [runner.0.to_owned(), runner.1.to_owned()].into_iter().chain(figures.map(text));
+        table.push(row);
+    }
+    table.draw("Times, and bytes of a KeyPackage and of an application message of 200 bytes")
+}
+
+/// What each stack takes for the same suite, and why.
+fn side_by_side(record: &SuitesRecord) -> Markup {
+    let shared = beside(record);
+    html! {
+        @if !shared.is_empty() {
+            p {
+                "How many times as long as in the first stack. A ratio lies between the ends that the "
+                "intervals of both times allow, with at least 90%."
+            }
+            @for of in &shared {
+                @let (first, others) = of.cells.split_first().expect("several are compared");
+                @let mut table = Table::headed(["operation"]);
+                ({
+                    table.head.push(name((&first.suite, &first.stack)));
+                    table.head.extend(others.iter().map(|it| name((&it.suite, &it.stack))));
+                    for (operation, timing, ratios) in of.rows() {
+                        let text = |ratio: &Option<Ratio>| {
+                            ratio.map_or_else(|| "-".to_owned(), |it| format!("x {}", it.text()))
+                        };
+                        let row = [operation.name().to_owned(), spread(&timing)].into_iter();
+                        table.push(row.chain(ratios.iter().map(text)));
+                    }
+                    table.draw(&format!("{} at {} members", first.suite, grouped(u64::from(first.members))))
+                })
+            }
+            h3.size { "What differs" }
+            dl.origin {
+                @for (what, so) in DIFFERENCES { div { dt { (what) } dd { (so) } } }
+            }
+        }
+    }
+}
+
 /// How much of a commit the state of the tree is: one suite in all three.
 fn states(record: &SuitesRecord) -> Markup {
     let hybrid = |entry: &(&str, &str)| entry.0.starts_with("xwing");
     let Some(runner) = runners(record).find(hybrid).or_else(|| runners(record).next()) else {
         return html! {};
     };
-    let lines = State::ALL.map(|state| (state.name().to_owned(), runner, state));
+    let seen =
+        State::ALL.into_iter().filter(|state| cells(record, runner, *state).next().is_some());
+    let lines: Vec<_> = seen.map(|state| (state.name().to_owned(), runner, state)).collect();
     let figures = [Figure::Bytes(Object::CommitUpdate), Figure::Time(Operation::Update)];
     html! {
         @for (number, figure) in figures.into_iter().enumerate() {
@@ -267,19 +317,22 @@ fn published(record: &SuitesRecord) -> Markup {
     table.told = true;
     for published in PUBLISHED {
         let (figure, theirs) = match published.what {
-            What::Time(operation, us) => (Figure::Time(operation), Unit::Micros.value(us)),
+            What::Time(operation, us) => (Some(Figure::Time(operation)), Unit::Micros.value(us)),
             What::Bytes(object, bytes) => {
-                (Figure::Bytes(object), format!("{} B", grouped(bytes as u64)))
+                (Some(Figure::Bytes(object)), format!("{} B", grouped(bytes as u64)))
             }
+            What::Other(_, us) => (None, Unit::Micros.value(us)),
         };
-        let ours = published
-            .ours(record)
-            .filter_map(|cell| figure.text(cell).map(|text| format!("{text} {}", cell.stack)));
-        let ours: Vec<String> = ours.collect();
+        let what = match published.what {
+            What::Other(what, _) => what,
+            What::Time(..) | What::Bytes(..) => figure.map_or("", Figure::name),
+        };
+        let told = |cell: &Outcome| Some(format!("{} {}", figure?.text(cell)?, cell.stack));
+        let ours: Vec<String> = published.ours(record).filter_map(told).collect();
         let ours = if ours.is_empty() { "not measured".to_owned() } else { ours.join("; ") };
         table.push([
             published.source.to_owned(),
-            figure.name().to_owned(),
+            what.to_owned(),
             published.suite.to_owned(),
             grouped(u64::from(published.members)),
             theirs,
@@ -289,7 +342,7 @@ fn published(record: &SuitesRecord) -> Markup {
     }
     let machine = record.provenance.cpu_model.as_deref().unwrap_or("a machine that is not known");
     html! {
-        p { "Ours were measured on " (machine) ", in a fresh tree; theirs elsewhere, so only the growth and the bytes can be compared." }
+        p { "Ours were measured on " (machine) ", in a fresh tree; theirs elsewhere, so only the growth and the bytes can be compared. What was not measured, this measures: " code { (COMMAND) } }
         (table.draw("Published figures beside ours"))
     }
 }
@@ -314,6 +367,18 @@ mod tests {
         for told in ["x25519-aes128-ed25519, openmls/rust_crypto", "(log scale)", "100,000 B"] {
             assert!(page.contains(told), "{told}");
         }
+    }
+
+    #[test]
+    fn a_suite_of_two_stacks_has_its_ratios_and_what_differs() {
+        let mut record = sample::record();
+        assert!(!render(&record).contains("What differs"));
+        let mut other = record.cells[0].clone();
+        other.stack = "mls-rs/awslc".to_owned();
+        record.cells.push(other);
+        let page = render(&record);
+        assert_eq!(sound::faults(&page), Vec::<String>::new());
+        assert!(page.contains("What differs") && page.contains("x 1.00 ("), "{page}");
     }
 
     #[test]

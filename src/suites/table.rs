@@ -2,10 +2,12 @@
 //!
 //! Every time with its interval. Returns strings and never prints. Called by `cli`.
 
+use super::beside::{Beside, DIFFERENCES, Ratio, beside};
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
 use super::interval::Timing;
 use super::record::SuitesRecord;
+use crate::limits::SUITE_MERGED_MEMBERS_MAX;
 use crate::mls::stack::StackKind;
 use crate::report::chart::Unit;
 use crate::report::summary::{Look, grouped, origin, table};
@@ -19,6 +21,9 @@ const TOLD: [Operation; 5] = [
     Operation::Encrypt,
 ];
 
+/// Of a line.
+const COLUMNS: usize = 98;
+
 /// Sizes that a table has columns for; the largest ones.
 const SIZES: usize = 4;
 
@@ -31,9 +36,26 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
         let title = format!("{}, fresh tree, by members: median (interval)", operation.name());
         parts.push(format!("{title}\n\n{}", table(rows, look)));
     }
+    let settled = settled(record);
+    if settled.len() > 1 {
+        let title =
+            "settled tree, where a commit finds what it finds in a merged one, largest size";
+        parts.push(format!("{title}\n\n{}", table(settled, look)));
+    }
     let members = record.settings.sizes.iter().copied().max().unwrap_or_default();
     let title = format!("bytes at {members} members, fresh tree");
     parts.push(format!("{title}\n\n{}", table(sizes(record, members), look)));
+    let shared = beside(record);
+    for beside in &shared {
+        let of = beside.cells[0];
+        let members = grouped(u64::from(of.members));
+        let title = format!("{} at {members} members in several stacks", of.suite);
+        parts.push(format!("{title}\n\n{}", table(side_by_side(beside), look)));
+    }
+    if !shared.is_empty() {
+        parts.push(format!("why stacks differ\n\n{}", differences()));
+    }
+    parts.extend(unmeasured(record));
     if record.failures().next().is_some() {
         parts.push(failures(record));
     }
@@ -48,10 +70,14 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
 
 /// The cells of a fresh tree, by suite and stack.
 fn fresh(record: &SuitesRecord) -> impl Iterator<Item = (String, Vec<&Outcome>)> {
-    record.settings.suites.iter().map(|(suite, stack)| {
+    in_state(record, State::Fresh)
+}
+
+fn in_state(record: &SuitesRecord, state: State) -> impl Iterator<Item = (String, Vec<&Outcome>)> {
+    record.settings.suites.iter().map(move |(suite, stack)| {
         let letter = StackKind::named(stack).map_or('?', StackKind::letter);
         let same = |cell: &&Outcome| cell.suite == *suite && cell.stack == *stack;
-        let cells = record.cells.iter().filter(same).filter(|cell| cell.state == State::Fresh);
+        let cells = record.cells.iter().filter(same).filter(|cell| cell.state == state);
         (format!("{suite} {letter}"), cells.collect())
     })
 }
@@ -127,6 +153,74 @@ fn sizes(record: &SuitesRecord, members: u32) -> Vec<Vec<String>> {
     rows
 }
 
+/// What commits take where others have committed since, by suite and stack.
+fn settled(record: &SuitesRecord) -> Vec<Vec<String>> {
+    let of_state = |cell: &&Outcome| cell.state == State::Settled && cell.error.is_none();
+    let members = record.cells.iter().filter(of_state).map(|cell| cell.members).max();
+    let mut rows =
+        vec![["suite", "update commit", "process", "add one", "bytes"].map(str::to_owned).to_vec()];
+    let none = || "-".to_owned();
+    for (name, cells) in in_state(record, State::Settled) {
+        let Some(cell) = cells.into_iter().find(|cell| Some(cell.members) == members) else {
+            continue;
+        };
+        let time = |operation| cell.time(operation).map_or_else(none, spread);
+        let bytes = cell.size(Object::CommitUpdate).and_then(|bytes| u64::try_from(bytes).ok());
+        let times = [Operation::Update, Operation::Process, Operation::AddOne].map(time);
+        rows.push([vec![name], times.to_vec(), vec![bytes.map_or_else(none, grouped)]].concat());
+    }
+    rows
+}
+
+fn side_by_side(of: &Beside<'_>) -> Vec<Vec<String>> {
+    let (first, others) = of.cells.split_first().expect("several stacks are compared");
+    let mut head = vec!["operation".to_owned(), first.stack.clone()];
+    head.extend(others.iter().map(|cell| format!("{} x", cell.stack)));
+    let mut rows = vec![head];
+    for (operation, timing, ratios) in of.rows() {
+        let mut row = vec![operation.name().to_owned(), spread(&timing)];
+        let text = |ratio: Option<_>| ratio.map_or_else(|| "-".to_owned(), |it: Ratio| it.text());
+        row.extend(ratios.into_iter().map(text));
+        rows.push(row);
+    }
+    rows
+}
+
+fn differences() -> String {
+    let lines = DIFFERENCES.iter().map(|(what, so)| filled(&format!("{what}: {so}")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// As lines of a terminal, all but the first a little further in.
+fn filled(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("it begins with one");
+        if line.chars().count() + word.chars().count() >= COLUMNS {
+            lines.push(format!("  {word}"));
+        } else {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Which trees were left out because they take long, and how to ask for them.
+fn unmeasured(record: &SuitesRecord) -> Option<String> {
+    let settings = &record.settings;
+    let large = settings.sizes.iter().filter(|size| **size > SUITE_MERGED_MEMBERS_MAX);
+    let sizes: Vec<String> = large.map(|size| grouped(u64::from(*size))).collect();
+    (settings.states.is_empty() && !sizes.is_empty()).then(|| {
+        filled(&format!(
+            "not measured: merged and churned trees of {} members, which take a join for every \
+             second member; ask with --states merged,churned. For a commit a settled tree is as a \
+             merged one.",
+            sizes.join(" and ")
+        ))
+    })
+}
+
 fn failures(record: &SuitesRecord) -> String {
     let line = |cell: &Outcome| {
         let error = cell.error.as_deref().unwrap_or_default();
@@ -151,6 +245,35 @@ mod tests {
         check(45_100.0, 44_900.0, 46_040.0, "45.1 (44.9..46.0) ms");
         check(7.0, 6.5, 100.0, "7.00 (6.50..100) us");
         check(1.5e6, 999_000.0, 2e6, "1.50 (1.00..2.00) s");
+    }
+
+    #[test]
+    fn a_suite_of_two_stacks_is_told_beside_each_other_and_why() {
+        let mut record = sample::record();
+        assert!(!render(&record, Look::default()).contains("why stacks differ"));
+        let mut other = record.cells[0].clone();
+        other.stack = "mls-rs/awslc".to_owned();
+        record.cells.push(other);
+        let text = render(&record, Look::default());
+        for told in ["at 2 members in several stacks", "mls-rs/awslc x", "Cryptography: RustCrypto"]
+        {
+            assert!(text.contains(told), "{told}: {text}");
+        }
+        for line in text.lines().filter(|line| !line.starts_with("from")) {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn trees_that_were_left_out_are_named_with_how_to_ask_for_them() {
+        let mut record = sample::record();
+        record.settings.sizes = vec![2, 1_000];
+        assert_eq!(unmeasured(&record), None, "these states were asked for");
+        record.settings.states.clear();
+        let said = unmeasured(&record).unwrap();
+        assert!(said.contains("1,000") && said.contains("--states merged,churned"), "{said}");
+        record.settings.sizes = vec![2, 100];
+        assert_eq!(unmeasured(&record), None);
     }
 
     #[test]

@@ -84,8 +84,25 @@ fn what_a_tree_has_been_through_decides_how_long_a_commit_is() {
         let cell = Cell { entry, stack, members: 16, state };
         measure(&cell, Effort::once(), &|_| ()).size(Object::CommitUpdate).unwrap()
     };
-    let [fresh, merged, churned] = State::ALL.map(commit);
+    let [fresh, settled, merged, churned] = State::ALL.map(commit);
     assert!(merged < churned && churned < fresh, "{merged} {churned} {fresh}");
+    assert_eq!(settled, merged, "a commit sees no difference");
+}
+
+#[test]
+fn what_a_few_commits_have_settled_is_for_every_commit_as_short_as_in_a_merged_tree() {
+    let offers = Offers::ask().unwrap();
+    let suite = ["x25519-aes128-ed25519".to_owned()];
+    for (entry, stack) in offers.choose(&suite, &[]).unwrap() {
+        for members in [4, 7, 16, 21] {
+            let cell = Cell { entry, stack, members, state: State::Settled };
+            let outcome = measure(&cell, Effort::once(), &|_| ());
+            check(entry, &outcome);
+            let foretold = outcome.sizes.iter().filter(|sized| sized.model_bytes.is_some());
+            assert_eq!(foretold.count(), outcome.sizes.len() - 1, "all but the tree");
+            assert_eq!(outcome.time(Operation::Join), None, "the tree is not whole");
+        }
+    }
 }
 
 #[test]

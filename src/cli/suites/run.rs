@@ -38,12 +38,13 @@ pub(crate) struct Run {
     /// Members of the groups. In large ones two members are real, and all others leaves.
     #[arg(long, value_name = "N,N...", value_delimiter = ',', default_value = "2,10,100,1000")]
     sizes: Vec<u32>,
-    /// States of the tree: fresh, merged, churned. By default all up to 100 members, and fresh
-    /// beyond: half of the members of the others come in one by one.
+    /// States of the tree: fresh, settled, merged, churned. By default fresh, merged and churned up
+    /// to 100 members, fresh and settled beyond: half of the members of merged and churned groups
+    /// come in one by one, and each verifies all before it.
     #[arg(long, value_name = "STATE,STATE...", value_delimiter = ',', value_parser = state)]
     states: Vec<State>,
     /// Time for the repetitions of one operation; an interval takes seven, whatever that takes.
-    #[arg(long, value_name = "TIME", default_value = "100ms")]
+    #[arg(long, value_name = "TIME", default_value = "50ms")]
     budget: String,
     /// Say nothing while it measures.
     #[arg(long)]
@@ -92,7 +93,7 @@ fn settings(
     provenance: &Provenance,
 ) -> anyhow::Result<Settings> {
     let budget =
-        units::duration(&arguments.budget).context("--budget takes a time such as 100ms")?;
+        units::duration(&arguments.budget).context("--budget takes a time such as 50ms")?;
     let (mut sizes, mut states) = (arguments.sizes.clone(), arguments.states.clone());
     sizes.sort_unstable();
     sizes.dedup();
@@ -118,7 +119,7 @@ fn measured(
     quiet: bool,
 ) -> anyhow::Result<Vec<crate::suites::cell::Outcome>> {
     let watched = !quiet && std::io::stderr().is_terminal();
-    let mut screen = if watched { Screen::new() } else { Screen::quiet() };
+    let mut screen = if quiet { Screen::quiet() } else { Screen::new() };
     let mut outcomes = Vec::with_capacity(cells.len());
     let mut kept = 0;
     for (number, cell) in (1..).zip(cells) {
@@ -129,8 +130,13 @@ fn measured(
         }
         let name = format!("{number}/{} {}", cells.len(), cell.key());
         let begun = clock::now();
-        screen.step(&name, 1);
-        let outcome = measure(cell, effort, &|_| ());
+        if watched {
+            screen.step(&name, 1);
+        }
+        let tell_step = screen.teller(&name);
+        let outcome = measure(cell, effort, &|step| {
+            tell_step(step.what, u64::from(step.done), u64::from(step.of));
+        });
         folder.keep(cell, &outcome)?;
         screen.clear();
         if !quiet {
@@ -172,9 +178,9 @@ mod tests {
         let settings = of("--sizes 100,2,100 --states merged,fresh,merged").unwrap();
         assert_eq!(settings.sizes, [2, 100]);
         assert_eq!(settings.states, [State::Fresh, State::Merged]);
-        assert_eq!(settings.budget_ms, 100);
+        assert_eq!(settings.budget_ms, 50);
         assert_eq!(of("").unwrap().sizes, [2, 10, 100, 1_000]);
-        assert!(of("--budget soon").unwrap_err().to_string().contains("100ms"));
+        assert!(of("--budget soon").unwrap_err().to_string().contains("50ms"));
     }
 
     #[test]

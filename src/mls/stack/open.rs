@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use openmls::prelude::KeyPackage;
 use openmls::prelude::KeyPackageIn;
-use openmls::prelude::LeafNodeIndex;
 use openmls::prelude::MlsMessageBodyIn;
 use openmls::prelude::MlsMessageIn;
 use openmls::prelude::ProcessedMessageContent;
@@ -16,7 +15,7 @@ use tls_codec::DeserializeBytes;
 
 use super::{Candidate, Commit, Member, Stack};
 use crate::delivery::GroupId;
-use crate::mls::leaf::{Leaf, MemberError, encoded, refused};
+use crate::mls::leaf::{Leaf, MemberError, refused};
 use crate::mls::newcomer::Newcomer;
 use crate::mls::provider::Provider;
 use crate::mls::storage::Pair;
@@ -94,24 +93,10 @@ impl Candidate for Published {
 
 impl Member for Leaf {
     fn commit(&mut self, remove: &[u32], add: &[Bytes]) -> Result<Commit, MemberError> {
-        let doing = "commit";
         let packages = add.iter().map(|package| verified(&self.provider, package));
         let packages: Vec<KeyPackage> = packages.collect::<Result<_, _>>()?;
-        let (message, welcome, _) = self
-            .group
-            .commit_builder()
-            .propose_removals(remove.iter().map(|leaf| LeafNodeIndex::new(*leaf)))
-            .propose_adds(packages)
-            .force_self_update(true)
-            .load_psks(self.provider.storage())
-            .map_err(refused(doing))?
-            .build(self.provider.rand(), self.provider.crypto(), &self.signer, |_| true)
-            .map_err(refused(doing))?
-            .stage_commit(&self.provider)
-            .map_err(refused(doing))?
-            .into_messages();
-        let welcome = welcome.map(|welcome| encoded(&welcome, doing)).transpose()?;
-        Ok(Commit { message: encoded(&message, doing)?, welcome: welcome.unwrap_or_default() })
+        let made = self.prepare(remove, packages)?;
+        Ok(Commit { message: made.body, welcome: made.welcome.unwrap_or_default() })
     }
 
     fn merge(&mut self) -> Result<(), MemberError> {

@@ -31,8 +31,11 @@ fn terms(of: &Provenance) -> Vec<(&'static str, String)> {
     let cores = of.cores.map_or_else(unknown, |cores| cores.to_string());
     let model = of.cpu_model.clone().unwrap_or_else(unknown);
     let buffers = of.socket_buffer_bytes.map(|bytes| Unit::Bytes.value(bytes as f64));
+    // What had no traffic had no seed of it and no socket.
+    let seed =
+        if of.key_exchange.is_empty() { String::new() } else { format!(", seed {}", of.seed) };
     let mut terms = vec![
-        ("Scenario", format!("{}, hash {}, seed {}", of.scenario, of.scenario_hash, of.seed)),
+        ("Scenario", format!("{}, hash {}{seed}", of.scenario, of.scenario_hash)),
         ("Started", of.started_utc.clone()),
         ("Command", of.command.join(" ")),
         ("Program", format!("stentor {}, {} build", of.stentor_version, of.build_profile)),
@@ -42,7 +45,10 @@ fn terms(of: &Provenance) -> Vec<(&'static str, String)> {
         ("Suites", of.suites.join(", ")),
         ("Key exchange", of.key_exchange.clone()),
         ("Traffic", of.sources.join(", ")),
-        ("Socket buffers", buffers.unwrap_or_else(unknown)),
+        (
+            "Socket buffers",
+            buffers.unwrap_or_else(|| if seed.is_empty() { String::new() } else { unknown() }),
+        ),
     ];
     terms.extend(of.log_file_system.clone().map(|kind| ("Log on", kind)));
     terms.retain(|(_, value)| !value.is_empty());
