@@ -33,6 +33,7 @@ pub(super) fn sections(of: &Capacity) -> Vec<Option<Section>> {
 /// Every trial in the order of the search, with what it says of its load.
 fn said(trials: &[TrialRecord]) -> Table {
     let mut table = Table::headed(["run", "offered/s", "length", "said", "what it missed"]);
+    table.told = true;
     for trial in trials {
         let told = |text: &Option<String>| {
             text.as_deref().map_or_else(|| "-".to_owned(), |text| text.replace('_', " "))
@@ -89,7 +90,11 @@ fn bounds(of: &Capacity) -> Vec<Figure> {
     known
         .map(|(name, bound)| {
             let achieved = Unit::Count.value(bound.achieved_per_s.median);
-            let trials = format!("{} trials met the goal, {} missed it", bound.met, bound.missed);
+            let trials = match bound.met {
+                1 => "1 trial".to_owned(),
+                met => format!("{met} trials"),
+            };
+            let trials = format!("{trials} met the goal, {} missed it", bound.missed);
             let decided = if bound.decided { "" } else { "; too few to judge" };
             let value = format!("{}/s", Unit::Count.value(bound.offered_per_s.median));
             Figure::new(name, value, format!("{achieved}/s accepted; {trials}{decided}"))

@@ -1,5 +1,7 @@
 //! What racing for epochs costs, by policy: over the number of racers, and over the group's size.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use maud::{Markup, html};
 
 use super::load::written;
@@ -62,10 +64,9 @@ pub fn sections(curves: &[ContentionCurve]) -> Vec<Option<Section>> {
             div.pair { @for subject in &SUBJECTS { (chart(subject, &over_racers(curves, *members), &format!("-{members}"), "racers in each group")) } }
         }
     };
-    let most = curves.iter().flat_map(|curve| &curve.points).map(|point| point.racers).max();
-    let over_sizes = match most {
-        Some(racers) if sizes.len() > 1 => html! {
-            p { "With " (racers) " racers in each group, the most that were tried." }
+    let over_sizes = match most_racers_of_most_sizes(curves) {
+        Some(racers) => html! {
+            p { "With " (racers) " racers in each group, the most that were tried in most sizes." }
             div.pair { @for subject in &SUBJECTS { (chart(subject, &over_sizes(curves, racers), "-by-size", "members of each group")) } }
         },
         _ => Markup::default(),
@@ -79,6 +80,19 @@ pub fn sections(curves: &[ContentionCurve]) -> Vec<Option<Section>> {
             all(curves).draw("Medians over the rounds, with the lowest and the highest"),
         ),
     ]
+}
+
+/// Of the numbers of racers that most sizes of groups were tried with, the largest: a small group has
+/// no room for the most racers of all. `None` if that is of one size.
+fn most_racers_of_most_sizes(curves: &[ContentionCurve]) -> Option<u32> {
+    let mut sizes: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for curve in curves {
+        for point in &curve.points {
+            sizes.entry(point.racers).or_default().insert(curve.members);
+        }
+    }
+    let (racers, sizes) = sizes.iter().max_by_key(|(racers, sizes)| (sizes.len(), **racers))?;
+    (sizes.len() > 1).then_some(*racers)
 }
 
 /// What is drawn over racers and over sizes. The range of the time to commit reaches from its median
@@ -199,7 +213,7 @@ fn chart(of: &Subject, series: &[Series<'_>], suffix: &str, axis: &str) -> Marku
         return Markup::default();
     }
     let places = series.iter().flat_map(|series| &series.points).map(|(at, _)| *at);
-    let x = Scale::log(Unit::Count, places);
+    let x = Scale::doubling(Unit::Count, places);
     let heights = ends().flat_map(|(low, high)| [low, high]);
     let y = match (of.log, of.unit) {
         (true, unit) => Scale::log(unit, heights.map(|height| height.max(1.0))),

@@ -1,6 +1,6 @@
 //! Scales: where a value lies between the ends of an axis, and where its ticks stand.
 //!
-//! Linear and logarithmic. Ends are rounded outwards to ticks, so that nothing lies on the frame
+//! Linear and logarithmic, the latter by decades or by doublings. Ends are rounded outwards to ticks, so that nothing lies on the frame
 //! by accident. A value that a scale cannot hold lies at its nearest end. Called by `draw`.
 
 use super::unit::Unit;
@@ -20,7 +20,18 @@ pub struct Scale {
     unit: Unit,
     from: f64,
     to: f64,
-    log: bool,
+    kind: Kind,
+}
+
+/// How a scale goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Each unit takes as much room.
+    Linear,
+    /// Each decade does, and has ticks within.
+    Decades,
+    /// Each doubling does, and is a tick.
+    Doublings,
 }
 
 /// A tick of an axis.
@@ -44,34 +55,41 @@ impl Scale {
         let highest = if highest > from { highest } else { from + 1.0 };
         let step = unit.step((highest - from) / TICKS);
         let to = from + ((highest - from) / step * (1.0 - 1e-9)).ceil().max(1.0) * step;
-        Self { unit, from, to, log: false }
+        Self { unit, from, to, kind: Kind::Linear }
     }
 
     /// From `from` to `to` as they are, which are not the same.
     #[must_use]
     pub fn exact(unit: Unit, from: f64, to: f64) -> Self {
         let to = if to > from { to } else { from + 1.0 };
-        Self { unit, from, to, log: false }
+        Self { unit, from, to, kind: Kind::Linear }
     }
 
     /// Logarithmic, over all positive `values`, out to a 1, 2 or 5 of a decade. Without any, one
     /// decade.
     #[must_use]
     pub fn log(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
-        let (low, high) = finite(values)
-            .filter(|value| *value > 0.0)
-            .fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
-        let (low, high) = if high > 0.0 { (low, high) } else { (1.0, 10.0) };
+        let (low, high) = ends(values).unwrap_or((1.0, 10.0));
         let (from, to) = (step_down(low), step_up(high));
         let to = if to > from { to } else { from * 10.0 };
-        Self { unit, from, to, log: true }
+        Self { unit, from, to, kind: Kind::Decades }
+    }
+
+    /// Logarithmic, over all positive `values`, out to powers of two, with ticks at those: of what
+    /// people double. Without any, and around one value alone, two doublings.
+    #[must_use]
+    pub fn doubling(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
+        let (low, high) = ends(values).unwrap_or((2.0, 2.0));
+        let (from, to) = ((low.log2() + 1e-9).floor(), (high.log2() - 1e-9).ceil());
+        let (from, to) = if to > from { (from, to) } else { (from - 1.0, from + 1.0) };
+        Self { unit, from: from.exp2(), to: to.exp2(), kind: Kind::Doublings }
     }
 
     /// The quantiles of up to `count` values: from 0% to that of the last one. In it 1 / (1 -
     /// quantile) counts, and each further nine takes as much room.
     #[must_use]
     pub fn tail(count: f64) -> Self {
-        Self { unit: Unit::Tail, from: 1.0, to: count.max(10.0), log: true }
+        Self { unit: Unit::Tail, from: 1.0, to: count.max(10.0), kind: Kind::Decades }
     }
 
     /// What its numbers are.
@@ -83,13 +101,13 @@ impl Scale {
     /// Whether each decade takes as much room.
     #[must_use]
     pub fn is_log(&self) -> bool {
-        self.log
+        self.kind != Kind::Linear
     }
 
     /// From 0 at the start to 1 at the end.
     #[must_use]
     pub fn place(&self, value: f64) -> f64 {
-        let place = if self.log {
+        let place = if self.is_log() {
             (value.max(f64::MIN_POSITIVE) / self.from).ln() / (self.to / self.from).ln()
         } else {
             (value - self.from) / (self.to - self.from)
@@ -100,13 +118,15 @@ impl Scale {
     /// Ticks in order; those that are not needed where room is little are spare.
     #[must_use]
     pub fn ticks(&self) -> Vec<Tick> {
-        let values = match (self.unit, self.log) {
+        let values = match (self.unit, self.kind) {
             (Unit::Tail, _) => self.tail_values(),
-            (_, true) => self.log_values(),
-            (_, false) => self.linear_values(),
+            (_, Kind::Decades) => self.log_values(),
+            (_, Kind::Doublings) => self.doublings(),
+            (_, Kind::Linear) => self.linear_values(),
         };
         let crowded = values.len() > 5;
-        let powers_stay = self.log && (self.to / self.from).log10() > DECADES_WITH_SPARE_STEPS;
+        let decades = self.kind == Kind::Decades;
+        let powers_stay = decades && (self.to / self.from).log10() > DECADES_WITH_SPARE_STEPS;
         let is_power = |value: f64| (value.log10() - value.log10().round()).abs() < 1e-9;
         let ticks = values.into_iter().enumerate().map(|(index, value)| Tick {
             value,
@@ -145,6 +165,14 @@ impl Scale {
         powers.filter(|value| self.holds(*value)).step_by(every).collect()
     }
 
+    /// Every power of two, or of as many as leave room.
+    fn doublings(&self) -> Vec<f64> {
+        let count = (self.to / self.from).log2().round();
+        let every = (count / TICKS).ceil().max(1.0);
+        let places = (0_u16..).map(|index| f64::from(index) * every);
+        places.take_while(|place| *place <= count).map(|place| self.from * place.exp2()).collect()
+    }
+
     /// Whether there is room for ticks between powers of ten.
     fn has_steps(&self) -> bool {
         self.unit != Unit::Tail && (self.to / self.from).log10() <= DECADES_WITH_STEPS
@@ -162,6 +190,15 @@ impl Scale {
 
 fn finite(values: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
     values.into_iter().filter(|value| value.is_finite())
+}
+
+/// The least and the largest of what is positive.
+fn ends(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let positive = finite(values).filter(|value| *value > 0.0);
+    positive.fold(None, |ends, value| {
+        let (low, high) = ends.unwrap_or((value, value));
+        Some((value.min(low), value.max(high)))
+    })
 }
 
 /// The power of ten that is not above a positive `value`.
@@ -220,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_of_what_is_doubled_has_its_ticks_where_that_is() {
+        let check = |values: &[f64], expected: &str| {
+            assert_eq!(texts(Scale::doubling(Unit::Count, values.iter().copied())), expected);
+        };
+        check(&[2.0, 4.0, 8.0, 16.0], "2, 4, 8, 16");
+        check(&[3.0, 40.0], "2, 4, 8, 16, 32, 64");
+        check(&[32.0], "16, 32, 64");
+        check(&[], "1, 2, 4");
+        check(&[1.0, 5_000.0], "1, 4, 16, 64, 256, 1,024, 4,096");
+    }
+
+    #[test]
     fn what_an_axis_cannot_hold_lies_at_its_end() {
         let scale = Scale::log(Unit::Count, [10.0, 1_000.0]);
         for (value, place) in [(-1.0, 0.0), (0.0, 0.0), (100.0, 0.5), (1e9, 1.0)] {
@@ -232,12 +281,13 @@ mod tests {
         #[test]
         fn every_value_lies_inside_in_its_order_and_ticks_do_too(
             mut values in prop::collection::vec(1e-3_f64..1e10, 1..20),
-            log: bool,
+            kind in 0..3,
         ) {
             let of = values.iter().copied();
-            let scale = match log {
-                true => Scale::log(Unit::Micros, of),
-                false => Scale::linear(Unit::Micros, 0.0, of),
+            let (log, scale) = match kind {
+                0 => (true, Scale::log(Unit::Micros, of)),
+                1 => (true, Scale::doubling(Unit::Micros, of)),
+                _ => (false, Scale::linear(Unit::Micros, 0.0, of)),
             };
             values.sort_by(f64::total_cmp);
             let places: Vec<f64> = values.iter().map(|value| scale.place(*value)).collect();

@@ -54,8 +54,21 @@ const inside = (frame) => {
     plot.dispatchEvent(new view.PointerEvent("pointerleave", at));
     if (tip && !tip.hidden) say("does not go away", tip);
   }
+  const sections = [...page.querySelectorAll("main > section")];
+  for (const [index, section] of sections.entries()) {
+    const head = section.querySelector("h2");
+    if (!head || !seen(head)) say("without a heading", section);
+    if (section.textContent.trim() === head?.textContent.trim()) say("with nothing in it", section);
+    const before = sections[index - 1];
+    if (before && section.getBoundingClientRect().top < before.getBoundingClientRect().bottom - 1) say("over another", section);
+  }
+  const ids = sections.map((section) => section.id);
+  const ways = [...page.querySelectorAll("nav a")].map((way) => way.getAttribute("href").slice(1));
+  if (ways.join() !== ids.join()) faults.push(`the way through it is ${ways.join()}`);
+  const banner = page.querySelector("main > .verdict");
+  if (!banner || banner.getBoundingClientRect().bottom > sections[0]?.getBoundingClientRect().top) faults.push("no verdict first");
   return {
-    width, faults, hovered, charts: charts.length,
+    width, faults, hovered, sections: ids, charts: charts.length,
     ground: view.getComputedStyle(page.body).backgroundColor,
     loads: view.performance.getEntriesByType("resource").length,
   };

@@ -1,5 +1,8 @@
 //! `report.html` in a real browser: drawn at four widths, light and dark, with nothing loaded.
 //!
+//! The page of a run, and of each kind of campaign, from real records with words in them that no run
+//! has.
+//!
 //! The browser is the Chromium of this system, or the one that `STENTOR_CHROMIUM` names; without
 //! one the test says that it is skipped. With `STENTOR_SCREENSHOTS` set to a folder its pictures
 //! stay there, to be looked at.
@@ -10,8 +13,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use stentor::campaign::page as campaign;
+use stentor::campaign::record::{CampaignOutcome, CampaignRecord, LoadCurve, LoadPoint};
 use stentor::report::html::render;
 use stentor::report::record::Record;
+use stentor::report::verdict::Status;
 
 use super::child::{Desk, end_of};
 
@@ -21,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Where browsers are found, and the variable that names another one.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const NAMED: &str = "STENTOR_CHROMIUM";
+
+/// The variable that names the folder in which pictures stay.
+const KEPT: &str = "STENTOR_SCREENSHOTS";
 
 /// Measures the page in frames of several widths and leaves what it found in its own document.
 const HARNESS: &str = include_str!("page.js");
@@ -65,15 +74,75 @@ fn browse(program: &Path, desk: &Desk, arguments: &[&str], page: &Path) -> (Stri
     (out, err)
 }
 
+/// Neither markup nor a word that breaks.
+const HOSTILE: &str = "<script>alert(1)</script>";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn reference(name: &str) -> String {
+    let path = root().join("results/reference").join(name);
+    fs::read_to_string(path).expect("the reference is in the repository")
+}
+
+fn endless() -> String {
+    "a-reason-without-a-space-".repeat(12)
+}
+
 /// Everything that a record can have, and a name that is none.
 fn record() -> Record {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = root.join("results/reference/offline-return/run.json");
-    let json = fs::read_to_string(path).expect("the reference is in the repository");
+    let json = reference("offline-return/run.json");
     let mut record = Record::from_json(&json).expect("it is a record");
-    record.provenance.scenario = "<script>alert(1)</script>".to_owned();
-    record.verdict.reasons = vec!["a-reason-without-a-space-".repeat(12)];
+    record.provenance.scenario = HOSTILE.to_owned();
+    record.verdict.reasons = vec![endless()];
     record.violation_examples = vec!["gap: a member's next delivery (group 3)".to_owned()];
+    record
+}
+
+/// A search as it was made, but that one of its trials gives a reason without an end.
+fn search() -> CampaignRecord {
+    let json = reference("capacity-fanout-1k/campaign.json");
+    let mut record = CampaignRecord::from_json(&json).expect("it is a record");
+    record.provenance.scenario = HOSTILE.to_owned();
+    let CampaignOutcome::FindMax(capacity) = &mut record.outcome else {
+        panic!("it is of a search");
+    };
+    capacity.slo.push(format!("{HOSTILE} {}", endless()));
+    let trial = capacity.trials.last_mut().expect("there were trials");
+    trial.missed = vec![endless(), HOSTILE.to_owned()];
+    record
+}
+
+/// The trials of a search as the loads of a sweep, one of which does not count.
+fn sweep() -> CampaignRecord {
+    let mut record = search();
+    let CampaignOutcome::FindMax(capacity) = &record.outcome else { panic!("it is of a search") };
+    let mut trials = capacity.trials.clone();
+    trials.sort_by(|one, next| one.factor.total_cmp(&next.factor));
+    let last = trials.last_mut().expect("there were trials");
+    (last.status, last.reasons) = (Status::Invalid, vec![endless()]);
+    let loads = trials.chunk_by(|one, next| one.factor.total_cmp(&next.factor).is_eq());
+    let points = loads.filter_map(|of| LoadPoint::of(of[0].factor, of.to_vec())).collect();
+    record.outcome = CampaignOutcome::Sweep(LoadCurve {
+        order: "shuffled".to_owned(),
+        seed: 1,
+        rounds: 1,
+        points,
+    });
+    record
+}
+
+/// Curves as they were made, but that one point gives a reason and a policy has a name.
+fn contention() -> CampaignRecord {
+    let json = reference("contention/campaign.json");
+    let mut record = CampaignRecord::from_json(&json).expect("it is a record");
+    let CampaignOutcome::Contend(result) = &mut record.outcome else {
+        panic!("it is of contention");
+    };
+    let curve = result.curves.last_mut().expect("there are curves");
+    let point = curve.points.last_mut().expect("there are points");
+    (point.status, point.reasons) = ("invalid".to_owned(), vec![endless(), HOSTILE.to_owned()]);
     record
 }
 
@@ -106,44 +175,72 @@ fn no_complaint(err: &str) {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
+/// The page at every width, light and dark, with these sections and no fault.
+fn drawn(program: &Path, desk: &Desk, page: &str, sections: &[&str]) {
+    let harness = harness(desk, page);
+    let mut grounds = Vec::new();
+    for scheme in ["1", "0"] {
+        let colours = format!("--blink-settings=preferredColorScheme={scheme}");
+        let (out, err) = browse(program, desk, &["--dump-dom", &colours], &harness);
+        no_complaint(&err);
+        let frames = measured(&out);
+        assert_eq!(frames.len(), WIDTHS.len());
+        for (frame, width) in frames.iter().zip(WIDTHS) {
+            assert_eq!(frame["width"], width);
+            assert_eq!(frame["faults"], Value::Array(Vec::new()), "{width}: {frame:#}");
+            assert!(frame["charts"].as_u64() >= Some(3), "{width}: {frame:#}");
+            assert!(frame["hovered"].as_u64() >= Some(2), "{width}: {frame:#}");
+            assert_eq!(frame["loads"], 0, "{frame:#}");
+            assert_eq!(frame["sections"], Value::from(sections), "{width}");
+        }
+        grounds.push(frames[0]["ground"].clone());
+    }
+    assert_ne!(grounds[0], grounds[1], "there is a dark page too");
+}
+
 #[test]
 fn a_page_is_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
-    let Some(program) = chromium() else {
-        println!("skipped: no Chromium; scripts/chromium.sh install, or set {NAMED}");
-        return;
-    };
+    let Some(program) = chromium() else { return skipped() };
     let desk = Desk::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sample = fs::read_to_string(root.join("results/sample/quickstart.html"));
-    for page in [render(&record()), sample.expect("the sample is in the repository")] {
-        let harness = harness(&desk, &page);
-        let mut grounds = Vec::new();
-        for scheme in ["1", "0"] {
-            let colours = format!("--blink-settings=preferredColorScheme={scheme}");
-            let (out, err) = browse(&program, &desk, &["--dump-dom", &colours], &harness);
-            no_complaint(&err);
-            let frames = measured(&out);
-            assert_eq!(frames.len(), WIDTHS.len());
-            for (frame, width) in frames.iter().zip(WIDTHS) {
-                assert_eq!(frame["width"], width);
-                assert_eq!(frame["faults"], Value::Array(Vec::new()), "{width}: {frame:#}");
-                assert!(frame["charts"].as_u64() >= Some(3), "{width}: {frame:#}");
-                assert!(frame["hovered"].as_u64() >= Some(2), "{width}: {frame:#}");
-                assert_eq!(frame["loads"], 0, "{frame:#}");
-            }
-            grounds.push(frames[0]["ground"].clone());
+    let sample = fs::read_to_string(root().join("results/sample/quickstart.html"));
+    let sample = sample.expect("the sample is in the repository");
+    let (first, last) = (["quantiles", "completion", "cost", "latency"], ["provenance", "reading"]);
+    let of_record = [&["figures"], &first[..], &["away", "oracle"], &last].concat();
+    let of_sample =
+        [&["figures", "time"], &first[..], &["contention", "oracle", "doubt"], &last].concat();
+    drawn(&program, &desk, &render(&record()), &of_record);
+    drawn(&program, &desk, &sample, &of_sample);
+    pictures(&program, &desk, "run", &render(&record()));
+}
+
+#[test]
+fn pages_of_campaigns_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
+    let Some(program) = chromium() else { return skipped() };
+    let desk = Desk::new();
+    let (load, last) = (["load", "runs"], ["provenance", "reading"]);
+    for (name, record, sections) in [
+        ("sweep", sweep(), [&load[..], &last].concat()),
+        ("find-max", search(), [&load[..], &["said", "goal"], &last].concat()),
+        ("contend", contention(), [&["racers", "sizes", "points"][..], &last].concat()),
+    ] {
+        let page = campaign::render(&record);
+        drawn(&program, &desk, &page, &sections);
+        if std::env::var_os(KEPT).is_some() {
+            pictures(&program, &desk, name, &page);
         }
-        assert_ne!(grounds[0], grounds[1], "there is a dark page too");
     }
-    pictures(&program, &desk, &render(&record()));
+}
+
+fn skipped() {
+    println!("skipped: no Chromium; scripts/chromium.sh install, or set {NAMED}");
 }
 
 /// Two pictures, each of the size that was asked for.
-fn pictures(program: &Path, desk: &Desk, page: &str) {
+fn pictures(program: &Path, desk: &Desk, of: &str, page: &str) {
     let file = desk.write("report.html", page);
-    let kept = std::env::var_os("STENTOR_SCREENSHOTS").map(PathBuf::from);
+    let kept = std::env::var_os(KEPT).map(PathBuf::from);
     for width in [600_u32, 1_400] {
-        let name = format!("report-{width}.png");
+        let name = format!("{of}-{width}.png");
         let picture = kept.as_ref().map_or_else(|| desk.path(&name), |folder| folder.join(&name));
         let to = format!("--screenshot={}", picture.display());
         let size = format!("--window-size={width},1200");
