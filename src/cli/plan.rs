@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 
 use super::{provenance, read_text, with_causes};
@@ -45,9 +45,10 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "N")]
     peak_factor: Option<f64>,
     /// Groups by size: users in each and the share of all messages that goes to such groups, such as
-    /// 8:70%,50:25%,1000:5%; with how many there are, if known: 8:70%:12000.
-    #[arg(long, value_name = "USERS:SHARE[:COUNT],...", value_delimiter = ',')]
-    groups: Vec<String>,
+    /// 8:70%,50:25%,1000:5%; with how many there are, if known: 8:70%:12000. Or a law of the users in a
+    /// group, each of which has as many messages as any other: lognormal:median=8,p99=500,max=2000.
+    #[arg(long, value_name = "USERS:SHARE[:COUNT],...|LAW")]
+    groups: Option<String>,
     /// Share of all operations that are commits [default: 2%].
     #[arg(long, value_name = "SHARE")]
     commits: Option<String>,
@@ -161,7 +162,7 @@ fn flags(arguments: &Plan) -> anyhow::Result<Written> {
         ("devices_per_user", number(arguments.devices_per_user)),
         ("messages_per_user_day", number(arguments.messages_per_user_day)),
         ("peak_factor", number(arguments.peak_factor)),
-        ("groups", groups(&arguments.groups)?),
+        ("groups", arguments.groups.as_deref().map(groups).transpose()?),
         ("commits", quoted(&arguments.commits)),
         ("online", quoted(&arguments.online)),
         ("suite", quoted(&arguments.suite)),
@@ -185,10 +186,17 @@ fn flags(arguments: &Plan) -> anyhow::Result<Written> {
     Ok(written)
 }
 
-/// `8:70%,50:30%:12000` as a file writes it; `None` of nothing.
-fn groups(said: &[String]) -> anyhow::Result<Option<String>> {
+/// What a law of groups looks like.
+const LAW: &str = "lognormal:median=8,p99=500,max=2000";
+
+/// `8:70%,50:30%:12000`, or a law, as a file writes it.
+fn groups(said: &str) -> anyhow::Result<String> {
+    if let Some((law, figures)) = said.split_once(':').filter(|(law, _)| !starts_as_number(law)) {
+        return law_of_groups(law, figures)
+            .with_context(|| format!("--groups: {said:?} is no law such as {LAW}"));
+    }
     let mut tables = Vec::new();
-    for said in said {
+    for said in said.split(',') {
         let mut parts = said.split(':');
         let (users, share, count) = (parts.next(), parts.next(), parts.next());
         let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -202,7 +210,29 @@ fn groups(said: &[String]) -> anyhow::Result<Option<String>> {
         };
         tables.push(format!("{{ users = {users:?}, messages = {share:?}{count} }}"));
     }
-    Ok((!tables.is_empty()).then(|| format!("[{}]", tables.join(", "))))
+    Ok(format!("[{}]", tables.join(", ")))
+}
+
+fn starts_as_number(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+}
+
+/// A law and its figures, such as `median=8,p99=500,max=2000`, as a file writes them: checked there,
+/// too, so that both say the same of it.
+fn law_of_groups(law: &str, figures: &str) -> anyhow::Result<String> {
+    let mut fields = Vec::new();
+    for figure in figures.split(',') {
+        let (name, users) =
+            figure.split_once('=').with_context(|| format!("what is {figure:?}"))?;
+        let (name, users) = (name.trim(), users.trim());
+        ensure!(["median", "p99", "max"].contains(&name), "there are median, p99 and max");
+        let users: u32 = users.parse().with_context(|| format!("{name} is not a whole number"))?;
+        fields.push(format!("{name} = {users}"));
+    }
+    ensure!(law == "lognormal", "there is lognormal");
+    let table = format!("{{ lognormal = {{ {} }} }}", fields.join(", "));
+    Written::default().field("groups", &table).map_err(anyhow::Error::msg)?;
+    Ok(table)
 }
 
 /// The records at some paths; the reference records at none.
@@ -280,6 +310,15 @@ mod tests {
     }
 
     #[test]
+    fn a_law_of_groups_is_asked_as_a_file_asks_it() {
+        let law = asked(&RIGHT.replace("8:70%:90,50:30%", "lognormal:median=8,p99=50,max=90"));
+        let file = "groups = { lognormal = { median = 8, p99 = 50, max = 90 } }";
+        let (law, file) = (law.unwrap(), Written::parse(file, "q").unwrap());
+        assert_eq!(law.written().groups, file.groups);
+        assert!(law.groups.len() > 3, "{:?}", law.groups);
+    }
+
+    #[test]
     fn a_wrong_flag_is_named_in_one_line() {
         let check = |from: &str, to: &str, start: &str| {
             let line = with_causes(&asked(&RIGHT.replace(from, to)).unwrap_err());
@@ -289,6 +328,25 @@ mod tests {
         check("8:70%:90", "8:70%:many", "--groups: \"8:70%:many\": the count");
         check("8:70%:90", "8:60%", "--groups: the shares of the messages add up to 90%");
         check("8:70%:90", "0:70%", "--groups: ");
+        let law = |law: &str, start: &str| {
+            let line = with_causes(&asked(&RIGHT.replace("8:70%:90,50:30%", law)).unwrap_err());
+            assert!(line.starts_with(start) && line.lines().count() == 1, "{line}");
+            line
+        };
+        for (wrong, why) in [
+            ("lognormal:", "what is \"\""),
+            ("lognormal:median=8", "missing field `p99`"),
+            ("lognormal:median=8,p99=many,max=90", "p99 is not a whole number"),
+            ("lognormal:median=8,p99=50,max=40", "the p99 the median, the max the p99"),
+            ("lognormal:median=1,p99=50,max=90", "2"),
+            ("lognormal:median=8,p99=50,max=90,mean=9", "there are median, p99 and max"),
+            ("lognormal:median=8,median=9,p99=50,max=90", "duplicate key"),
+            ("zipf:median=8,p99=50,max=90", "there is lognormal"),
+        ] {
+            let line = law(wrong, &format!("--groups: {wrong:?} is no law such as {LAW}: "));
+            assert!(line.contains(why), "{line}");
+        }
+        law("lognormal:median=8,p99=50,max=1001", "--groups: a max of 1001 users in a group; all");
         check("250ms", "250", "--slo: ");
         check("--users 1000", "", "--users: it has to be said");
         check("factor 8", "factor 0", "--peak-factor: 0; ");

@@ -5,15 +5,18 @@
 //! population.
 
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 use super::draws::{below, normal};
+use super::trend::erfc;
+use crate::limits::LAW_SLICES;
 use crate::units::Payload;
 
 /// How many standard deviations 99 % of a normal distribution lie below.
 const Z_P99: f64 = 2.326_347_874_040_841;
 
 /// Sizes whose logarithm is normally distributed, as those of files, messages and groups are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LogNormal {
     /// Half are at most so large.
     pub median: u32,
@@ -21,6 +24,15 @@ pub struct LogNormal {
     pub p99: u32,
     /// None is larger: what would be counts as so large. At least the 99th percentile.
     pub max: u32,
+}
+
+/// Some of what a law draws, by size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slice {
+    /// Of all that is drawn.
+    pub share: f64,
+    /// The mean of it, to a hundredth.
+    pub mean: f64,
 }
 
 /// How large the plaintexts of application messages are.
@@ -86,6 +98,48 @@ impl LogNormal {
         mean.min(f64::from(self.max))
     }
 
+    /// The law in slices of a standard deviation each, ascending, with the shares of them all adding
+    /// up to 1 and the mean of them all that of the law. What is smaller than `least` counts as
+    /// so large, as what is larger than [`Self::max`] does; slices of one size are one.
+    #[must_use]
+    pub fn slices(&self, least: f64) -> Vec<Slice> {
+        let ends =
+            LAW_SLICES.into_iter().map(|end| (normal_below(end), self.sum_below(end, least)));
+        let mut slices: Vec<Slice> = Vec::new();
+        let (mut share_before, mut sum_before) = (0.0, 0.0);
+        for (share, sum) in ends.chain([(1.0, self.sum_below(f64::INFINITY, least))]) {
+            let mean = (sum - sum_before) / (share - share_before);
+            let slice = Slice {
+                share: share - share_before,
+                mean: ((mean * 1e2).round() / 1e2)
+                    .clamp(least.min(self.max.into()), self.max.into()),
+            };
+            match slices.last_mut().filter(|last| last.mean >= slice.mean) {
+                Some(last) => last.share += slice.share,
+                None => slices.push(slice),
+            }
+            (share_before, sum_before) = (share, sum);
+        }
+        slices
+    }
+
+    /// What everything drawn up to `end` standard deviations from the median adds up to, of draws
+    /// that are one together: the partial expectation of a log-normal law, held between two ends.
+    fn sum_below(&self, end: f64, least: f64) -> f64 {
+        let (median, max, sigma) = (f64::from(self.median), f64::from(self.max), self.sigma());
+        let least = least.min(max);
+        if sigma == 0.0 {
+            return median.clamp(least, max) * normal_below(end);
+        }
+        let place = |size: f64| (size / median).ln() / sigma;
+        let (low, high) = (place(least.max(f64::MIN_POSITIVE)), place(max));
+        let between = |from: f64, to: f64| (normal_below(to) - normal_below(from)).max(0.0);
+        let mean = median * (sigma.powi(2) / 2.0).exp();
+        least * normal_below(end.min(low))
+            + mean * between(low - sigma, end.min(high) - sigma)
+            + max * between(high, end)
+    }
+
     /// The same law with nothing larger than `most`.
     #[must_use]
     pub fn at_most(self, most: u32) -> Self {
@@ -144,6 +198,12 @@ impl Default for Sizes {
     }
 }
 
+/// The share of a normal distribution that lies below so many standard deviations.
+fn normal_below(deviations: f64) -> f64 {
+    let beyond = erfc(deviations.abs() / std::f64::consts::SQRT_2) / 2.0;
+    if deviations < 0.0 { beyond } else { 1.0 - beyond }
+}
+
 fn share(content: &Content) -> f64 {
     f64::from(content.per_mille) / 1e3
 }
@@ -173,6 +233,38 @@ mod tests {
         assert!(sizes.iter().all(|size| *size <= law.max));
         let mean = sizes.iter().map(|size| f64::from(*size)).sum::<f64>() / 1e5;
         assert!((mean / law.mean() - 1.0).abs() < 0.05, "{mean} {}", law.mean());
+    }
+
+    #[test]
+    fn slices_of_a_law_are_what_is_drawn_from_it() {
+        for (median, p99, max, least) in [
+            (8, 500, 2_000, 2),
+            (8, 500, 100_000, 2),
+            (2, 900, 50_000, 5),
+            (120, 4_096, 4_096, 1),
+            (300, 310, 1_000, 2),
+        ] {
+            let law = LogNormal { median, p99, max };
+            let drawn = sorted(400_000, |from| law.draw(from, least));
+            let mut rest = &drawn[..];
+            for slice in law.slices(least.into()) {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a count"
+                )]
+                let count = ((slice.share * 4e5).round() as usize).min(rest.len());
+                let (of, others) = rest.split_at(count);
+                let mean = of.iter().map(|size| f64::from(*size)).sum::<f64>() / count as f64;
+                // Draws are whole, and the largest slice has 540 of them, which vary.
+                let allowed = 0.35 + slice.mean * if others.is_empty() { 0.1 } else { 0.02 };
+                assert!((mean - slice.mean).abs() < allowed, "{law:?}: {slice:?} {mean}");
+                rest = others;
+            }
+            assert!(rest.len() < 5, "{law:?}: {} are in none", rest.len());
+        }
+        let alike = LogNormal { median: 7, p99: 7, max: 9 };
+        assert_eq!(alike.slices(2.0), [Slice { share: 1.0, mean: 7.0 }]);
     }
 
     #[test]

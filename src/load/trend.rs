@@ -4,7 +4,7 @@
 //! values moves it little. Its interval is Sen's, from the variance of Kendall's S with ties, widened
 //! for autocorrelation as Hamed and Rao have it ("A modified Mann-Kendall trend test for
 //! autocorrelated data", Journal of Hydrology 204, 1998): neighbouring seconds are alike, and without
-//! that a slow wave would be a trend. Pure. Called by `drift` and `steady`.
+//! that a slow wave would be a trend. Pure. Called by `drift` and `steady`; its error function by `sizes`.
 
 /// The normal quantile of a two-sided interval of 95 %.
 pub(super) const Z_95: f64 = 1.959_963_985;
@@ -72,7 +72,7 @@ fn chance(slopes: &[f64], deviation: f64) -> f64 {
 
 /// The complementary error function of something not negative, to 1.2e-7 of itself: the fit of
 /// Press and others, "Numerical Recipes in C", 2nd edition, section 6.2.
-fn erfc(x: f64) -> f64 {
+pub(super) fn erfc(x: f64) -> f64 {
     const FIT: [f64; 10] = [
         0.170_872_77,
         -0.822_152_23,

@@ -3,7 +3,8 @@
 //! Arithmetic alone, each number with its formula; nothing here rests on a record. Sizes of MLS
 //! messages are those that `mls` foretells. Called by the plan.
 
-use super::question::{Groups, Question};
+use super::groups::Groups;
+use super::question::Question;
 use crate::campaign::estimate::Estimate;
 use crate::campaign::figure::{Figure, Unit, rounded};
 use crate::limits::{CHECKPOINT_SHARE, LOGGED_MESSAGE_BYTES};
@@ -96,7 +97,10 @@ impl Demand {
         let sum: Vec<String> = self
             .classes
             .iter()
-            .map(|of| format!("{} x {}", of.groups.share, of.groups.members))
+            .map(|of| {
+                let share = (of.groups.share * 1e5).round() / 1e5;
+                format!("{share} x {}", of.groups.members)
+            })
             .collect();
         let how = format!("{} x ({}) members", rounded(operations_per_s), sum.join(" + "));
         self.put("deliveries, mean", Unit::PerSecond, exactly(deliveries), how);

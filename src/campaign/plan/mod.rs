@@ -1,11 +1,12 @@
 //! From users and messages a day to shards, nodes and memory, resting on measured records.
 //!
-//! `question` reads what is asked, `demand` works out what it comes to whatever serves it, `sizing`
+//! `question` reads what is asked and `groups` of which sizes groups are, `demand` works out what it comes to whatever serves it, `sizing`
 //! what has to serve it, `record` holds the answer and `text` writes it for people. Each number
 //! carries its formula and its records; what no record says is a gap that says what to measure, not
 //! a number. Pure. Called by `cli`.
 
 pub mod demand;
+pub mod groups;
 pub mod question;
 pub mod record;
 mod sizing;

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{
-    KEY_PACKAGES_PER_SUITE_MAX, PLAN_GROUPS_MAX, PLAN_USERS_MAX, ROSTER_MAX, SHARDS_MAX,
-};
+use super::groups::{self, Groups, WrittenSizes};
+use crate::limits::{KEY_PACKAGES_PER_SUITE_MAX, PLAN_USERS_MAX, SHARDS_MAX};
 use crate::mls::Suite;
 use crate::place::Mistake;
 use crate::units::{self, Payload, Share};
@@ -53,21 +52,9 @@ pub struct Written {
     pub storm: Option<String>,
     /// Whether to look further than was measured.
     pub extrapolate: Option<bool>,
-    /// Groups by size.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<WrittenGroups>,
-}
-
-/// Groups of one size.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenGroups {
-    /// Users in each.
-    pub users: f64,
-    /// The share of all messages that goes to such groups.
-    pub messages: String,
-    /// How many there are.
-    pub count: Option<u64>,
+    /// Groups by size, or a law of their sizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<WrittenSizes>,
 }
 
 /// What is asked.
@@ -110,19 +97,6 @@ pub struct Question {
     pub extrapolate: bool,
     /// The groups by size, largest share first; shares add up to 1.
     pub groups: Vec<Groups>,
-}
-
-/// Groups of one size.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Groups {
-    /// Users in each.
-    pub users: f64,
-    /// Members of each: their devices.
-    pub members: f64,
-    /// Share of all messages.
-    pub share: f64,
-    /// How many there are, if that is known.
-    pub count: Option<u64>,
 }
 
 /// A mistake in what is asked, and the field it is in.
@@ -189,7 +163,7 @@ impl Written {
             key_packages: self.key_packages.or(other.key_packages),
             storm: self.storm.or(other.storm),
             extrapolate: self.extrapolate.or(other.extrapolate),
-            groups: if self.groups.is_empty() { other.groups } else { self.groups },
+            groups: self.groups.or(other.groups),
         }
     }
 
@@ -208,7 +182,7 @@ impl Written {
         }
         let users = number("users", filled.users.map(|users| users as f64), 1.0, PLAN_USERS_MAX)?;
         let devices = number("devices_per_user", filled.devices_per_user, 0.01, 100.0)?;
-        let groups = groups(&filled, users, devices)?;
+        let groups = groups::resolve(filled.groups.as_ref(), users, devices)?;
         let shards = filled.shards;
         if shards.is_some_and(|shards| shards == 0 || shards as usize > SHARDS_MAX) {
             return Err(fault("shards", format!("1 to {SHARDS_MAX} are allowed")));
@@ -261,11 +235,11 @@ impl Question {
     }
 }
 
-fn fault(field: &str, message: String) -> Fault {
+pub(super) fn fault(field: &str, message: String) -> Fault {
     Fault { field: field.to_owned(), message }
 }
 
-fn number(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<f64, Fault> {
+pub(super) fn number(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<f64, Fault> {
     let allowed = format!("a number from {least} to {most} is needed");
     match value {
         None => Err(fault(field, format!("it has to be said; {allowed}"))),
@@ -274,7 +248,7 @@ fn number(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<f64,
     }
 }
 
-fn share(field: &str, text: Option<&str>, most: f64) -> Result<f64, Fault> {
+pub(super) fn share(field: &str, text: Option<&str>, most: f64) -> Result<f64, Fault> {
     let text = text.unwrap_or_default();
     let share = Share::parse(text).map(|share| share.of_first(1_000_000) as f64 / 1e6);
     share.filter(|share| *share <= most).ok_or_else(|| {
@@ -305,37 +279,4 @@ fn durable(text: Option<&str>) -> Result<bool, Fault> {
         Some("wal") => Ok(true),
         Some(other) => Err(fault("durability", format!("{other:?} is neither none nor wal"))),
     }
-}
-
-fn groups(written: &Written, users: f64, devices: f64) -> Result<Vec<Groups>, Fault> {
-    let sizes = written.groups.len();
-    if sizes == 0 || sizes > PLAN_GROUPS_MAX {
-        let message = format!("{sizes} sizes of groups; 1 to {PLAN_GROUPS_MAX} are needed");
-        return Err(fault("groups", message));
-    }
-    let mut groups = Vec::new();
-    for (index, written) in written.groups.iter().enumerate() {
-        let at = |field: &str| format!("groups[{index}].{field}");
-        let of = number(&at("users"), Some(written.users), 1.0, users)?;
-        let members = of * devices;
-        if !(2.0..=ROSTER_MAX as f64).contains(&members) {
-            let message = format!(
-                "{of} users with {devices} devices each are {members} members; a group has 2 to \
-                 {ROSTER_MAX}"
-            );
-            return Err(fault(&at("users"), message));
-        }
-        let share = share(&at("messages"), Some(&written.messages), 1.0)?;
-        groups.push(Groups { users: of, members, share, count: written.count });
-    }
-    let sum: f64 = groups.iter().map(|of| of.share).sum();
-    if (sum - 1.0).abs() > 1e-6 {
-        let message = format!(
-            "the shares of the messages add up to {}%, not 100%",
-            (sum * 1e6).round() / 1e4
-        );
-        return Err(fault("groups", message));
-    }
-    groups.sort_by(|a, b| b.share.total_cmp(&a.share));
-    Ok(groups)
 }

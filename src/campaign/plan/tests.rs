@@ -1,5 +1,6 @@
 //! Plans held against cases that were worked out by hand.
 
+use super::groups::WrittenSizes;
 use super::question::Written;
 use super::*;
 use crate::campaign::evidence::{Measured, Memory, Shape, Source};
@@ -236,7 +237,29 @@ fn flags_come_before_a_file() {
     flags.field("users", "7").unwrap();
     let written = flags.over(Written::parse(QUESTION, "q").unwrap());
     assert_eq!((written.users, written.spare), (Some(7), Some(2)));
-    assert_eq!(written.groups.len(), 2);
+    assert!(matches!(&written.groups, Some(WrittenSizes::Listed(list)) if list.len() == 2));
+    flags = Written::default();
+    flags.field("groups", "{ lognormal = { median = 8, p99 = 90, max = 90 } }").unwrap();
+    let written = flags.over(Written::parse(QUESTION, "q").unwrap());
+    assert!(matches!(&written.groups, Some(WrittenSizes::Law(law)) if law.lognormal.median == 8));
+}
+
+/// A question whose groups follow a law.
+const LAW: &str = "users = 86400\nmessages_per_user_day = 98\npeak_factor = 10\n\
+    groups = { lognormal = { median = 8, p99 = 90, max = 90 } }\n";
+
+#[test]
+fn groups_of_a_law_are_planned_for_in_slices_and_what_was_asked_is_kept() {
+    let plan = answer(LAW, &two_sizes());
+    let asked = toml::to_string(&plan.question).unwrap();
+    assert!(asked.contains("[groups.lognormal]\nmedian = 8\np99 = 90\nmax = 90\n"), "{asked}");
+    assert_eq!(Written::parse(&asked, "q").unwrap(), plan.question);
+    // The mean of the law: 8 e^(s^2 / 2), s = ln(90 / 8) / 2.326, less what 90 cuts off, more what is
+    // no group of two.
+    let Figure { value, how, .. } = figure(&plan.demand, "deliveries, mean");
+    let mean = value.expected / (98.0 / 0.98);
+    assert!((mean - 13.34).abs() < 0.05, "{mean}: {how}");
+    assert!(how.matches(" x ").count() >= 6, "{how}");
 }
 
 /// Names of fields of a plan's record, as they are written.
@@ -255,6 +278,8 @@ fn every_field_of_a_plan_is_explained() {
     let plan = answer(&text.replace("users = 10\n", "users = 4\n"), &evidence(runs));
     let mut fields = Vec::new();
     names(&serde_json::to_value(&plan).unwrap(), &mut fields);
+    let law = answer(LAW, &two_sizes());
+    names(&serde_json::to_value(&law.question).unwrap(), &mut fields);
     fields.extend(["what", "measure", "left_out", "count"].map(str::to_owned));
     fields.sort_unstable();
     fields.dedup();

@@ -108,6 +108,12 @@ pub(super) fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Members, D::
     })
 }
 
+/// `{ lognormal = { median = 8, p99 = 300, max = 1000 } }`, for formats beside the scenario's.
+pub(super) fn law_of_members<'de, D: Deserializer<'de>>(from: D) -> Result<LogNormal, D::Error> {
+    let law = WrittenLaw::<Count>::deserialize(from)?;
+    law.resolve(|Count(members)| members, 2).map_err(de::Error::custom)
+}
+
 /// Members of a group, within a law.
 struct Count(u32);
 

@@ -15,6 +15,7 @@ mod written;
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::Deserializer;
 use xxhash_rust::xxh3::xxh3_128;
 
 pub use class::{Class, Connections, Hot, Source};
@@ -23,12 +24,22 @@ use written::Written;
 pub use super::arrivals::Arrivals;
 use super::check::{self, Fault};
 use super::phases::{self, Course, Phase};
+use super::sizes::LogNormal;
 use super::threshold::Threshold;
 use super::trace::Trace;
 use crate::delivery::Durability;
 use crate::limits::SCENARIO_BYTES_MAX;
 use crate::net::KeyExchange;
 use crate::place::Mistake;
+
+/// The law of a class's members, for other formats that have such a law: what it is allowed to be is
+/// said once.
+///
+/// # Errors
+/// When it is no law, or its figures are out of range or order.
+pub fn law_of_members<'de, D: Deserializer<'de>>(from: D) -> Result<LogNormal, D::Error> {
+    forms::law_of_members(from)
+}
 
 /// A whole run, fixed before it starts.
 #[derive(Clone, Debug, PartialEq)]
