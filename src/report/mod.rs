@@ -14,6 +14,7 @@ pub mod html;
 pub mod intervals;
 pub mod joins;
 pub mod junit;
+pub mod paragraph;
 pub mod provenance;
 pub mod record;
 pub mod returns;

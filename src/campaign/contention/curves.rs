@@ -151,6 +151,11 @@ mod tests {
         (curves(&question, &mut trials), trials)
     }
 
+    fn words(text: &str) -> String {
+        let sentences = text.lines().filter(|line| !line.contains("──"));
+        sentences.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
     fn fields(value: &serde_json::Value) -> Vec<String> {
         match value {
             serde_json::Value::Object(object) => object
@@ -206,11 +211,20 @@ mod tests {
         for says in ["retry", "failed: no server", "invalid: late", "engine", "16.0", "20.0 ms"] {
             assert!(text.contains(says), "{says}: {text}");
         }
-        // At the usual width no cell is broken over lines.
+        // At the usual width no cell is broken over lines, and no sentence goes beyond it.
         let usual = render(&result, Look::default());
-        assert_eq!(usual.lines().count(), text.lines().count(), "{usual}");
-        let broken = |line: &&str| !line.starts_with(['!', '*']) && line.chars().count() > 100;
-        assert_eq!(usual.lines().skip(2).find(broken), None, "{usual}");
+        let rows = |text: &str| {
+            let policies = ["retry", "backoff", "proposals", "lease"];
+            text.lines()
+                .filter(|line| policies.iter().any(|name| line.trim_start().starts_with(name)))
+                .count()
+        };
+        assert_eq!((rows(&usual), rows(&text)), (20, 20), "{usual}");
+        assert_eq!(usual.lines().find(|line| line.chars().count() > 100), None, "{usual}");
+        assert!(
+            usual.contains("\n* the engine's cores") && text.contains("\n* the engine's cores")
+        );
+        assert_eq!(words(&usual), words(&text), "{usual}");
         let rows = csv(&result);
         let mut lines = rows.lines();
         let columns = lines.next().unwrap().split(',').count();

@@ -2,7 +2,11 @@
 
 use super::record::{ContentionPoint, ContentionResult};
 use crate::campaign::record::Spread;
+use crate::report::paragraph::paragraph;
 use crate::report::summary::{Look, decimal, duration, grouped, table};
+
+/// Where what a paragraph says begins, after its name.
+const HANGING: usize = 12;
 
 /// Renders all curves.
 #[must_use]
@@ -24,8 +28,8 @@ pub fn render(result: &ContentionResult, look: Look) -> String {
         0 => "the service reserves no epochs".to_owned(),
         ms => format!("the service reserves epochs for up to {ms} ms"),
     };
-    let mut text = format!(
-        "contention  {asks}\n            {} {} of {}, {} s each, {} rounds from seed {}; {reservation}\n\n",
+    let settings = format!(
+        "            {} {} of {}, {} s each, {} rounds from seed {}; {reservation}",
         result.groups,
         if result.groups == 1 { "group" } else { "groups" },
         result.suite,
@@ -33,10 +37,11 @@ pub fn render(result: &ContentionResult, look: Look) -> String {
         result.rounds,
         result.seed,
     );
-    text.push_str(&table(rows(result), look));
-    text.push('\n');
-    text.push_str(&notes(result));
-    text
+    let asks = paragraph(&format!("contention  {asks}"), HANGING, look);
+    let settings = paragraph(&settings, HANGING, look);
+    let table = table(rows(result), look);
+    let notes: String = notes(result).iter().map(|note| paragraph(note, 2, look)).collect();
+    format!("{asks}{settings}\n{table}\n{notes}")
 }
 
 fn rows(result: &ContentionResult) -> Vec<Vec<String>> {
@@ -91,12 +96,12 @@ fn cells(point: &ContentionPoint, members: u32) -> Vec<String> {
 }
 
 /// What is wrong with which points, and how far the others carry.
-fn notes(result: &ContentionResult) -> String {
-    let mut text = String::new();
+fn notes(result: &ContentionResult) -> Vec<String> {
+    let mut notes = Vec::new();
     for curve in &result.curves {
         for point in curve.points.iter().filter(|point| point.give_ups > 0) {
-            text.push_str(&format!(
-                "{}, {} racers of {}: {} changes given up or still wanted at the end\n",
+            notes.push(format!(
+                "{}, {} racers of {}: {} changes given up or still wanted at the end",
                 curve.policy,
                 point.racers,
                 curve.members,
@@ -104,8 +109,8 @@ fn notes(result: &ContentionResult) -> String {
             ));
         }
         for point in curve.points.iter().filter(|point| point.status != "valid") {
-            text.push_str(&format!(
-                "! {}, {} racers of {}: {}: {}\n",
+            notes.push(format!(
+                "! {}, {} racers of {}: {}: {}",
                 curve.policy,
                 point.racers,
                 curve.members,
@@ -116,10 +121,11 @@ fn notes(result: &ContentionResult) -> String {
     }
     let limited = |point: &ContentionPoint| point.engine_limited;
     if result.curves.iter().flat_map(|curve| &curve.points).any(limited) {
-        text.push_str(
+        notes.push(
             "* the engine's cores, which all racers share, were busy: a second has as many changes as \
-             they can build, and the service might take more\n",
+             they can build, and the service might take more"
+                .to_owned(),
         );
     }
-    text
+    notes
 }
