@@ -19,6 +19,21 @@ use crate::units::written_duration;
 /// How long the child has to drain and leave before it is killed.
 const LEAVING_MAX: Duration = Duration::from_secs(8);
 
+/// What kind of server is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    /// Its shards.
+    pub(super) shards: u32,
+    /// The core of the first, if they are to be pinned.
+    pub(super) first_core: Option<usize>,
+    /// Whether it has a log: in its state folder, and removed with it.
+    pub(super) log: bool,
+    /// For how long it reserves epochs, if not as long as it does by itself.
+    pub(super) reservation: Option<Duration>,
+    /// Whether it says nothing but why it fails.
+    pub(super) quiet: bool,
+}
+
 /// A server of our own. Ends with this value, or with this process.
 #[derive(Debug)]
 pub(super) struct Embedded {
@@ -30,35 +45,32 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts a server on any free ports of the loopback address and waits until it serves. Its
-    /// `log`, if it is to have one, is in its state folder, and removed with it. It reserves epochs
-    /// for as long as `reservation` says, if that does.
-    pub(super) fn start(
-        shards: u32,
-        first_core: Option<usize>,
-        log: bool,
-        reservation: Option<Duration>,
-    ) -> anyhow::Result<(Self, Target)> {
+    /// Starts a server on any free ports of the loopback address and waits until it serves.
+    pub(super) fn start(wanted: &Wanted) -> anyhow::Result<(Self, Target)> {
         let program = std::env::current_exe().context("cannot find this program to start it")?;
         let name = format!("stentor-{}-{}", std::process::id(), clock::unix().as_nanos());
         let state = std::env::temp_dir().join(name);
         let mut command = Command::new(program);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--shards"])
-            .arg(shards.to_string())
+            .arg(wanted.shards.to_string())
             .arg("--exit-with-parent")
             .arg(std::process::id().to_string())
             .arg("--state")
             .arg(&state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        if log {
+        if wanted.log {
             command.arg("--log").arg(state.join("log"));
         }
-        if let Some(core) = first_core {
+        if let Some(core) = wanted.first_core {
             command.arg("--first-core").arg(core.to_string());
         }
-        let settings = reservation.map(|longest| settings_file(&state, longest)).transpose()?;
+        let settings =
+            wanted.reservation.map(|longest| settings_file(&state, longest)).transpose()?;
+        if wanted.quiet {
+            command.arg("--quiet");
+        }
         if let Some(settings) = &settings {
             command.arg("--config").arg(settings);
         }

@@ -137,7 +137,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: Err("a search measures no floor".to_owned()),
-        tell,
+        tell: Some(tell),
     };
     let (folder, provenance) = begin(&arguments.results, "find-max", &source)?;
     let capacity = subject.search(goal, &mut Runs::new(&source, options))?;

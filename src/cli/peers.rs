@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Wanted};
 use super::progress::Screen;
 use super::run::look_of_terminal;
 use super::scenario_file::{self, ScenarioFile};
@@ -156,7 +156,11 @@ fn entrants(arguments: &Peers, apart: bool) -> anyhow::Result<Vec<Entrant<'stati
     let wanted = |name| arguments.only.is_empty() || arguments.only.contains(&name);
     let entrant = |name| match name {
         Name::Stentor => {
-            let (server, target) = Embedded::start(1, apart.then_some(0), false, None)?;
+            let (server, target) = Embedded::start(&Wanted {
+                shards: 1,
+                first_core: apart.then_some(0),
+                ..Wanted::default()
+            })?;
             Ok(Entrant::Service(Box::new(Service {
                 name,
                 server: Box::new(server),

@@ -89,7 +89,7 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
-        tell: if arguments.quiet { |_| {} } else { tell },
+        tell: (!arguments.quiet).then_some(tell),
     };
     let asked = Asked { scenario, name, hash, started };
     let result = trial::run(asked, &options, &mut screen)?;

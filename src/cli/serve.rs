@@ -93,6 +93,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "CORE")]
     first_core: Option<usize>,
 
+    /// Say where it listens, and why it fails if it does, and nothing else.
+    #[arg(long)]
+    quiet: bool,
+
     /// Stop when the process of this number, the one that started this, ends; and remove the state
     /// folder whenever this stops.
     #[arg(long, value_name = "PID", hide = true, requires = "state")]
@@ -147,7 +151,8 @@ async fn serve_until_told(arguments: &Serve, settings: Settings) -> anyhow::Resu
         Some(path) => path.clone(),
         None => default_folder()?,
     })?;
-    let served = serve_from(&folder, settings, &mut signals).await;
+    let remark = if arguments.quiet { |_: &str| {} } else { tell };
+    let served = serve_from(&folder, settings, &mut signals, remark).await;
     // Whoever started this one may have died: nobody else is left to remove the keys.
     let removed = if arguments.exit_with_parent.is_some() { folder.remove() } else { Ok(()) };
     served.and(removed)
@@ -182,6 +187,7 @@ async fn serve_from(
     folder: &Folder,
     settings: Settings,
     signals: &mut Signals,
+    remark: fn(&str),
 ) -> anyhow::Result<()> {
     let (status, seen) = watch::channel(Status::default());
     // First of all, so that whoever asks is told that it recovers.
@@ -199,7 +205,7 @@ async fn serve_from(
     };
     folder.announce(server.fingerprint(), server.addresses())?;
     if let Some(warning) = warning_of_small_buffers(server.socket_buffer_bytes()) {
-        tell(&warning);
+        remark(&warning);
     }
     status.send_replace(Status { health: Health::Ready, monitor: Some(server.monitor()) });
     say_recovered(&server)?;
@@ -210,7 +216,7 @@ async fn serve_from(
             Woken::ByFailure => break true,
             // What is wrong with a file now is said, and what was good before stays so.
             Woken::ToReload => match reload(&mut server, folder, keys.as_deref()) {
-                Ok(()) => tell("token keys are read again"),
+                Ok(()) => remark("token keys are read again"),
                 Err(error) => tell(&with_causes(&error)),
             },
         }

@@ -94,7 +94,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: Err("a sweep measures no floor".to_owned()),
-        tell,
+        tell: Some(tell),
     };
     let (folder, provenance) = begin(&arguments.results, "sweep", &source)?;
     let curve = sweep.run(&source.scenario, &mut Runs::new(&source, options))?;

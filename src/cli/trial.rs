@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Wanted};
 use super::progress::{Screen, Show};
 use super::{provenance, warning_of_small_buffers};
 use crate::floor::{self, F3, Work};
@@ -47,8 +47,9 @@ pub(super) struct Options {
     pub(super) cache: bool,
     /// Whether the floor is measured afterwards, or why not.
     pub(super) floor: Result<(), String>,
-    /// Who is told of what spoils a result without ending it.
-    pub(super) tell: fn(&str),
+    /// Who is told of what spoils a result without ending it; nobody, not even by a server of our
+    /// own, if it is to be quiet.
+    pub(super) tell: Option<fn(&str)>,
 }
 
 /// Tries it: the result, judged, and what it was made of, which has the histograms that a record
@@ -71,8 +72,9 @@ pub(super) fn run(
     let plan = prepare(options.cache, scenario, screen)?;
     let scenario = plan.scenario.clone();
     let outcome = load(plan, options, screen)?;
-    if let Some(warning) = warning_of_small_buffers(outcome.socket_buffer_bytes) {
-        (options.tell)(&warning);
+    let warning = warning_of_small_buffers(outcome.socket_buffer_bytes);
+    if let Some((tell, warning)) = options.tell.zip(warning) {
+        tell(&warning);
     }
     provenance.socket_buffer_bytes = Some(outcome.socket_buffer_bytes as u64);
     let floor = floor_of(options, &scenario, &outcome, screen);
@@ -81,10 +83,10 @@ pub(super) fn run(
 }
 
 /// The file system that the log of a server of our own will be on. In memory it proves nothing.
-fn place_of_log(tell: fn(&str)) -> Option<String> {
+fn place_of_log(tell: Option<fn(&str)>) -> Option<String> {
     let place = std::env::temp_dir();
     let kind = process::file_system(&place)?;
-    if ["tmpfs", "ramfs"].contains(&kind.as_str()) {
+    if let Some(tell) = tell.filter(|_| ["tmpfs", "ramfs"].contains(&kind.as_str())) {
         tell(&format!(
             "the log will be in memory, where a sync costs nothing: {} is {kind}; set TMPDIR to a \
              folder on a disk",
@@ -127,9 +129,13 @@ fn load(plan: Plan, options: &Options, screen: &mut Screen) -> anyhow::Result<Ou
     let target = match &options.target {
         Some(target) => load::run::discover(target, plan.scenario.key_exchange)?,
         None => {
-            let log = plan.scenario.is_durable();
-            let (embedded, target) =
-                Embedded::start(shards, apart.then_some(0), log, plan.scenario.reservation)?;
+            let (embedded, target) = Embedded::start(&Wanted {
+                shards,
+                first_core: apart.then_some(0),
+                log: plan.scenario.is_durable(),
+                reservation: plan.scenario.reservation,
+                quiet: options.tell.is_none(),
+            })?;
             server = Some(embedded);
             target
         }

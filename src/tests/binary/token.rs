@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use stentor::clock;
@@ -11,7 +12,7 @@ use stentor::load::{Client, Heard};
 use stentor::net::{Driver, Fingerprint, KeyExchange, Lost, Trust};
 use stentor::wire::{Refusal, Reply, Token};
 
-use super::child::{Desk, PATIENCE};
+use super::child::{Desk, PATIENCE, Served};
 
 const DEVICE: DeviceId = DeviceId([7; 16]);
 
@@ -89,6 +90,32 @@ fn a_key_is_changed_without_a_restart_and_cuts_off_nobody_until_it_is_dropped() 
     assert_eq!(greet(&state, second), bad);
     served.signal(Signal::SIGTERM);
     assert_eq!(served.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_quiet_server_says_why_something_failed_and_nothing_that_went_well() {
+    for quiet in [false, true] {
+        let desk = Desk::new();
+        let state = desk.path("state");
+        let listen = ["--listen", "127.0.0.1:0", "--shards", "1", "--quiet"];
+        let mut served = Served::start(&state, &listen[..if quiet { 5 } else { 4 }]);
+        served.line();
+        token(&state, &["rotate"]).unwrap();
+        served.signal(Signal::SIGHUP);
+        let deadline = clock::now() + PATIENCE;
+        while greet(&state, issue(&state)).is_err() {
+            assert!(clock::now() < deadline, "a server reads its keys on SIGHUP");
+        }
+        std::fs::write(state.join("token.key"), "no key").expect("it can be written");
+        served.signal(Signal::SIGHUP);
+        clock::wait_until(clock::now() + Duration::from_millis(300));
+        served.signal(Signal::SIGTERM);
+        let (status, _, err) = served.end();
+        assert_eq!(status.code(), Some(0), "{err}");
+        assert_eq!(err.contains("token keys are read again"), !quiet, "{err}");
+        assert!(err.lines().last().is_some_and(|line| line.contains("token.key")), "{err}");
+        assert!(!quiet || err.lines().count() == 1, "{err}");
+    }
 }
 
 #[test]
