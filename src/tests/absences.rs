@@ -1,12 +1,14 @@
 //! Runs in which members go away and come back, against a real server.
 
+use std::time::Duration;
+
 use super::scenarios::run_on;
 use super::service::Service;
 use crate::load::Outcome;
 use crate::load::oracle::ViolationKind;
 use crate::load::scenario::Scenario;
 use crate::server::Settings;
-use crate::server::settings::Delivery;
+use crate::server::settings::{Defence, Delivery};
 
 /// A run of one second of one class, of which half of 16 members are away for a while.
 fn outcome(policy: Delivery, shards: u16, class: &str, away: &str) -> Outcome {
@@ -21,16 +23,20 @@ fn drained(drain: &str, policy: Delivery, shards: u16, class: &str, away: &str) 
 
 /// A run of one second of two groups of 16 with these lines.
 fn of(drain: &str, policy: Delivery, shards: u16, lines: &str) -> Outcome {
+    let mut settings = Settings { delivery: policy, ..Settings::default() };
+    settings.service.shards = shards;
+    run(("1s", drain), settings, lines)
+}
+
+/// The same of so long a time, with so long a drain, on a server with these settings.
+fn run((measure, drain): (&str, &str), mut settings: Settings, lines: &str) -> Outcome {
     let text = format!(
         "why = \"\"\nexpect = \"\"\nseed = 3\n\
-         durations = {{ warm_up = \"100ms\", measure = \"1s\", drain = \"{drain}\" }}\n\
+         durations = {{ warm_up = \"100ms\", measure = \"{measure}\", drain = \"{drain}\" }}\n\
          [[groups]]\nname = \"class\"\ncount = 2\nmembers = 16\n{lines}\n"
     );
     let scenario = Scenario::parse(&text, "t").unwrap_or_else(|error| panic!("{error}"));
-    let mut settings = Settings::default();
     settings.service.listen.set_port(0);
-    settings.service.shards = shards;
-    settings.delivery = policy;
     let service = Service::with_settings(settings);
     run_on(&service, &scenario, false).0.unwrap()
 }
@@ -188,4 +194,45 @@ fn who_is_too_slow_is_let_off_or_closed_only_if_the_scenario_says_so() {
     let violations = &refused.judgement.violations;
     assert!(violations.count(ViolationKind::Gap) > 0);
     assert_eq!(refused.judgement.counts.excused, 0);
+}
+
+#[test]
+fn what_slow_members_are_owed_comes_at_once_when_the_load_has_ended() {
+    // 44 messages of 4 KiB are due to each: at 1 KiB a second, three times as long as the drain.
+    let slow = "rate = \"80/s\"\nsource = \"synthetic\"\nsenders = 2\npayload = \"4KiB\"\n\
+                slow = { members = \"25%\", rate = \"1KiB/s\", window = \"4KiB\" }";
+    let outcome = of("60s", Delivery::default(), 2, slow);
+    is_clean(&outcome);
+    let lag = outcome.lags[0].as_ref().unwrap();
+    assert_eq!(lag.delay.count(), outcome.recorder.response.count() * 4);
+    assert!(lag.behind_max > 20, "{lag:?}");
+}
+
+/// Members that read so slowly that a service without patience takes them for stalled.
+fn impatient(granted: &str) -> Outcome {
+    let slow = format!(
+        "rate = \"80/s\"\nsource = \"synthetic\"\nsenders = 2\npayload = \"4KiB\"\n\
+         slow = {{ members = \"25%\", rate = \"1KiB/s\", window = \"4KiB\"{granted} }}"
+    );
+    let stall = Duration::from_millis(100);
+    let defence = Defence { stall, ..Defence::default() };
+    run(("4s", "10s"), Settings { defence, ..Settings::default() }, &slow)
+}
+
+#[test]
+fn who_is_closed_as_too_slow_is_let_off_only_if_the_scenario_says_so() {
+    let granted = impatient(", may_resync = true");
+    let (judgement, lag) = (&granted.judgement, granted.lags[0].as_ref().unwrap());
+    assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+    assert_eq!(granted.sessions_lost.count, 0, "{:?}", granted.sessions_lost);
+    assert!((1..=8).contains(&lag.closed), "{lag:?}");
+    assert!(judgement.counts.cut_off > 0, "what they were owed is told: {:?}", judgement.counts);
+
+    let refused = impatient("");
+    let (judgement, lag) = (&refused.judgement, refused.lags[0].as_ref().unwrap());
+    // A service may close whom it takes for stalled: no breach of contract, and no valid run.
+    assert_eq!(judgement.violations.total(), 0, "{:?}", judgement.violations.examples());
+    assert_eq!(lag.closed, 0, "{lag:?}");
+    assert!((1..=8).contains(&refused.sessions_lost.count), "{:?}", refused.sessions_lost);
+    assert!(judgement.counts.cut_off > 0, "{:?}", judgement.counts);
 }

@@ -10,7 +10,7 @@ use stentor::clock;
 use super::child::{PATIENCE, Served, parse_ready};
 
 /// Starts a server that is watched: itself, and where its pages are.
-fn watched(state: &std::path::Path) -> (Served, String) {
+pub(super) fn watched(state: &std::path::Path) -> (Served, String) {
     let arguments = ["--listen", "127.0.0.1:0", "--shards", "2", "--metrics", "127.0.0.1:0"];
     let mut served = Served::start(state, &arguments);
     let line = served.line();
@@ -19,7 +19,7 @@ fn watched(state: &std::path::Path) -> (Served, String) {
 }
 
 /// The code and the body of a page; `None` when nobody answers.
-fn get(address: &str, path: &str) -> Option<(String, String)> {
+pub(super) fn get(address: &str, path: &str) -> Option<(String, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: stentor\r\n\r\n").ok()?;
     let mut answer = String::new();
