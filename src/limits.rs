@@ -6,9 +6,11 @@ use std::time::Duration;
 
 mod joining;
 mod measuring;
+mod serving;
 
 pub use joining::*;
 pub use measuring::*;
+pub use serving::*;
 mod defence;
 
 pub use defence::*;

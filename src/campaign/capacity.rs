@@ -47,6 +47,11 @@ impl Subject {
         Ok(Self { scenario })
     }
 
+    /// Every trial has so much load before what is measured.
+    pub(super) fn warm_up(&mut self, length: Duration) {
+        self.scenario.phases = Phase::classic(length, self.scenario.offered());
+    }
+
     /// The scenario at a multiple of its rates, measured for so long.
     ///
     /// # Errors
@@ -141,7 +146,7 @@ impl Subject {
     }
 }
 
-fn name_of(said: Said) -> &'static str {
+pub(super) fn name_of(said: Said) -> &'static str {
     match said {
         Said::Met => "met",
         Said::Missed => "missed",

@@ -193,14 +193,16 @@ fn kind(outcome: &CampaignOutcome) -> &'static str {
         CampaignOutcome::Sweep(_) => "sweep",
         CampaignOutcome::Contend(_) => "contend",
         CampaignOutcome::FindMax(_) => "find_max",
+        CampaignOutcome::ServeCost(_) => "serve_cost",
     }
 }
 
 fn trials(outcome: &CampaignOutcome) -> Vec<&TrialRecord> {
     match outcome {
         CampaignOutcome::Sweep(curve) => of_points(&curve.points),
-        // Racers on this side's cores say nothing of what a service needs.
-        CampaignOutcome::Contend(_) => Vec::new(),
+        // Racers on this side's cores say nothing of what a service needs, and deliveries of mixed
+        // lengths nothing of what one of their mean length costs.
+        CampaignOutcome::Contend(_) | CampaignOutcome::ServeCost(_) => Vec::new(),
         CampaignOutcome::FindMax(capacity) => capacity.trials.iter().collect(),
     }
 }

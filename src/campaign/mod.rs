@@ -15,6 +15,7 @@ pub mod page;
 pub mod plan;
 pub mod record;
 pub mod search;
+pub mod serving;
 pub mod sweep;
 pub mod text;
 mod trials;

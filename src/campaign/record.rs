@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contention::record::ContentionResult;
+use super::serving::record::ServingResult;
 use crate::report::provenance::Provenance;
 use crate::report::record::{Record, RecordError};
 use crate::report::verdict::Status;
@@ -40,6 +41,8 @@ pub enum CampaignOutcome {
     Contend(ContentionResult),
     /// Of `stentor find-max`.
     FindMax(Capacity),
+    /// Of `stentor suites serve-cost`.
+    ServeCost(ServingResult),
 }
 
 /// Latency at load: one point for each load that was offered.

@@ -122,7 +122,7 @@ fn progress(number: u32, of: usize, factor: f64, elapsed_s: f64) -> String {
 }
 
 /// Fisher and Yates, from the end.
-fn shuffle(order: &mut [usize], random: &mut ChaCha8Rng) {
+pub(super) fn shuffle(order: &mut [usize], random: &mut ChaCha8Rng) {
     for end in (1..order.len()).rev() {
         let product = u128::from(random.next_u64()) * (end as u128 + 1);
         order.swap(end, usize::try_from(product >> 64).unwrap_or(end));

@@ -6,6 +6,7 @@
 use super::record::{
     Bound, CampaignOutcome, CampaignRecord, Capacity, LoadCurve, LoadPoint, Spread, TrialRecord,
 };
+use super::serving;
 use crate::report::summary::{Look, decimal, duration, origin, table};
 use crate::report::verdict::Status;
 
@@ -32,6 +33,7 @@ pub fn render(record: &CampaignRecord, folder: &std::path::Path, look: Look) -> 
     let body = match &record.outcome {
         CampaignOutcome::Sweep(curve) => sweep(curve, look),
         CampaignOutcome::FindMax(capacity) => find_max(capacity),
+        CampaignOutcome::ServeCost(result) => serving::render(result, look),
         // It has a text of its own.
         CampaignOutcome::Contend(_) => String::new(),
     };

@@ -8,6 +8,7 @@
 //! Called by synthetic tapes, by the check of a tape's specification, and by whoever predicts load.
 
 mod handshake;
+pub mod pattern;
 
 pub use handshake::Change;
 pub use handshake::Dimensions;

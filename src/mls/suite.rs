@@ -35,6 +35,8 @@ pub struct Facts {
     pub lengths: Lengths,
     /// Whether its key encapsulation resists a quantum computer.
     pub post_quantum: bool,
+    /// How its key encapsulation does.
+    pub confidentiality: Quantum,
     ciphersuite: Ciphersuite,
 }
 
@@ -142,6 +144,7 @@ const fn facts(
         implementation,
         lengths: Lengths::of(kem, hash, signature),
         post_quantum: !matches!(kem.quantum(), Quantum::No),
+        confidentiality: kem.quantum(),
         ciphersuite,
     }
 }

@@ -405,6 +405,7 @@ fn classes(finished: &Finished<'_>) -> Vec<ClassRecord> {
         commit_response: distribution(&series.commit_response),
         fanout_member: distribution(&series.fanout_member),
         fanout_last: distribution(&series.fanout_last),
+        commit_fanout_last: distribution(&series.commit_fanout_last),
         periods: periods(series),
         slow: lags.get(index as usize).and_then(Option::as_ref).map(SlowRecord::from),
     })

@@ -275,6 +275,9 @@ pub struct ClassRecord {
     pub fanout_member: Distribution,
     /// As in [`Latency`].
     pub fanout_last: Distribution,
+    /// Of it, that of the commits which the schedule called for; empty in older records.
+    #[serde(default)]
+    pub commit_fanout_last: Distribution,
     /// The same by period; empty when nobody went away, and in older records.
     #[serde(default)]
     pub periods: Vec<PeriodRecord>,

@@ -293,6 +293,7 @@ mod tests {
             let entry = ENTRIES.iter().find(|entry| entry.code_point == facts.code_point).unwrap();
             assert_eq!(entry.lengths(), facts.lengths, "{suite}");
             assert_eq!(entry.confidentiality() != Quantum::No, facts.post_quantum, "{suite}");
+            assert_eq!(entry.confidentiality(), facts.confidentiality, "{suite}");
             assert!(suite.name().starts_with(entry.name), "{suite}");
         }
     }

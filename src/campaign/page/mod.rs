@@ -5,6 +5,7 @@
 mod capacity;
 pub mod contention;
 mod load;
+mod serving;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,9 @@ pub fn render(record: &CampaignRecord) -> String {
             ("contention", contention::head(curves), contention::sections(curves))
         }
         CampaignOutcome::FindMax(of) => ("capacity", capacity::head(of), capacity::sections(of)),
+        CampaignOutcome::ServeCost(of) => {
+            ("suites at the service", serving::head(of), serving::sections(of))
+        }
     };
     let last = [
         Section::of("provenance", "Where this comes from", origin(&record.provenance)),
@@ -31,7 +35,7 @@ pub fn render(record: &CampaignRecord) -> String {
     let sections: Vec<Section> = sections.into_iter().chain(last).flatten().collect();
     let subject = match record.outcome {
         // Its groups are made of what it was asked, not of a scenario.
-        CampaignOutcome::Contend(_) => kind.to_owned(),
+        CampaignOutcome::Contend(_) | CampaignOutcome::ServeCost(_) => kind.to_owned(),
         _ => format!("{} of {}", kind, record.provenance.scenario),
     };
     page(&subject, &subject, &head, &sections)

@@ -1,9 +1,10 @@
-//! `stentor suites`: which cipher suites there are, and what each costs a client.
+//! `stentor suites`: which cipher suites there are, what each costs a client and the service.
 //!
 //! One file per way to ask. Called by `cli::main`.
 
 mod list;
 mod run;
+mod serve_cost;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,8 @@ pub(crate) enum Suites {
     List(list::List),
     /// Measure what each suite costs a client, by group size and state of the tree.
     Run(run::Run),
+    /// Load the service with each suite's traffic: what its bytes cost there, by group size.
+    ServeCost(serve_cost::ServeCost),
 }
 
 /// Runs one of them.
@@ -25,6 +28,7 @@ pub(crate) fn run(arguments: &Suites) -> ExitCode {
     let (name, done) = match arguments {
         Suites::List(arguments) => ("list", list::run(arguments)),
         Suites::Run(arguments) => ("run", run::run(arguments)),
+        Suites::ServeCost(arguments) => ("serve-cost", serve_cost::run(arguments)),
     };
     done.unwrap_or_else(|error| {
         tell(&format!("stentor suites {name}: {}", with_causes(&error)));

@@ -32,6 +32,8 @@ pub struct ClassSeries {
     pub fanout_member: Series,
     /// See [`Recorder::fanout_last`].
     pub fanout_last: Series,
+    /// Of it, that of the commits which the schedule calls for.
+    pub commit_fanout_last: Series,
     /// By [`Period`], in the order of [`Period::ALL`]; empty when nobody goes away.
     pub periods: Vec<PeriodSeries>,
 }
@@ -290,6 +292,17 @@ impl Recorder {
         }
     }
 
+    /// What was delivered at `at`, in a group of class `class`, is a commit that the schedule called
+    /// for.
+    pub fn commit_delivered(&mut self, class: u32, delivered: &Delivered, at: Duration) {
+        if !delivered.last || delivered.missed || !delivered.measured {
+            return;
+        }
+        if let Some(class) = class_mut(&mut self.classes, class) {
+            class.commit_fanout_last.record(delivered.intended, at);
+        }
+    }
+
     /// How many operations had an outcome, and how long they were in flight on average, in
     /// microseconds: the right side of Little's law.
     #[must_use]
@@ -322,6 +335,7 @@ impl Recorder {
             mine.commit_response.merge(&theirs.commit_response);
             mine.fanout_member.merge(&theirs.fanout_member);
             mine.fanout_last.merge(&theirs.fanout_last);
+            mine.commit_fanout_last.merge(&theirs.commit_fanout_last);
             for (mine, theirs) in mine.periods.iter_mut().zip(&theirs.periods) {
                 mine.response.merge(&theirs.response);
                 mine.fanout_last.merge(&theirs.fanout_last);

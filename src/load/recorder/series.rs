@@ -72,6 +72,15 @@ impl Series {
         self.saturated += other.saturated;
     }
 
+    /// Takes the values of `part` away, which must be among these; `None` if they are not.
+    #[must_use]
+    pub fn without(mut self, part: &Self) -> Option<Self> {
+        self.histogram.subtract(&part.histogram).ok()?;
+        self.negatives = self.negatives.checked_sub(part.negatives)?;
+        self.saturated = self.saturated.checked_sub(part.saturated)?;
+        Some(self)
+    }
+
     /// The distribution itself.
     #[must_use]
     pub fn histogram(&self) -> &Histogram<u64> {

@@ -101,6 +101,39 @@ fn a_delivery_is_recorded_by_what_it_completes() {
 }
 
 #[test]
+fn the_last_member_of_a_commit_is_told_apart_from_that_of_everything() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let last = Delivered {
+        attempt: 0,
+        intended: Duration::ZERO,
+        measured: true,
+        first: true,
+        reached_p99: true,
+        last: true,
+        missed: false,
+    };
+    let [soon, late] = [10, 900].map(Duration::from_micros);
+    recorder.delivered(0, &last, 100, soon);
+    recorder.delivered(0, &last, 100_000, late);
+    recorder.commit_delivered(0, &last, late);
+    for nothing in [
+        Delivered { last: false, ..last },
+        Delivered { missed: true, ..last },
+        Delivered { measured: false, ..last },
+    ] {
+        recorder.commit_delivered(0, &nothing, late);
+    }
+    let class = &recorder.classes[0];
+    assert_eq!((class.commit_fanout_last.count(), class.commit_fanout_last.max_us()), (1, 900));
+    let rest = class.fanout_last.clone().without(&class.commit_fanout_last).unwrap();
+    assert_eq!((rest.count(), rest.max_us()), (1, 10));
+    assert!(rest.without(&class.commit_fanout_last).is_none(), "what is not in it stays");
+    let mut both = recorder.clone();
+    both.merge(&recorder);
+    assert_eq!(both.classes[0].commit_fanout_last.count(), 2);
+}
+
+#[test]
 fn what_was_missed_has_no_part_in_fan_out_and_comes_all_the_same() {
     let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
     let missed = Delivered {

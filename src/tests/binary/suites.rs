@@ -102,6 +102,64 @@ fn an_unknown_suite_is_one_line_with_the_nearest_and_who_has_them() {
 }
 
 #[test]
+fn a_suite_at_the_service_is_printed_and_kept_with_its_page() {
+    let desk = tempfile::tempdir().expect("a temporary folder");
+    let results = desk.path().to_str().expect("a temporary folder is text");
+    let asked = "x25519-aes128-ed25519 --sizes 8 --patterns combiner:2,welcome --no-saturation \
+                 --rounds 1 --for 300ms --results";
+    let arguments: Vec<&str> = ["serve-cost"].into_iter().chain(asked.split_whitespace()).collect();
+    let output = suites(&[&arguments[..], &[results]].concat());
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    // On a busy machine a point may be late, and says so; nothing else may be wrong.
+    assert!(matches!(output.status.code(), Some(0 | 2)), "{out}\n{err}");
+    assert!(err.contains("run 4 of 4: "), "{err}");
+    let kept: Vec<_> = fs::read_dir(desk.path()).expect("a folder").flatten().collect();
+    let folder = kept.first().expect("one result").path();
+    assert!(out.ends_with(&format!("result: {}\n", folder.display())), "{out}");
+    let record = fs::read_to_string(folder.join("campaign.json")).expect("the record is kept");
+    let record: Value = serde_json::from_str(&record).expect("a record is JSON");
+    assert_eq!(record["kind"], "serve_cost");
+    let rows = record["result"]["rows"].as_array().expect("rows are a list");
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["x25519-aes128-ed25519", "combiner:2:mlkem768-aes256-ed25519"]);
+    for row in rows {
+        assert_ne!(row["status"], "violated", "{row}");
+        assert!(row["commit_last"]["count"].as_u64() >= Some(2), "{row}");
+        assert!(row["message_last_alone"]["count"].as_u64() > Some(0), "{row}");
+        assert!(row["egress_bytes_per_s"]["median"].as_f64() > Some(0.0), "{row}");
+        assert!(row["saturation"].is_null(), "{row}");
+    }
+    assert!(rows[0]["commit_bytes"].as_f64() < rows[1]["commit_bytes"].as_f64());
+    let modelled = record["result"]["modelled"].as_array().map(Vec::len);
+    assert_eq!(modelled, Some(3), "a pattern that is not loaded is modelled");
+    let csv = fs::read_to_string(folder.join("serve-cost.csv")).expect("the table is kept");
+    assert_eq!(csv.lines().count(), 1 + 2, "{csv}");
+    let page = fs::read_to_string(folder.join("report.html")).expect("the page is kept");
+    assert!(page.contains("(pattern, modelled)") && page.contains("x25519-aes128-ed25519"));
+}
+
+#[test]
+fn what_cannot_be_compared_at_a_service_is_one_line_and_leaves_nothing() {
+    let desk = tempfile::tempdir().expect("a temporary folder");
+    let results = desk.path().join("new");
+    let results = results.to_str().expect("a temporary folder is text");
+    for (asked, says) in [
+        ("xwing-aes128", "xwing-aes128-ed25519 (openmls/rust_crypto)"),
+        ("p384-aes256-p384", "no stack that is asked for has p384-aes256-p384: mls-rs/awslc"),
+        ("--sizes 1", "choose 2 to 10000"),
+        ("--patterns hybrid", "write welcome or combiner:10"),
+    ] {
+        let words: Vec<&str> = asked.split_whitespace().collect();
+        let output = suites(&[&["serve-cost", "--results", results][..], &words].concat());
+        let err = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{err}");
+        assert!(err.starts_with("stentor suites serve-cost: ") && err.contains(says), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+    assert!(!Path::new(results).exists());
+}
+
+#[test]
 fn the_list_is_a_table_or_json() {
     let table = text(&suites(&["list"]).stdout);
     assert!(table.contains("mlkem1024-aes256-mldsa87"), "{table}");

@@ -1,0 +1,324 @@
+//! Suites at a service: bytes, processor time and times of each, over the size of the group.
+
+use maud::{Markup, html};
+
+use super::load::written;
+use super::{Section, Status, banner, how_many_count};
+use crate::campaign::record::{Spread, TrialRecord};
+use crate::campaign::serving::record::{LastMember, ModelledRow, ServingResult, ServingRow};
+use crate::report::chart::plot::STYLES;
+use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
+use crate::report::summary::grouped;
+
+/// A figure of a row: its value, with the ends of what it may be.
+type Read = fn(&ServingRow) -> Option<Spread>;
+
+/// What a chart over sizes is of.
+struct Subject {
+    id: &'static str,
+    title: &'static str,
+    caption: &'static str,
+    axis: &'static str,
+    unit: Unit,
+    read: Read,
+}
+
+const SUBJECTS: [Subject; 7] = [
+    Subject {
+        id: "commit-fan-out",
+        title: "Bytes that one commit takes",
+        caption: "To all members together, exact.",
+        axis: "fan-out of a commit",
+        unit: Unit::Bytes,
+        read: |row| Some(one(row.fanout_bytes_per_commit)),
+    },
+    Subject {
+        id: "commit-cpu",
+        title: "Processor time of one commit",
+        caption: "Of the service, beside what messages take. Bars reach from the lowest round to the \
+                  highest.",
+        axis: "CPU",
+        unit: Unit::Micros,
+        read: |row| row.cpu_us_per_commit,
+    },
+    Subject {
+        id: "commit-delivery-cpu",
+        title: "Processor time of one delivery of a commit",
+        caption: "Of the service.",
+        axis: "CPU",
+        unit: Unit::Micros,
+        read: |row| row.cpu_us_per_commit_delivery,
+    },
+    Subject {
+        id: "commit-last",
+        title: "From a commit to its last member",
+        caption: "The mark is the median, its bar reaches to the p99; of few commits that is the longest.",
+        axis: "time",
+        unit: Unit::Micros,
+        read: |row| reach(row.commit_last),
+    },
+    Subject {
+        id: "commits-sustained",
+        title: "Commits a second to saturation",
+        caption: "The mark is the highest rate that was sustained, its bar reaches to the lowest that \
+                  was not. Without a bar no rate was found that was not.",
+        axis: "commits per second",
+        unit: Unit::Count,
+        read: |row| {
+            let found = row.saturation.as_ref()?;
+            let low = found.sustained_per_s?;
+            let high = found.not_sustained_per_s.unwrap_or(low);
+            Some(Spread { median: low, min: low, max: high.max(low) })
+        },
+    },
+    Subject {
+        id: "message-bytes",
+        title: "Bytes of one application message",
+        caption: "Of mean size. Only the signature makes them differ.",
+        axis: "bytes",
+        unit: Unit::Bytes,
+        read: |row| Some(one(row.message_bytes as f64)),
+    },
+    Subject {
+        id: "message-last",
+        title: "From a message to its last member, beside commits",
+        caption: "The mark is the median, its bar reaches to the p99: a message waits behind what is \
+                  before it.",
+        axis: "time",
+        unit: Unit::Micros,
+        read: |row| reach(row.message_last_beside),
+    },
+];
+
+fn one(value: f64) -> Spread {
+    Spread { median: value, min: value, max: value }
+}
+
+fn reach(of: LastMember) -> Option<Spread> {
+    let (p50, p99) = (of.p50 as f64, of.p99 as f64);
+    (of.count > 0).then_some(Spread { median: p50, min: p50, max: p99 })
+}
+
+/// Which rows count, before anything else.
+pub(super) fn head(of: &ServingResult) -> Markup {
+    let is = |word: &str| of.rows.iter().filter(|row| row.status == word).count();
+    let valid = is(Status::Valid.name());
+    let worst = match (is(Status::Violated.name()), valid == of.rows.len()) {
+        (1.., _) => Status::Violated,
+        (0, true) => Status::Valid,
+        (0, false) => Status::Invalid,
+    };
+    let meaning = how_many_count(valid, of.rows.len(), "points");
+    let reasons = of.rows.iter().flat_map(|row| {
+        let who = format!("{} at {} members", row.name, grouped(row.members.into()));
+        row.reasons.iter().map(move |reason| format!("{who}: {reason}"))
+    });
+    html! {
+        (banner(worst, &meaning, &reasons.collect::<Vec<_>>(), &[]))
+        p {
+            "Cipher suites at the service: the same load, with each suite's bytes. One group with a "
+            (of.tree) " tree, over " (of.key_exchange) ", at rates that all suites of one size share."
+        }
+    }
+}
+
+/// The curves over sizes, every figure, what was searched, and what is modelled.
+pub(super) fn sections(of: &ServingResult) -> Vec<Option<Section>> {
+    let names = names(of);
+    let charts = html! {
+        @for subject in &SUBJECTS {
+            @for (part, some) in names.chunks(usize::from(STYLES)).enumerate() {
+                (chart(of, subject, some, part))
+            }
+        }
+    };
+    vec![
+        Section::of("suites", "Suites by the size of the group", charts),
+        Section::of("points", "Every point", points(of).draw("Medians over the rounds")),
+        Section::of("searched", "Every rate that was tried", searched(of)),
+        Section::of("modelled", "What the model says", modelled(of)),
+    ]
+}
+
+/// Each once, in the order of the record.
+fn names(of: &ServingResult) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in &of.rows {
+        if !names.contains(&row.name.as_str()) {
+            names.push(&row.name);
+        }
+    }
+    names
+}
+
+fn rows<'a>(of: &'a ServingResult, name: &'a str) -> impl Iterator<Item = &'a ServingRow> {
+    of.rows.iter().filter(move |row| row.name == name)
+}
+
+/// Nothing if no row has a value.
+fn chart(of: &ServingResult, subject: &Subject, names: &[&str], part: usize) -> Markup {
+    let styled = || (1_u8..).zip(names);
+    let at = |row: &ServingRow| f64::from(row.members);
+    let lines: Vec<Line> = styled()
+        .map(|(style, name)| {
+            let points = rows(of, name).map(|row| Some((at(row), (subject.read)(row)?.median)));
+            Line::with_gaps(name, style, points)
+        })
+        .collect();
+    let marks: Vec<Mark> = styled()
+        .flat_map(|(style, name)| {
+            rows(of, name).filter_map(move |row| {
+                let figure = (subject.read)(row)?;
+                Some(Mark {
+                    at: (at(row), figure.median),
+                    range: Some((figure.min, figure.max)),
+                    style,
+                    void: row.status != Status::Valid.name(),
+                })
+            })
+        })
+        .collect();
+    let ends: Vec<f64> =
+        marks.iter().filter_map(|mark| mark.range).flat_map(<[f64; 2]>::from).collect();
+    if ends.is_empty() {
+        return Markup::default();
+    }
+    let x = Scale::log(Unit::Count, of.rows.iter().map(|row| f64::from(row.members)));
+    let y = Scale::log(subject.unit, ends.into_iter().filter(|end| *end > 0.0));
+    let plot = Plot {
+        id: format!("{}-{part}", subject.id),
+        title: subject.title.to_owned(),
+        caption: subject.caption.to_owned(),
+        says: spoken(of, subject, names),
+        table: table(of, subject, names, &x),
+        x: Axis { name: "members of the group".to_owned(), scale: x },
+        y: Axis { name: subject.axis.to_owned(), scale: y },
+        bands: Vec::new(),
+        rules: Vec::new(),
+        lines,
+        marks,
+    };
+    plot.draw()
+}
+
+fn spoken(of: &ServingResult, subject: &Subject, names: &[&str]) -> String {
+    let each = names.iter().map(|name| {
+        let figures = rows(of, name).filter_map(|row| {
+            let value = subject.unit.value((subject.read)(row)?.median);
+            Some(format!("{value} at {}", grouped(row.members.into())))
+        });
+        format!("{name}: {}", figures.collect::<Vec<_>>().join(", "))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// A row for each size, a column for each suite.
+fn table(of: &ServingResult, subject: &Subject, names: &[&str], x: &Scale) -> Table {
+    let mut table = Table::headed(["members"]);
+    table.head.extend(names.iter().map(|name| (*name).to_owned()));
+    let mut sizes: Vec<u32> = of.rows.iter().map(|row| row.members).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for members in sizes {
+        let cells = names.iter().map(|name| {
+            let row = rows(of, name).find(|row| row.members == members);
+            written(subject.unit, row.and_then(|row| (subject.read)(row)))
+        });
+        let cells = std::iter::once(grouped(members.into())).chain(cells).collect();
+        table.rows.push(Row { place: Some(x.place(f64::from(members))), cells });
+    }
+    table
+}
+
+fn points(of: &ServingResult) -> Table {
+    let mut table =
+        Table::headed(["suite or pattern", "members", "verdict", "commits", "messages alone p99"]);
+    table.head.extend(SUBJECTS.iter().map(|subject| subject.title.to_owned()));
+    for row in &of.rows {
+        let mut cells = vec![
+            labelled(&row.name, row.pattern),
+            grouped(row.members.into()),
+            row.status.clone(),
+            grouped(row.commit_last.count),
+            Unit::Micros.value(row.message_last_alone.p99 as f64),
+        ];
+        cells.extend(SUBJECTS.iter().map(|subject| written(subject.unit, (subject.read)(row))));
+        table.push(cells);
+    }
+    table
+}
+
+fn labelled(name: &str, pattern: bool) -> String {
+    if pattern { format!("{name} (pattern, modelled)") } else { name.to_owned() }
+}
+
+fn searched(of: &ServingResult) -> Markup {
+    let mut table =
+        Table::headed(["suite or pattern", "members", "commits/s", "said", "what it missed"]);
+    table.told = true;
+    for row in &of.rows {
+        let trials = row.saturation.iter().flat_map(|found| &found.searched);
+        for trial in trials {
+            let said = trial.said.clone().unwrap_or_else(|| "-".to_owned()).replace('_', " ");
+            table.push([
+                row.name.clone(),
+                grouped(row.members.into()),
+                Unit::Count.value(trial.factor * row.offered_commits_per_s),
+                said,
+                missed(trial),
+            ]);
+        }
+    }
+    html! {
+        @if !of.sustained_means.is_empty() {
+            p { "A rate is sustained if:" }
+            ul.reasons { @for line in &of.sustained_means { li { (line) } } }
+        }
+        (table.draw("Every rate, in the order in which they were tried"))
+    }
+}
+
+fn missed(trial: &TrialRecord) -> String {
+    match (trial.missed.as_slice(), trial.reasons.as_slice()) {
+        ([], []) => "-".to_owned(),
+        // A trial that says nothing of the service has missed nothing; why is told all the same.
+        ([], reasons) => reasons.join("; "),
+        (missed, _) => missed.join("; "),
+    }
+}
+
+fn modelled(of: &ServingResult) -> Markup {
+    let mut table = Table::headed([
+        "suite or pattern",
+        "members",
+        "KeyPackage",
+        "commit, mean",
+        "commit, most",
+        "add one",
+        "Welcome of one",
+        "message",
+    ]);
+    for row in &of.modelled {
+        let ModelledRow { key_package_bytes, commit_max_bytes, add_commit_bytes, .. } = row;
+        let bytes = |bytes: usize| grouped(bytes as u64);
+        table.push([
+            labelled(&row.name, row.pattern),
+            grouped(row.members.into()),
+            bytes(*key_package_bytes),
+            format!("{:.0}", row.commit_mean_bytes),
+            bytes(*commit_max_bytes),
+            bytes(*add_commit_bytes),
+            bytes(row.welcome_bytes),
+            bytes(row.message_bytes),
+        ]);
+    }
+    html! {
+        p {
+            "In bytes. A pattern is a deployment of two suites that no stack here runs: welcome lets "
+            "members in by a post-quantum key and is classical from then on, so its commits are those of "
+            "its classical suite; combiner keeps a second, post-quantum group of the same members, in "
+            "which one in so many commits is committed too."
+        }
+        (table.draw("By the byte model"))
+    }
+}

@@ -1,0 +1,87 @@
+//! Suites at a service for other tools: a row for each suite at each size.
+//!
+//! Returns a string. Called by `cli`.
+
+use super::record::{ServingResult, ServingRow};
+use crate::campaign::record::Spread;
+
+/// The columns whose figures are of several rounds, each followed by its least and most.
+type Read = fn(&ServingRow) -> Option<Spread>;
+const SPREADS: [(&str, Read); 5] = [
+    ("cpu_us_per_commit", |row| row.cpu_us_per_commit),
+    ("cpu_us_per_commit_delivery", |row| row.cpu_us_per_commit_delivery),
+    ("cpu_us_per_message_delivery", |row| row.cpu_us_per_message_delivery),
+    ("cpu_us_per_delivery", |row| row.cpu_us_per_delivery),
+    ("egress_bytes_per_s", |row| row.egress_bytes_per_s),
+];
+
+/// The rows under a header.
+#[must_use]
+pub fn csv(of: &ServingResult) -> String {
+    let mut head: Vec<String> = [
+        "name",
+        "pattern",
+        "members",
+        "tree",
+        "key_exchange",
+        "status",
+        "valid",
+        "offered_commits_per_s",
+        "offered_messages_per_s",
+        "commit_bytes",
+        "fanout_bytes_per_commit",
+        "message_bytes",
+        "commits",
+        "commit_last_p50_us",
+        "commit_last_p99_us",
+        "message_last_alone_p99_us",
+        "message_last_beside_p99_us",
+        "sustained_per_s",
+        "not_sustained_per_s",
+        "engine_limited_per_s",
+        "saturation",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for (name, _) in SPREADS {
+        head.extend([name.to_owned(), format!("{name}_min"), format!("{name}_max")]);
+    }
+    let rows = of.rows.iter().map(|one| row(of, one).join(","));
+    let lines: Vec<String> = std::iter::once(head.join(",")).chain(rows).collect();
+    lines.join("\n") + "\n"
+}
+
+fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {
+    let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let found = row.saturation.as_ref();
+    let mut cells = vec![
+        row.name.clone(),
+        row.pattern.to_string(),
+        row.members.to_string(),
+        of.tree.clone(),
+        of.key_exchange.clone(),
+        row.status.clone(),
+        row.valid.to_string(),
+        row.offered_commits_per_s.to_string(),
+        row.offered_messages_per_s.to_string(),
+        row.commit_bytes.to_string(),
+        row.fanout_bytes_per_commit.to_string(),
+        row.message_bytes.to_string(),
+        row.commit_last.count.to_string(),
+        row.commit_last.p50.to_string(),
+        row.commit_last.p99.to_string(),
+        row.message_last_alone.p99.to_string(),
+        row.message_last_beside.p99.to_string(),
+        known(found.and_then(|found| found.sustained_per_s)),
+        known(found.and_then(|found| found.not_sustained_per_s)),
+        known(found.and_then(|found| found.engine_limited_per_s)),
+        found.map_or_else(String::new, |found| found.conclusion.clone()),
+    ];
+    for (_, read) in SPREADS {
+        let spread = read(row);
+        cells.push(known(spread.map(|of| of.median)));
+        cells.push(known(spread.map(|of| of.min)));
+        cells.push(known(spread.map(|of| of.max)));
+    }
+    cells
+}

@@ -1,0 +1,149 @@
+//! The record of suites compared at a service, within a campaign's.
+//!
+//! Only data. A field is never renamed or given another meaning within a version. Every field is
+//! explained in `results/README.md`, which a test holds to this format. Times are microseconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::record::{Spread, TrialRecord};
+
+/// Suites at a service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServingResult {
+    /// `fresh` or `merged`: what every commit finds in the tree.
+    pub tree: String,
+    /// The TLS key exchange of every connection, the same for all.
+    pub key_exchange: String,
+    /// How often each point was measured.
+    pub rounds: u32,
+    /// What the order and all traffic was drawn from.
+    pub seed: u64,
+    /// What a rate of commits has to keep to be called sustained; empty when none was searched.
+    pub sustained_means: Vec<String>,
+    /// One for each suite or pattern at each size that was loaded.
+    pub rows: Vec<ServingRow>,
+    /// What the model says of every suite and pattern at each size.
+    pub modelled: Vec<ModelledRow>,
+}
+
+/// What one suite, or a pattern that was loaded, costs in a group of one size. Figures are of valid
+/// runs; if there are none, of all, and `status` says so.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServingRow {
+    /// The suite, or the pattern with its post-quantum suite.
+    pub name: String,
+    /// Whether it is a pattern of two suites, whose bytes are modelled.
+    pub pattern: bool,
+    /// Members of the group.
+    pub members: u32,
+    /// The worst verdict of its runs; `failed` if one has no result.
+    pub status: String,
+    /// Why it is not `valid`, each once.
+    pub reasons: Vec<String>,
+    /// How many runs were valid.
+    pub valid: u32,
+    /// Commits that were due, a second: the same for all at one size.
+    pub offered_commits_per_s: f64,
+    /// Messages that were due beside them, a second.
+    pub offered_messages_per_s: f64,
+    /// Bytes of an update commit, on average over full and partial ones.
+    pub commit_bytes: f64,
+    /// The same to every member.
+    pub fanout_bytes_per_commit: f64,
+    /// Bytes of an application message of mean size.
+    pub message_bytes: usize,
+    /// Processor time of the service for everything it did beside messages, for each commit.
+    pub cpu_us_per_commit: Option<Spread>,
+    /// The same for each member.
+    pub cpu_us_per_commit_delivery: Option<Spread>,
+    /// Of the runs without commits, for each delivery of a message.
+    pub cpu_us_per_message_delivery: Option<Spread>,
+    /// Of the runs with both, over all deliveries.
+    pub cpu_us_per_delivery: Option<Spread>,
+    /// From when a commit was due until the last member had it.
+    pub commit_last: LastMember,
+    /// The same of messages, in the runs without commits.
+    pub message_last_alone: LastMember,
+    /// The same of messages, in the runs with both.
+    pub message_last_beside: LastMember,
+    /// Bytes of MLS messages that members got a second, in the runs with both.
+    pub egress_bytes_per_s: Option<Spread>,
+    /// The rate of commits alone that is sustained; `None` when it was not searched.
+    pub saturation: Option<Saturation>,
+    /// Every run at the common rate, in the order they were made.
+    pub trials: Vec<ServingTrial>,
+}
+
+/// Times to the last member, of one histogram of all runs together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastMember {
+    /// How many messages reached all members.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50: u64,
+    /// 99 % of them; of fewer than a hundred the longest.
+    pub p99: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// Between which rates of commits a service is saturated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saturation {
+    /// `bounded`, `above_range`, `below_range`, `generator_limited`, `out_of_time`, or `failed`.
+    pub conclusion: String,
+    /// The highest rate that was sustained, commits a second; `None` if none was.
+    pub sustained_per_s: Option<f64>,
+    /// The lowest rate that was not; `None` if every rate that was tried was.
+    pub not_sustained_per_s: Option<f64>,
+    /// Why it was not.
+    pub because: Vec<String>,
+    /// The lowest rate that the generator could not offer: no bound of the service.
+    pub engine_limited_per_s: Option<f64>,
+    /// How far apart the bounds are, as a share of the upper one.
+    pub width: Option<f64>,
+    /// Processor time of the service for each commit at the sustained rate.
+    pub cpu_us_per_commit: Option<f64>,
+    /// Every trial, in the order they were made; `factor` is of the common rate.
+    pub searched: Vec<TrialRecord>,
+}
+
+/// One run at the common rate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServingTrial {
+    /// Its place among all runs at common rates, from 1.
+    pub place: u32,
+    /// In which round.
+    pub round: u32,
+    /// `messages` or `commits_and_messages`.
+    pub traffic: String,
+    /// Why there is no result; `None` if there is one.
+    pub error: Option<String>,
+    /// Commits that were accepted and due in its window: of a combiner, those of the classical group.
+    pub commits: u64,
+    /// The run in short; its `factor` is 1.
+    pub run: Option<TrialRecord>,
+}
+
+/// What the model says of one suite or pattern in a group of one size, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelledRow {
+    /// The suite, or the pattern with its post-quantum suite.
+    pub name: String,
+    /// Whether it is a pattern of two suites.
+    pub pattern: bool,
+    /// Members of the group.
+    pub members: u32,
+    /// What a device publishes to be added once.
+    pub key_package_bytes: usize,
+    /// An update commit, on average over full and partial ones.
+    pub commit_mean_bytes: f64,
+    /// The longest, both parts of a full one together.
+    pub commit_max_bytes: usize,
+    /// A commit that adds one member, both parts together.
+    pub add_commit_bytes: usize,
+    /// What one joiner gets, without the tree.
+    pub welcome_bytes: usize,
+    /// An application message of mean size.
+    pub message_bytes: usize,
+}

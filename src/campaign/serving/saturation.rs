@@ -1,0 +1,186 @@
+//! How many commits a second a service sustains with one suite: a bracket, never one number.
+//!
+//! The search is that of `find-max`, with one trial at each rate and no long ones: a rate is sustained,
+//! or it is not, and the middle of the logarithm between the two comes next. Pure but for the trait that
+//! makes the runs. Called by `measure`.
+
+use std::time::Duration;
+
+use super::question::{Contender, Question, Traffic};
+use super::record::Saturation;
+use super::rows::cpu_per_commit;
+use crate::campaign::capacity::{Subject, judge, name_of};
+use crate::campaign::record::TrialRecord;
+use crate::campaign::search::{Found, Goal, Length, Said, Search, Step};
+use crate::campaign::{TrialError, Trials, text};
+use crate::limits::{ACHIEVED_SHARE_MIN, SUSTAINED_INTERVALS, SUSTAINED_LAST_MIN};
+use crate::report::record::Record;
+use crate::report::summary::duration;
+
+/// What is asked of a rate, in words.
+pub(super) fn sustained_means() -> Vec<String> {
+    vec![
+        "the run is valid: nothing is violated, lost or late".to_owned(),
+        format!("achieved >= {}% of what was offered", ACHIEVED_SHARE_MIN * 100.0),
+        "the backlog of commits does not grow".to_owned(),
+        format!(
+            "every commit has its last member within {SUSTAINED_INTERVALS} intervals of commits, or \
+             {} if that is longer",
+            duration(micros(SUSTAINED_LAST_MIN))
+        ),
+    ]
+}
+
+/// Searches the highest rate that is sustained. A commit at the common rate `took` so many microseconds
+/// to its last member; 0 if that is not known.
+///
+/// # Errors
+/// When a rate cannot be offered, or a run has no result.
+pub(super) fn search(
+    question: &Question,
+    (contender, members): (&Contender, u32),
+    took: u64,
+    trials: &mut dyn Trials,
+) -> Result<Saturation, TrialError> {
+    let scenario = question
+        .scenario(contender, members, Traffic::Commits)
+        .map_err(|mistake| TrialError(mistake.one_line()))?;
+    let mut subject = Subject::of(&scenario)?;
+    subject.warm_up(WARM_UP);
+    let common = question.commits_per_s(members);
+    let length = trial_length(question.trial.unwrap_or_default(), took);
+    let goal = goal(&subject, (common, took), length, question.budget);
+    let mut search = Search::new(goal);
+    let (mut made, mut missed_at) = (Vec::new(), Vec::new());
+    let mut cpu_at: Vec<(f64, Option<f64>)> = Vec::new();
+    let began = trials.elapsed();
+    let found = loop {
+        let elapsed = trials.elapsed().saturating_sub(began);
+        let factor = match search.next(elapsed) {
+            Step::Try(factor, _) => factor,
+            // The last trial may have used up the time and closed the bracket all the same.
+            Step::Done(found) => match search.next(Duration::ZERO) {
+                Step::Done(closed) => break closed,
+                Step::Try(..) => break found,
+            },
+        };
+        let record = trials.run(subject.at(factor, length)?)?;
+        let (said, missed) = sustained(&record, common * factor);
+        // One trial has the last word: that of a short one is that of a long one too.
+        search.tell(factor, Length::Short, said);
+        search.tell(factor, Length::Long, said);
+        let number = u32::try_from(made.len() + 1).unwrap_or(u32::MAX);
+        let trial = TrialRecord {
+            said: Some(name_of(said).to_owned()),
+            missed: missed.clone(),
+            ..TrialRecord::of(number, factor, &record)
+        };
+        trials.say(&text::trial(&trial));
+        cpu_at.push((factor, cpu_per_commit(&record, members, 0.0)));
+        missed_at.push((factor, missed));
+        made.push(trial);
+    };
+    Ok(written(found, common, (missed_at, cpu_at), made))
+}
+
+/// By factor: what was missed, and what a commit cost.
+type Noted = (Vec<(f64, Vec<String>)>, Vec<(f64, Option<f64>)>);
+
+fn written(found: Found, common: f64, (missed, cpu): Noted, made: Vec<TrialRecord>) -> Saturation {
+    let per_s = |factor: Option<f64>| factor.map(|factor| factor * common);
+    #[expect(clippy::float_cmp, reason = "it is the same rate, not one that is near")]
+    let at = |wanted: Option<f64>| move |factor: f64| Some(factor) == wanted;
+    let (is_lower, is_upper) = (at(found.lower), at(found.upper));
+    let because = missed.into_iter().find(|(factor, _)| is_upper(*factor));
+    let cpu = cpu.into_iter().find(|(factor, _)| is_lower(*factor));
+    Saturation {
+        conclusion: found.end.name().to_owned(),
+        sustained_per_s: per_s(found.lower),
+        not_sustained_per_s: per_s(found.upper),
+        because: because.map(|(_, missed)| missed).unwrap_or_default(),
+        engine_limited_per_s: per_s(found.limited),
+        width: found.width(),
+        cpu_us_per_commit: cpu.and_then(|(_, cpu)| cpu),
+        searched: made,
+    }
+}
+
+/// What a run says of a rate of `per_s` commits a second, and what it missed.
+fn sustained(record: &Record, per_s: f64) -> (Said, Vec<String>) {
+    let (said, mut missed) = judge(record);
+    if said == Said::Nothing {
+        return (said, missed);
+    }
+    let most = Duration::from_secs_f64(SUSTAINED_INTERVALS / per_s).max(SUSTAINED_LAST_MIN);
+    let last = record.classes.iter().map(|class| class.commit_fanout_last.max).max().unwrap_or(0);
+    if last > micros(most) {
+        missed.push(format!(
+            "a commit had its last member after {}, {} allowed",
+            duration(last),
+            duration(micros(most))
+        ));
+    }
+    (if missed.is_empty() { Said::Met } else { Said::Missed }, missed)
+}
+
+/// As long as some commits take to their last member, however slow that is: fewer say nothing.
+fn trial_length(least: Duration, took: u64) -> Duration {
+    least.max(Duration::from_micros(took.saturating_mul(COMMITS_PER_TRIAL)).min(TRIAL_MAX))
+}
+
+/// Starts where one commit would just be done before the next; at the common rate if that is not known.
+fn goal(subject: &Subject, (common, took): (f64, u64), length: Duration, budget: Duration) -> Goal {
+    let most = subject.most(FACTOR_MAX, length).max(FACTOR_MIN);
+    let back_to_back = 1e6 / (took.max(1) as f64 * common);
+    let start = if took == 0 { 1.0 } else { back_to_back * START_SHARE };
+    Goal {
+        start: start.clamp(FACTOR_MIN, most),
+        range: (FACTOR_MIN, most),
+        width: WIDTH,
+        short: length,
+        long: length,
+        trials: 1,
+        exceed_ratio: 0.5,
+        budget,
+    }
+}
+
+fn micros(of: Duration) -> u64 {
+    u64::try_from(of.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Of the rate at which commits follow each other without a gap, where a search starts: the first trial
+/// is to be the lower bound, and its double the upper one.
+const START_SHARE: f64 = 0.7;
+/// How far apart the bounds are to be, as a share of the upper one: half a doubling.
+const WIDTH: f64 = 0.3;
+/// The lowest rate that is tried, of the common one.
+const FACTOR_MIN: f64 = 0.05;
+/// The highest.
+const FACTOR_MAX: f64 = 10_000.0;
+/// Commits of one trial at least, at the rate at which they follow each other.
+const COMMITS_PER_TRIAL: u64 = 4;
+/// No trial is made longer than this for them.
+const TRIAL_MAX: Duration = Duration::from_secs(30);
+/// Load before a trial's window.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_as_long_as_its_commits_need() {
+        let s = Duration::from_secs;
+        assert_eq!(trial_length(s(3), 1_000), s(3));
+        assert_eq!(trial_length(s(3), 2_000_000), s(8));
+        assert_eq!(trial_length(s(3), 60_000_000), TRIAL_MAX);
+        assert_eq!(trial_length(s(40), 60_000_000), s(40), "who asks for more gets more");
+    }
+
+    #[test]
+    fn what_sustained_means_is_told_with_its_bounds() {
+        let told = sustained_means().join("; ");
+        assert!(told.contains("99%") && told.contains("2 intervals") && told.contains("250 ms"));
+    }
+}

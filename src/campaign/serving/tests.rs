@@ -1,0 +1,437 @@
+//! Suites on a service that is made up: its records follow from what it is given to send.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::record::{ServingResult, ServingRow};
+use super::{Contender, Question, Traffic, csv, measure};
+use crate::campaign::record::{CampaignOutcome, CampaignRecord, SCHEMA_VERSION};
+use crate::campaign::{TrialError, Trials, page, text};
+use crate::load::recorder::Series;
+use crate::load::scenario::{Class, Scenario};
+use crate::load::schedule::{OperationKind, Schedule};
+use crate::mls::size::pattern::Deployment;
+use crate::mls::{Suite, TreeState, size};
+use crate::report::html::sound;
+use crate::report::provenance::Provenance;
+use crate::report::record::{ClassRecord, Distribution, Record, ServerUse};
+use crate::report::summary::Look;
+use crate::report::verdict::{Status, Verdict};
+
+/// A record as a run wrote it, which the made-up ones change.
+const RECORD: &str = include_str!("../../../results/reference/fanout-1k/run.json");
+
+fn suite(name: &str) -> Suite {
+    Suite::named(name).unwrap()
+}
+
+fn pattern(text: &str) -> Contender {
+    Contender::Pattern(Deployment::parse(text, suite("x25519-aes128-ed25519")).unwrap())
+}
+
+fn question() -> Question {
+    let suites = ["x25519-aes128-ed25519", "xwing-aes128-ed25519", "mlkem1024-aes256-mldsa87"];
+    Question {
+        contenders: suites.map(|name| Contender::Suite(suite(name))).to_vec(),
+        members: vec![10, 1_000],
+        tree: TreeState::Fresh,
+        key_exchange: "x25519".to_owned(),
+        commits_per_min: None,
+        rounds: 2,
+        measure: Duration::from_secs(3),
+        trial: Some(Duration::from_secs(3)),
+        budget: Duration::from_secs(600),
+        seed: 7,
+    }
+}
+
+/// A service that sends so many bytes a second, at so many nanoseconds of processor time for each byte
+/// and so many microseconds for each delivery.
+struct MadeUp {
+    bytes_per_s: f64,
+    engine_bytes_per_s: f64,
+    fails_for: Option<&'static str>,
+    elapsed: Duration,
+    said: Vec<String>,
+    ran: Vec<Scenario>,
+}
+
+const NS_PER_BYTE: f64 = 0.5;
+const US_PER_DELIVERY: f64 = 3.0;
+
+impl MadeUp {
+    fn new(bytes_per_s: f64) -> Self {
+        Self {
+            bytes_per_s,
+            engine_bytes_per_s: f64::INFINITY,
+            fails_for: None,
+            elapsed: Duration::ZERO,
+            said: Vec::new(),
+            ran: Vec::new(),
+        }
+    }
+
+    fn record(&self, scenario: &Scenario) -> Record {
+        let mut record = Record::from_json(RECORD).unwrap();
+        let window = scenario.window();
+        let window_s = (window.end - window.start).as_secs_f64();
+        let schedule = Schedule::plan(scenario);
+        let (mut deliveries, mut bytes, mut offered_bytes) = (0_u64, 0_u64, 0_u64);
+        let mut classes = Vec::new();
+        for (index, class) in (0_u32..).zip(&scenario.groups) {
+            let (mut messages, mut commits) = (Series::default(), Series::default());
+            let mut all = Series::default();
+            let due = schedule.of_group(index).filter(|op| window.contains(&op.intended));
+            for operation in due {
+                let length = length(class, operation.kind) as u64;
+                let fanned_out = length * u64::from(class.members);
+                deliveries += u64::from(class.members);
+                bytes += fanned_out;
+                offered_bytes += fanned_out;
+                let took = Duration::from_secs_f64(fanned_out as f64 / self.bytes_per_s);
+                all.record(Duration::ZERO, took);
+                let of = if operation.kind == OperationKind::Commit {
+                    &mut commits
+                } else {
+                    &mut messages
+                };
+                of.record(Duration::ZERO, took);
+            }
+            classes.push(ClassRecord {
+                name: class.name.clone(),
+                suite: class.suite.name().to_owned(),
+                members: class.members,
+                commit_response: distribution(&commits),
+                commit_fanout_last: distribution(&commits),
+                fanout_last: distribution(&all),
+                ..record.classes[0].clone()
+            });
+        }
+        let limited = offered_bytes as f64 > self.engine_bytes_per_s * window_s;
+        record.verdict = Verdict {
+            status: if limited { Status::Invalid } else { Status::Valid },
+            reasons: if limited {
+                vec!["the generator was the limit".to_owned()]
+            } else {
+                Vec::new()
+            },
+            generator_limited: limited,
+        };
+        record.classes = classes;
+        record.thresholds = Vec::new();
+        record.phases = Vec::new();
+        let cpu = bytes as f64 * NS_PER_BYTE / 1e3 + deliveries as f64 * US_PER_DELIVERY;
+        record.server = Some(ServerUse {
+            cpu_us: cpu.round() as u64,
+            deliveries,
+            cpu_us_per_delivery: Some(cpu / deliveries as f64),
+            ..record.server.unwrap()
+        });
+        let offered = scenario.offered_per_second();
+        record.throughput.offered_per_s = offered;
+        record.throughput.operations_per_s = offered;
+        record.throughput.window_s = window_s;
+        record.throughput.delivered_bytes_per_s = bytes as f64 / window_s;
+        record
+    }
+}
+
+fn length(class: &Class, kind: OperationKind) -> usize {
+    let lengths = class.suite.lengths();
+    match kind {
+        OperationKind::Application { bytes } => {
+            size::application_message(&lengths, 32, bytes as usize)
+        }
+        _ => crate::mls::Dimensions {
+            lengths,
+            group_id: 32,
+            identity: size::IDENTITY_BYTES,
+            members: class.members,
+            tree: class.tree,
+            handshake: class.handshake,
+        }
+        .update_commit(0),
+    }
+}
+
+fn distribution(of: &Series) -> Distribution {
+    use base64::Engine as _;
+    Distribution {
+        count: of.count(),
+        p50: of.quantile_us(0.5),
+        p99: of.quantile_us(0.99),
+        max: of.max_us(),
+        histogram: base64::engine::general_purpose::STANDARD.encode(of.to_bytes()),
+        ..Distribution::default()
+    }
+}
+
+impl Trials for MadeUp {
+    fn run(&mut self, scenario: Scenario) -> Result<Record, TrialError> {
+        self.elapsed += scenario.offered();
+        self.ran.push(scenario.clone());
+        match self.fails_for {
+            Some(name) if scenario.groups[0].suite.name() == name => {
+                Err(TrialError("no socket was left".to_owned()))
+            }
+            _ => Ok(self.record(&scenario)),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+}
+
+fn measured(question: &Question, mut service: MadeUp) -> (ServingResult, MadeUp) {
+    let result = measure(question, &mut service);
+    (result, service)
+}
+
+fn row<'a>(of: &'a ServingResult, name: &str, members: u32) -> &'a ServingRow {
+    of.rows.iter().find(|row| row.name.starts_with(name) && row.members == members).unwrap()
+}
+
+#[test]
+fn every_suite_has_the_same_load_but_for_its_bytes() {
+    let (result, service) = measured(&Question { trial: None, ..question() }, MadeUp::new(1e9));
+    assert_eq!((result.rows.len(), service.ran.len()), (3 * 2, 3 * 2 * 2 * 2));
+    for members in [10, 1_000] {
+        let here = |scenario: &&Scenario| scenario.groups[0].members == members;
+        for with_commits in [false, true] {
+            let alike = |scenario: &&Scenario| scenario.groups[0].commits.is_zero() != with_commits;
+            let mut scenarios = service.ran.iter().filter(here).filter(alike).cloned();
+            let first = scenarios.next().unwrap();
+            for mut other in scenarios {
+                other.groups[0].suite = first.groups[0].suite;
+                other.why.clone_from(&first.why);
+                assert_eq!(other, first);
+            }
+        }
+        let rows: Vec<_> = result.rows.iter().filter(|row| row.members == members).collect();
+        assert!(
+            rows.windows(2).all(|two| two[0].offered_commits_per_s == two[1].offered_commits_per_s)
+        );
+        assert!(rows.windows(2).all(|two| two[0].commit_bytes < two[1].commit_bytes));
+    }
+    let orders: Vec<Vec<&str>> = service
+        .ran
+        .chunks(3 * 2 * 2)
+        .map(|round| round.iter().map(|one| one.why.as_str()).collect())
+        .collect();
+    assert_ne!(orders[0], orders[1], "each round has an order of its own");
+    assert!(service.said.iter().any(|line| line.ends_with("s to go")), "{:?}", service.said);
+}
+
+#[test]
+fn a_row_gives_back_what_the_service_was_made_to_cost() {
+    let (result, _) = measured(&Question { trial: None, ..question() }, MadeUp::new(1e9));
+    for row in &result.rows {
+        let bytes = row.commit_bytes;
+        let each = bytes * NS_PER_BYTE / 1e3 + US_PER_DELIVERY;
+        // Commits of eight members take turns, and some are a ciphertext shorter than the first's.
+        let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.02;
+        let cpu = row.cpu_us_per_commit_delivery.unwrap().median;
+        assert!(near(cpu, each), "{} {}: {cpu} {each}", row.name, row.members);
+        let whole = row.cpu_us_per_commit.unwrap().median;
+        assert!(near(whole, each * f64::from(row.members)), "{whole}");
+        let took = row.fanout_bytes_per_commit / 1e9 * 1e6;
+        assert!(near(row.commit_last.p50 as f64, took.max(1.0)) || took < 100.0, "{took} {row:?}");
+        assert!(row.commit_last.count >= 2 * 2, "two a window, two rounds");
+        assert!(row.message_last_alone.count > 0 && row.message_last_beside.count > 0);
+        assert!(row.message_last_beside.max < row.commit_last.p50, "commits are no messages");
+        assert_eq!((row.status.as_str(), row.valid, row.trials.len()), ("valid", 4, 4));
+    }
+    let text = csv(&result);
+    let columns = |line: &str| line.split(',').count();
+    assert_eq!(text.lines().count(), 1 + result.rows.len());
+    assert!(
+        text.lines().all(|line| columns(line) == columns(text.lines().next().unwrap())),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_common_rate_is_what_the_largest_suite_leaves_room_for() {
+    let question = question();
+    let commits = question.commits_per_s(1_000);
+    let largest = question.objects(&question.contenders[2], 1_000).commit_max as f64 * 1_000.0;
+    assert!(commits * largest <= crate::limits::SERVING_BYTES_PER_SECOND, "{commits}");
+    assert!((commits + 1.0 / 60.0) * largest > crate::limits::SERVING_BYTES_PER_SECOND);
+    assert_eq!(question.commits_per_s(10), crate::limits::SERVING_COMMITS_PER_SECOND_MAX);
+    let asked = Question { commits_per_min: Some(6.0), ..question };
+    assert_eq!(asked.commits_per_s(1_000), 0.1);
+}
+
+#[test]
+fn saturation_is_a_bracket_around_what_the_service_can_send() {
+    let (result, service) = measured(&question(), MadeUp::new(1e9));
+    for row in result.rows.iter().filter(|row| row.members == 1_000) {
+        let found = row.saturation.as_ref().unwrap();
+        // A commit may take two intervals, or a quarter of a second, to its last member: what never
+        // takes as long is sustained at any rate by a service whose commits do not wait.
+        if row.fanout_bytes_per_commit / 1e9 < 0.25 {
+            assert_eq!(
+                (found.conclusion.as_str(), found.not_sustained_per_s),
+                ("above_range", None)
+            );
+            continue;
+        }
+        let (low, high) = (found.sustained_per_s.unwrap(), found.not_sustained_per_s.unwrap());
+        let took = row.fanout_bytes_per_commit / 1e9;
+        let edge = 2.0 / took;
+        assert!(low <= edge * 1.02 && edge * 0.98 <= high, "{low} {edge} {high}: {}", row.name);
+        assert!(found.width.unwrap() <= 0.31 && found.conclusion == "bounded", "{found:?}");
+        assert!(found.because[0].contains("a commit had its last member after"), "{found:?}");
+        assert!(found.searched.len() >= 2 && found.cpu_us_per_commit.is_some());
+    }
+    assert!(service.ran.iter().any(|scenario| scenario.groups[0].commits.as_fraction() == 1.0));
+}
+
+#[test]
+fn a_generator_that_is_the_limit_bounds_no_service() {
+    let service = MadeUp { engine_bytes_per_s: 3e8, ..MadeUp::new(1e12) };
+    let (result, _) = measured(&question(), service);
+    let found = row(&result, "mlkem1024", 1_000).saturation.clone().unwrap();
+    assert_eq!((found.conclusion.as_str(), found.not_sustained_per_s), ("generator_limited", None));
+    assert!(found.sustained_per_s.unwrap() < found.engine_limited_per_s.unwrap());
+    assert!(render(result, 100).contains(".. engine"));
+}
+
+#[test]
+fn a_suite_whose_runs_fail_is_said_and_the_others_go_on() {
+    let service = MadeUp { fails_for: Some("xwing-aes128-ed25519"), ..MadeUp::new(1e9) };
+    let (result, _) = measured(&question(), service);
+    let failed = row(&result, "xwing", 1_000);
+    assert_eq!((failed.status.as_str(), failed.valid), ("failed", 0));
+    assert_eq!(failed.reasons, ["no socket was left"]);
+    assert_eq!(failed.cpu_us_per_commit, None);
+    assert_eq!(failed.saturation.as_ref().unwrap().conclusion, "failed");
+    assert_eq!(row(&result, "mlkem1024", 1_000).status, "valid");
+    let text = render(result, 100);
+    assert!(
+        text.contains("! xwing-aes128-ed25519 at 1,000: FAILED, 0 of 4 runs valid\n  no socket"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_combiner_loads_two_groups_at_the_rates_of_its_ratio() {
+    let question = Question {
+        contenders: vec![pattern("combiner:4"), pattern("welcome")],
+        members: vec![50],
+        trial: None,
+        ..question()
+    };
+    let (result, service) = measured(&question, MadeUp::new(1e9));
+    assert_eq!(result.rows.len(), 1, "a Welcome's commits are those of its suite");
+    assert_eq!(result.modelled.len(), 2);
+    let both = service.ran.iter().find(|scenario| scenario.groups.len() == 2).unwrap();
+    let window = both.window();
+    let schedule = Schedule::plan(both);
+    let commits = |group: u32| {
+        let due = schedule.of_group(group).filter(|op| window.contains(&op.intended));
+        due.filter(|op| op.kind == OperationKind::Commit).count()
+    };
+    assert_eq!(commits(0), 4 * commits(1), "{:?}", both.groups);
+    assert!(commits(1) >= 1);
+    assert!(both.groups[1].commits.as_fraction() == 1.0, "messages are the classical group's");
+    assert_eq!(both.groups[0].members, both.groups[1].members);
+    let row = &result.rows[0];
+    assert!(row.pattern && row.trials.iter().all(|trial| trial.error.is_none()));
+    // What the service spent is of both groups, for each commit of the room.
+    let expected = row.commit_bytes * 50.0 * NS_PER_BYTE / 1e3 + 50.0 * 1.25 * US_PER_DELIVERY;
+    let found = row.cpu_us_per_commit.unwrap().median;
+    assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
+}
+
+#[test]
+fn a_scenario_has_its_commits_in_the_middle_of_their_intervals() {
+    let question = Question {
+        contenders: vec![pattern("combiner:4"), question().contenders[1]],
+        ..question()
+    };
+    for (contender, members) in question.cells() {
+        let scenario = question.scenario(&contender, members, Traffic::Both).unwrap();
+        let window = scenario.window();
+        let interval = Duration::from_secs_f64(1.0 / question.commits_per_s(members));
+        let schedule = Schedule::plan(&scenario);
+        let due: Vec<Duration> = schedule
+            .of_group(0)
+            .filter(|op| op.kind == OperationKind::Commit && window.contains(&op.intended))
+            .map(|op| op.intended)
+            .collect();
+        let whole = (window.end - window.start).as_secs_f64() / interval.as_secs_f64();
+        assert!((due.len() as f64 - whole).abs() < 1.01, "{} {whole}", due.len());
+        let rest = window.end - *due.last().unwrap();
+        assert!(rest > interval / 4 || interval < Duration::from_secs(1), "{rest:?} {interval:?}");
+    }
+}
+
+fn campaign(result: ServingResult) -> CampaignRecord {
+    CampaignRecord {
+        schema_version: SCHEMA_VERSION,
+        provenance: Provenance::default(),
+        outcome: CampaignOutcome::ServeCost(result),
+    }
+}
+
+fn render(result: ServingResult, width: u16) -> String {
+    text::render(&campaign(result), Path::new("folder"), Look { width, colour: false })
+}
+
+#[test]
+fn a_comparison_reads_back_and_is_shown_within_a_hundred_columns() {
+    let contenders = [&question().contenders[..], &[pattern("combiner:4"), pattern("welcome")]];
+    let question = Question { contenders: contenders.concat(), ..question() };
+    let (result, _) = measured(&question, MadeUp::new(1e9));
+    let record = campaign(result.clone());
+    assert!(record.to_json().contains("\"kind\": \"serve_cost\""));
+    assert_eq!(CampaignRecord::from_json(&record.to_json()).unwrap(), record);
+    let text = render(result, 100);
+    let told = text.lines().filter(|line| !line.starts_with("from "));
+    let widest = told.map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 100, "{widest}: {text}");
+    for told in
+        ["1,000 members, fresh tree, over x25519", "pattern, modelled", "A rate is sustained if"]
+    {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let page = page::render(&record);
+    assert_eq!(sound::faults(&page), Vec::<String>::new());
+    for told in ["(pattern, modelled)", "Commits a second to saturation", "log scale"] {
+        assert!(page.contains(told), "{told}");
+    }
+}
+
+#[test]
+fn every_field_is_explained() {
+    let (result, _) = measured(&question(), MadeUp::new(1e9));
+    let readme = include_str!("../../../results/README.md");
+    let (_, part) = readme
+        .split_once("## campaign.json of `stentor suites serve-cost`")
+        .expect("it has a part of its own");
+    let json = serde_json::to_value(&result).unwrap();
+    let mut fields = Vec::new();
+    collect(&json, &mut fields);
+    let missing = fields.iter().filter(|field| !part.contains(&format!("`{field}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// Not those of a run in short, which the record of every campaign has.
+fn collect(value: &serde_json::Value, fields: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(object) => object.iter().for_each(|(name, value)| {
+            fields.push(name.clone());
+            if !["run", "searched"].contains(&name.as_str()) {
+                collect(value, fields);
+            }
+        }),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, fields)),
+        _ => {}
+    }
+}

@@ -1,0 +1,300 @@
+//! Deployments that use post-quantum keys for part of what a group does, as sums.
+//!
+//! They are patterns of two suites and no suites of their own: no stack here runs one, so their sizes
+//! are modelled and never measured on members. What the drafts leave open is left out: of a full
+//! commit, the pre-shared key's proposal and the framing of the pair, some 150 bytes together. Called
+//! by campaigns that compare suites at a service.
+
+use super::Dimensions;
+use super::application_message;
+use super::key_package;
+use super::vector;
+use crate::limits::COMBINER_RATIO_MAX;
+use crate::mls::primitive::Quantum;
+use crate::mls::suite::Suite;
+
+/// How two suites share the work of one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Who joins does so by a post-quantum init key, and everything after that is classical: what is
+    /// recorded of joins today stays closed, what is recorded of commits does not.
+    Welcome,
+    /// Two groups of the same members (draft-ietf-mls-combiner): the classical one commits every time,
+    /// which is a partial commit, and both do in a full one, so that the post-quantum secret enters the
+    /// classical key schedule. Messages are the classical group's.
+    Combiner {
+        /// One commit in so many is a full one, 1 to [`COMBINER_RATIO_MAX`].
+        full_every: u32,
+    },
+}
+
+/// A pattern with the two suites that it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Which.
+    pub pattern: Pattern,
+    /// The suite of messages and most commits.
+    pub classical: Suite,
+    /// The suite of what has to hold against a quantum computer.
+    pub post_quantum: Suite,
+}
+
+/// Why something is no pattern, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0}; write welcome or combiner:10, and another suite as welcome:SUITE or combiner:10:SUITE"
+)]
+pub struct NoPattern(pub String);
+
+/// Lengths of what a deployment puts on the wire, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objects {
+    /// What a device publishes to be added once.
+    pub key_package: usize,
+    /// An update commit, on average over full and partial ones.
+    pub commit_mean: f64,
+    /// The longest update commit of a room, both parts of a full one together.
+    pub commit_max: usize,
+    /// A commit that adds one member, both parts together.
+    pub add_commit: usize,
+    /// What one joiner gets, without the tree.
+    pub welcome: usize,
+    /// An application message.
+    pub application: usize,
+}
+
+impl Objects {
+    /// Of a group of one suite, for commits by `leaf` and messages of `plaintext` bytes.
+    #[must_use]
+    pub fn of(group: &Dimensions, leaf: u32, plaintext: usize) -> Self {
+        let commit = group.update_commit(leaf);
+        Self {
+            key_package: key_package(&group.lengths, group.identity),
+            commit_mean: commit as f64,
+            commit_max: commit,
+            add_commit: group.add_commit(leaf),
+            welcome: group.welcome(1),
+            application: application_message(&group.lengths, group.group_id, plaintext),
+        }
+    }
+}
+
+impl Deployment {
+    /// The suite of a Welcome or of a combiner's second group, unless another is named.
+    const DEFAULTS: (&str, &str) = ("xwing-aes128-ed25519", "mlkem768-aes256-ed25519");
+
+    /// Reads `welcome`, `combiner:10` or either with the post-quantum suite after another colon, over
+    /// the suite `classical`.
+    ///
+    /// # Errors
+    /// When it is something else, or a combiner whose second suite is not post-quantum alone: the draft
+    /// takes no hybrid.
+    pub fn parse(text: &str, classical: Suite) -> Result<Self, NoPattern> {
+        let mut words = text.split(':');
+        let (pattern, default) = match words.next() {
+            Some("welcome") => (Pattern::Welcome, Self::DEFAULTS.0),
+            Some("combiner") => {
+                let ratio = words.next().and_then(|word| word.parse().ok());
+                let full_every = ratio.filter(|ratio| (1..=COMBINER_RATIO_MAX).contains(ratio));
+                let full_every = full_every.ok_or_else(|| {
+                    NoPattern(format!(
+                        "{text:?}: a combiner commits in both groups once in 1 to \
+                         {COMBINER_RATIO_MAX} commits"
+                    ))
+                })?;
+                (Pattern::Combiner { full_every }, Self::DEFAULTS.1)
+            }
+            _ => return Err(NoPattern(format!("{text:?} is no pattern"))),
+        };
+        let post_quantum = Suite::named(words.next().unwrap_or(default))
+            .map_err(|unknown| NoPattern(unknown.to_string()))?;
+        if words.next().is_some() {
+            return Err(NoPattern(format!("{text:?} says more than a pattern does")));
+        }
+        let holds = post_quantum.facts().confidentiality;
+        match pattern {
+            Pattern::Welcome if holds == Quantum::No => {
+                Err(NoPattern(format!("{post_quantum} keeps nothing from a quantum computer")))
+            }
+            Pattern::Combiner { .. } if holds != Quantum::Pure => Err(NoPattern(format!(
+                "{post_quantum} is not post-quantum alone, as the second group of a combiner is"
+            ))),
+            _ => Ok(Self { pattern, classical, post_quantum }),
+        }
+    }
+
+    /// As [`Self::parse`] reads it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let suite = self.post_quantum;
+        match self.pattern {
+            Pattern::Welcome => format!("welcome:{suite}"),
+            Pattern::Combiner { full_every } => format!("combiner:{full_every}:{suite}"),
+        }
+    }
+
+    /// Lengths in a group that is like `group` in everything but its suite, for commits by `leaf` and
+    /// messages of `plaintext` bytes.
+    #[must_use]
+    pub fn objects(&self, group: &Dimensions, leaf: u32, plaintext: usize) -> Objects {
+        let of = |suite: Suite| Dimensions { lengths: suite.lengths(), ..*group };
+        let (classical, post_quantum) = (of(self.classical), of(self.post_quantum));
+        let plain = Objects::of(&classical, leaf, plaintext);
+        match self.pattern {
+            Pattern::Welcome => {
+                let key = |of: &Dimensions| vector(of.lengths.kem_public_key);
+                let longer = key(&post_quantum) - key(&classical);
+                let mut opened = classical;
+                opened.lengths.kem_output = post_quantum.lengths.kem_output;
+                Objects {
+                    key_package: plain.key_package + longer,
+                    // The KeyPackage is in the commit; it and the proposals have headers of two bytes
+                    // either way.
+                    add_commit: plain.add_commit + longer,
+                    welcome: opened.welcome(1),
+                    ..plain
+                }
+            }
+            Pattern::Combiner { full_every } => {
+                let other = Objects::of(&post_quantum, leaf, plaintext);
+                Objects {
+                    key_package: plain.key_package + other.key_package,
+                    commit_mean: plain.commit_mean + other.commit_mean / f64::from(full_every),
+                    commit_max: plain.commit_max + other.commit_max,
+                    // Who joins, joins both groups, and a commit that adds is a full one.
+                    add_commit: plain.add_commit + other.add_commit,
+                    welcome: plain.welcome + other.welcome,
+                    application: plain.application,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mls::tape::Handshake;
+    use crate::mls::{TapeOperation, TapeSpec, TreeState, synthesize};
+
+    fn suite(name: &str) -> Suite {
+        Suite::named(name).unwrap()
+    }
+
+    fn classical() -> Suite {
+        suite("x25519-aes128-ed25519")
+    }
+
+    fn group(members: u32, tree: TreeState) -> Dimensions {
+        Dimensions {
+            lengths: classical().lengths(),
+            group_id: 32,
+            identity: 36,
+            members,
+            tree,
+            handshake: Handshake::Public,
+        }
+    }
+
+    fn of(name: &str, group: &Dimensions) -> Objects {
+        Objects::of(&Dimensions { lengths: suite(name).lengths(), ..*group }, 0, 200)
+    }
+
+    fn pattern(text: &str) -> Deployment {
+        Deployment::parse(text, classical()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_combiner_costs_both_groups_when_full_and_comes_down_to_the_classical_one(
+            members in 2_u32..3_000, ratio in 1_u32..=COMBINER_RATIO_MAX, merged: bool,
+        ) {
+            let group = group(members, if merged { TreeState::Merged } else { TreeState::Fresh });
+            let name = "mlkem768-aes256-mldsa65";
+            let (one, two) = (of("x25519-aes128-ed25519", &group), of(name, &group));
+            let both = pattern(&format!("combiner:1:{name}")).objects(&group, 0, 200);
+            prop_assert_eq!(both.commit_mean, one.commit_mean + two.commit_mean);
+            let some = pattern(&format!("combiner:{ratio}:{name}")).objects(&group, 0, 200);
+            // So many commits, one of which is full, written out one by one.
+            let all: f64 = (0..ratio)
+                .map(|turn| one.commit_mean + if turn == 0 { two.commit_mean } else { 0.0 })
+                .sum();
+            prop_assert!((some.commit_mean * f64::from(ratio) - all).abs() < 1e-6 * all);
+            for joint in [both, some] {
+                prop_assert_eq!(joint.commit_max, one.commit_max + two.commit_max);
+                prop_assert_eq!(joint.welcome, one.welcome + two.welcome);
+                prop_assert_eq!(joint.key_package, one.key_package + two.key_package);
+                prop_assert_eq!(joint.add_commit, one.add_commit + two.add_commit);
+                prop_assert_eq!(joint.application, one.application);
+            }
+        }
+
+        #[test]
+        fn a_post_quantum_welcome_leaves_updates_and_messages_as_they_are(members in 2_u32..3_000) {
+            let group = group(members, TreeState::Fresh);
+            let plain = of("x25519-aes128-ed25519", &group);
+            let opened = pattern("welcome").objects(&group, 0, 200);
+            prop_assert_eq!((opened.commit_mean, opened.application), (plain.commit_mean, plain.application));
+            // X-Wing's keys have 1,216 bytes and take two of a header where X25519's 32 take one; what
+            // it encapsulates has 1,120.
+            prop_assert_eq!(opened.key_package, plain.key_package + 1_216 + 2 - 32 - 1);
+            prop_assert_eq!(opened.add_commit, plain.add_commit + 1_216 + 2 - 32 - 1);
+            let other = of("xwing-aes128-ed25519", &group);
+            prop_assert_eq!(opened.welcome, plain.welcome + 1_120 + 2 - 32 - 1);
+            // Their hashes and signatures are alike, so a Welcome differs by nothing else.
+            prop_assert_eq!(opened.welcome, other.welcome);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_full_commit_are_as_long_as_what_synthetic_groups_send() {
+        let deployment = pattern("combiner:10:mlkem1024-aes256-mldsa87");
+        let sent = [deployment.classical, deployment.post_quantum].map(|suite| {
+            let spec = TapeSpec {
+                suite,
+                group: crate::delivery::GroupId::new(&[7; 32]).unwrap(),
+                members: 33,
+                senders: 1,
+                real: 0,
+                joiners: 0,
+                real_joiners: 0,
+                group_infos: false,
+                handshake: Handshake::Public,
+                devices: Vec::new(),
+                operations: vec![TapeOperation::Commit { sender: 0 }],
+            };
+            synthesize(&spec, TreeState::Fresh, 1).messages[0].body.len()
+        });
+        let objects = deployment.objects(&group(33, TreeState::Fresh), 0, 200);
+        assert_eq!(objects.commit_max, sent[0] + sent[1]);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_answered_with_what_would_be() {
+        let check = |text: &str, says: &str| {
+            let said = Deployment::parse(text, classical()).unwrap_err().to_string();
+            assert!(said.contains(says) && said.contains("combiner:10"), "{text}: {said}");
+        };
+        check("hybrid", "no pattern");
+        check("", "no pattern");
+        check("combiner", "once in 1 to");
+        check("combiner:0", "once in 1 to");
+        check("combiner:often", "once in 1 to");
+        check(&format!("combiner:{}", COMBINER_RATIO_MAX + 1), "once in 1 to");
+        check("combiner:10:xwing-aes128-ed25519", "not post-quantum alone");
+        check("combiner:10:mlkem768-aes256-mldsa66", "mlkem768-aes256-mldsa65");
+        check("welcome:p256-aes128-p256", "keeps nothing");
+        check("welcome:xwing-aes128-ed25519:2", "says more");
+    }
+
+    #[test]
+    fn a_pattern_is_read_as_it_is_written() {
+        for text in ["welcome", "combiner:50", "combiner:3:mlkem1024-aes256-mldsa87"] {
+            let read = pattern(text);
+            assert_eq!(pattern(&read.name()), read);
+        }
+        assert_eq!(pattern("combiner:7").name(), "combiner:7:mlkem768-aes256-ed25519");
+    }
+}
