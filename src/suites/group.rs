@@ -218,7 +218,7 @@ fn seats(members: u32) -> Vec<u32> {
     for leaf in [0, removed(0, members), members] {
         let mut size = 2;
         while size < width {
-            let first = (leaf / size ^ 1) * size;
+            let first = ((leaf / size) ^ 1) * size;
             // Of one leaf alone there is one key in any case.
             subtrees.extend((first + 1 < members).then(|| first..members.min(first + size)));
             size *= 2;
@@ -251,7 +251,7 @@ mod tests {
     fn is_settled(committed: &[u32], leaf: u32, members: u32) -> bool {
         let mut size = 1;
         while size < (members + 1).next_power_of_two() {
-            let first = (leaf / size ^ 1) * size;
+            let first = ((leaf / size) ^ 1) * size;
             let within = (first..first + size).filter(|leaf| *leaf < members);
             let (mut leaves, mut set) = (0, false);
             for leaf in within {
