@@ -231,6 +231,7 @@ fn pages_of_campaigns_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_o
     }
 }
 
+#[expect(clippy::print_stdout, reason = "whoever reads the tests is to know what was skipped")]
 fn skipped() {
     println!("skipped: no Chromium; scripts/chromium.sh install, or set {NAMED}");
 }
