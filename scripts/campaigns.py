@@ -7,6 +7,7 @@ from figures import REFERENCE, digits, duration, load_if_there, origins, quantil
 
 CAPACITIES = ["capacity-fanout-1k", "capacity-validated-commits"]
 CONTENTION = "contention"
+SERVING = "serve-cost"
 GROWTH = ["incident-like"]
 
 
@@ -82,6 +83,49 @@ def contention():
         f"Members that want to change one group at once (`contend`, {result['suite']}, {result['wants']} "
         f"{result['pace']}), for each change that came through; * where the engine's building was the "
         "limit, not the service:\n\n" + table(header, rows) + f"\n{origins([record])}.\n\n"
+    )
+
+
+def saturated(found):
+    """The rates of commits between which a service is saturated, or where the engine was the limit."""
+    if not found:
+        return "-"
+    low, high = found["sustained_per_s"], found["not_sustained_per_s"]
+    limited = found["engine_limited_per_s"]
+    least = digits(low) if low is not None else "none"
+    if high is not None:
+        return f"{least} to {digits(high)}"
+    return f"{least}, engine-limited at {digits(limited)}" if limited is not None else f"{least}, not more tried"
+
+
+def serving():
+    """What each suite costs the service, all else alike."""
+    record = load_if_there(REFERENCE / SERVING / "campaign.json")
+    if not record:
+        return ""
+    result = record["result"]
+    rows = [
+        [
+            f"`{row['name']}`" + (" (pattern)" if row["pattern"] else ""),
+            f"{row['members']:,}",
+            row["status"],
+            size(row["commit_bytes"]),
+            size(row["fanout_bytes_per_commit"]),
+            spread(row["cpu_us_per_commit"], duration),
+            spread(row["cpu_us_per_commit_delivery"], duration),
+            duration(row["commit_last"]["p50"]),
+            duration(row["commit_last"]["p99"]),
+            saturated(row["saturation"]),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["suite", "members", "verdict", "commit", "to all", "CPU a commit", "a delivery of it"]
+    header += ["last member p50", "p99", "commits/s sustained"]
+    return (
+        "An update commit of each suite at the service (`suites serve-cost`): bytes of the byte model, "
+        f"{result['tree']} trees, {result['key_exchange']} in every connection, everything else alike. "
+        "Where there are two rates, the lower one was sustained and the higher one was not, each in one "
+        "trial:\n\n" + table(header, rows) + f"\n{origins([record])}.\n\n"
     )
 
 
