@@ -122,7 +122,7 @@ impl MadeUp {
         record.phases = Vec::new();
         let cpu = bytes as f64 * NS_PER_BYTE / 1e3 + deliveries as f64 * US_PER_DELIVERY;
         record.server = Some(ServerUse {
-            cpu_us: cpu.round() as u64,
+            cpu_us: Duration::from_secs_f64(cpu / 1e6).as_micros().try_into().unwrap(),
             deliveries,
             cpu_us_per_delivery: Some(cpu / deliveries as f64),
             ..record.server.unwrap()
