@@ -125,7 +125,8 @@ def serving():
         "An update commit of each suite at the service (`suites serve-cost`): bytes of the byte model, "
         f"{result['tree']} trees, {result['key_exchange']} in every connection, everything else alike. "
         "Where there are two rates, the lower one was sustained and the higher one was not, each in one "
-        "trial:\n\n" + table(header, rows) + f"\n{origins([record])}.\n\n"
+        "trial. Of a row with an invalid run, figures are of the valid ones:\n\n"
+        + table(header, rows) + f"\n{origins([record])}.\n\n"
     )
 
 

@@ -27,6 +27,8 @@ def digits(value):
 
 
 def size(count):
+    if count >= 1e9:
+        return f"{count / 1e9:.2f} GB"
     if count >= 1e6:
         return f"{count / 1e6:.2f} MB"
     return f"{count / 1e3:.0f} kB" if count >= 10_000 else f"{count:,.0f} B"

@@ -88,7 +88,6 @@ type Noted = (Vec<(f64, Vec<String>)>, Vec<(f64, Option<f64>)>);
 
 fn written(found: Found, common: f64, (missed, cpu): Noted, made: Vec<TrialRecord>) -> Saturation {
     let per_s = |factor: Option<f64>| factor.map(|factor| factor * common);
-    #[expect(clippy::float_cmp, reason = "it is the same rate, not one that is near")]
     let at = |wanted: Option<f64>| move |factor: f64| Some(factor) == wanted;
     let (is_lower, is_upper) = (at(found.lower), at(found.upper));
     let because = missed.into_iter().find(|(factor, _)| is_upper(*factor));
