@@ -15,6 +15,7 @@ use crate::clock;
 use crate::mls::stack::StackKind;
 use crate::process::Machine;
 use crate::report::provenance::Provenance;
+use crate::report::summary::Look;
 use crate::suites::cell::Cell;
 use crate::suites::folder::SuitesFolder;
 use crate::suites::group::State;
@@ -54,6 +55,10 @@ pub(crate) struct Run {
     results: PathBuf,
 }
 
+/// Columns of `summary.txt`: the longest name of a suite and four sizes with their intervals, a row each
+/// in one line. A terminal's own are kept to instead.
+const SUMMARY_COLUMNS: u16 = 136;
+
 fn stack(name: &str) -> Result<StackKind, String> {
     StackKind::named(name).ok_or_else(|| StackKind::ALL.map(StackKind::name).join(", "))
 }
@@ -81,7 +86,8 @@ pub(super) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let folder = SuitesFolder::open(&arguments.results, &settings)?;
     let cells = measured(&cells, &folder, Effort::of(settings.budget()), arguments.quiet)?;
     let record = SuitesRecord { schema_version: SCHEMA_VERSION, provenance, settings, cells };
-    let path = folder.complete(&record, &render(&record, Default::default()))?;
+    let wide = Look { width: SUMMARY_COLUMNS, ..Look::default() };
+    let path = folder.complete(&record, &render(&record, wide))?;
     print!("{}\nresult: {}\n", render(&record, look_of_terminal()), path.display());
     let failed = record.failures().count();
     Ok(ExitCode::from(if failed == 0 { 0 } else { 2 }))
