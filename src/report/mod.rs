@@ -25,4 +25,4 @@ pub mod utc;
 pub mod verdict;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,6 +16,7 @@ use crate::report::html::sound;
 use crate::report::provenance::Provenance;
 use crate::report::record::{ClassRecord, Distribution, Record, ServerUse};
 use crate::report::summary::Look;
+use crate::report::tests::collect;
 use crate::report::verdict::{Status, Verdict};
 
 /// A record as a run wrote it, which the made-up ones change.
@@ -417,21 +418,8 @@ fn every_field_is_explained() {
         .expect("it has a part of its own");
     let json = serde_json::to_value(&result).unwrap();
     let mut fields = Vec::new();
-    collect(&json, &mut fields);
+    // Those of a run in short the record of every campaign has.
+    collect(&json, &["run", "searched"], &mut fields);
     let missing = fields.iter().filter(|field| !part.contains(&format!("`{field}`")));
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
-}
-
-/// Not those of a run in short, which the record of every campaign has.
-fn collect(value: &serde_json::Value, fields: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Object(object) => object.iter().for_each(|(name, value)| {
-            fields.push(name.clone());
-            if !["run", "searched"].contains(&name.as_str()) {
-                collect(value, fields);
-            }
-        }),
-        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, fields)),
-        _ => {}
-    }
 }

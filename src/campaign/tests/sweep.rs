@@ -8,6 +8,7 @@ use crate::campaign::sweep::{Order, Sweep};
 use crate::campaign::text;
 use crate::report::provenance::Provenance;
 use crate::report::summary::Look;
+use crate::report::tests::collect;
 use crate::report::verdict::Status;
 
 fn swept(factors: &[f64]) -> (LoadCurve, MadeUp) {
@@ -78,19 +79,8 @@ fn every_field_of_a_campaign_is_explained() {
         let mut value: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
         value["provenance"] = serde_json::Value::Null;
         let mut fields = Vec::new();
-        collect(&value, &mut fields);
+        collect(&value, &[], &mut fields);
         let missing = fields.iter().filter(|field| !part.contains(&format!("`{field}`")));
         assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
-    }
-}
-
-fn collect(value: &serde_json::Value, fields: &mut Vec<String>) {
-    match value {
-        serde_json::Value::Object(object) => object.iter().for_each(|(name, value)| {
-            fields.push(name.clone());
-            collect(value, fields);
-        }),
-        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, fields)),
-        _ => {}
     }
 }
