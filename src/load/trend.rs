@@ -165,6 +165,15 @@ mod tests {
         assert_eq!(ranks(&[5.0, 1.0, 5.0, 9.0]), [2.5, 1.0, 2.5, 4.0]);
     }
 
+    /// Four values that rise: S is 6, its variance 4 x 3 x 13 / 18, so Z is 5 / 2.944 (Mann 1945, Kendall).
+    #[test]
+    fn a_chance_is_two_sided_and_corrected_for_whole_steps() {
+        let deviation = (26.0_f64 / 3.0).sqrt();
+        assert!((chance(&[1.0; 6], deviation) - 0.0894).abs() < 1e-3);
+        assert!((chance(&[-1.0; 6], deviation) - 0.0894).abs() < 1e-3);
+        assert_eq!(chance(&[1.0, -1.0], deviation).to_bits(), 1.0_f64.to_bits());
+    }
+
     #[test]
     fn the_error_function_is_that_of_the_tables() {
         for (x, expected) in
