@@ -1,5 +1,7 @@
 //! A record from its parts: what it says, how it is kept, what is printed of it.
 
+mod host;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -10,15 +12,13 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 use super::build::{EngineTotals, Finished, ServerTotals, record};
-use super::folder::{RunFolder, keep_host, read_host};
-use super::host::{F3Record, HostRecord, Machine, SealRecord, SendRecord};
-use super::host_summary;
+use super::folder::RunFolder;
 use super::provenance::Provenance;
 use super::record::{Floor, Record, RecordError};
 use super::summary::{Look, render};
 use super::verdict::Status;
 use crate::floor::Spread;
-use crate::floor::{F3, Manner, Sending, Work};
+use crate::floor::{F3, Work};
 use crate::load::Verified;
 use crate::load::away::Away;
 use crate::load::contention::{Event, Tally, What};
@@ -387,62 +387,6 @@ fn a_place_that_cannot_hold_results_is_one_clear_error() {
     assert!(error.to_string().starts_with("cannot write results to "), "{error}");
 }
 
-fn host() -> HostRecord {
-    let ns_per_packet = Spread { median: 120.0, min: 110.0, max: 130.0 };
-    let sending = Sending {
-        manner: Manner::Trains,
-        receivers: 10,
-        cpu_us_per_packet: Spread::default(),
-        packets: 440,
-        lost: 44,
-    };
-    HostRecord {
-        schema_version: 1,
-        machine: Machine { cores: Some(2), ..Machine::default() },
-        measured_utc: "2026-01-31T23:59:59Z".to_owned(),
-        git_commit: None,
-        git_dirty: None,
-        stentor_version: "0.1.0".to_owned(),
-        build_profile: "debug".to_owned(),
-        seal: vec![SealRecord { cipher: "AES-128-GCM".to_owned(), bytes: 400, ns_per_packet }],
-        udp_send: vec![SendRecord::of(&sending, 1_000)],
-        f3: vec![F3Record::from(&f3())],
-    }
-}
-
-#[test]
-fn a_host_record_survives_being_kept_and_the_last_one_counts() {
-    let results = tempfile::tempdir().unwrap();
-    let within = results.path().join("new");
-    let mut record = host();
-    keep_host(&within, &record).unwrap();
-    record.f3.clear();
-    let path = keep_host(&within, &record).unwrap();
-    assert!(path.ends_with("new/host.json"));
-    assert_eq!(HostRecord::from_json(&fs::read_to_string(path).unwrap()).unwrap(), record);
-    assert_eq!(fs::read_dir(&within).unwrap().count(), 1, "nothing else is left behind");
-    assert_eq!(read_host(&within).unwrap(), record);
-    assert_eq!(read_host(results.path()), None);
-    let newer = record.to_json().replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
-    assert!(matches!(HostRecord::from_json(&newer), Err(RecordError::Version { found: 2, .. })));
-}
-
-#[test]
-fn a_host_in_text_says_what_its_figures_are_of() {
-    let text = host_summary::render(&host(), Look::default());
-    for says in [
-        "AES-128-GCM       400       120   110..130",
-        "250 B x 900         2.25   2.00..3.00      4.50   2.00..3.00",
-        "a debug build: these figures mean nothing",
-        "both sides shared a core",
-        "sent to 10 sockets instead of 1,000",
-        "44 of 440 packets were lost by gso",
-        "250 B x 900: rounds that lost packets and do not count: 1",
-    ] {
-        assert!(text.contains(says), "{says}: {text}");
-    }
-}
-
 #[test]
 fn what_racing_cost_stands_in_a_row_for_each_class_and_one_for_all() {
     let record = finished(&Judgement::default(), false);
@@ -469,7 +413,7 @@ fn every_field_of_a_run_and_of_a_host_is_explained() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("results/README.md")).unwrap();
     let mut fields = Vec::new();
-    for json in [finished(&Judgement::default(), false).to_json(), host().to_json()] {
+    for json in [finished(&Judgement::default(), false).to_json(), host::host().to_json()] {
         collect(&serde_json::from_str(&json).unwrap(), &[], &mut fields);
     }
     fields.sort_unstable();

@@ -1,20 +1,26 @@
 //! A group in one of four states of its tree, with two members that really act.
 //!
 //! All others are leaves whose private keys are dropped at once: what a member does costs the same
-//! whoever else is awake. It measures nothing. Called by `measure`.
+//! whoever else is awake. It measures nothing, and so takes every core that there is. Called by
+//! `measure`.
 
 use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
+use super::dormant::{Dormant, name};
 use crate::limits::BULK_ADD_MAX;
 use crate::mls::MemberError;
-use crate::mls::size::IDENTITY_BYTES;
-use crate::mls::stack::{Candidate, Member, Stack};
+use crate::mls::stack::{Candidate, Member, Stack, StackKind};
 
 /// The id of every group here: as long as those of the load engine.
 pub(super) const GROUP: &[u8; 16] = b"stentor-suites--";
+
+/// Members that join at the same time to settle a tree. With more, each would have to process more
+/// commits of the others than a join takes.
+const SEATED_AT_ONCE: usize = 2;
 
 /// What an operation finds in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,27 +75,38 @@ pub struct Step {
     pub of: u32,
 }
 
-/// Makes candidates of one suite, each with a name of its own.
+/// Makes members of one suite: those who act, each with a name of its own, and those who do not.
 pub(super) struct Maker<'a> {
-    stack: &'a dyn Stack,
+    kind: StackKind,
+    stack: Box<dyn Stack>,
     suite: u16,
-    made: u32,
+    awake: usize,
+    dormant: &'a mut Dormant,
+    /// So many of them are in the group.
+    placed: usize,
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(stack: &'a dyn Stack, suite: u16) -> Self {
-        Self { stack, suite, made: 0 }
+    pub(super) fn new(
+        kind: StackKind,
+        suite: u16,
+        dormant: &'a mut Dormant,
+    ) -> Result<Self, MemberError> {
+        Ok(Self { kind, stack: kind.open()?, suite, awake: 0, dormant, placed: 0 })
     }
 
     pub(super) fn candidate(&mut self) -> Result<Box<dyn Candidate>, MemberError> {
-        let identity = format!("stentor-member-{:0width$}", self.made, width = IDENTITY_BYTES - 15);
-        self.made += 1;
-        self.stack.candidate(self.suite, identity.as_bytes())
+        self.awake += 1;
+        self.stack.candidate(self.suite, &name("awake", self.awake))
     }
 
-    /// KeyPackages of devices that will never act.
-    pub(super) fn packages(&mut self, count: u32) -> Result<Vec<Bytes>, MemberError> {
-        (0..count).map(|_| Ok(self.candidate()?.key_package())).collect()
+    /// KeyPackages of devices that will never act, and that no group of this maker's has seen.
+    pub(super) fn packages(&mut self, count: usize) -> Result<Vec<Bytes>, MemberError> {
+        let until = self.placed + count;
+        let packages = self.dormant.first((self.kind, self.suite), until)?;
+        let packages = packages[self.placed..].to_vec();
+        self.placed = until;
+        Ok(packages)
     }
 
     /// A group of at least two members in that state; `progress` hears of what is done.
@@ -114,17 +131,16 @@ impl<'a> Maker<'a> {
     fn fresh(&mut self, members: u32, progress: &dyn Fn(Step)) -> Result<Group, MemberError> {
         let mut committer = self.candidate()?.create(GROUP)?;
         let last = self.candidate()?;
-        let step = u32::try_from(BULK_ADD_MAX).expect("the bound is small");
-        let mut inside = 1;
+        let (members, mut inside) = (index(members), 1);
         loop {
-            let more = step.min(members - inside);
+            let more = BULK_ADD_MAX.min(members - inside);
             let ends = inside + more == members;
-            let mut packages = self.packages(more - u32::from(ends))?;
+            let mut packages = self.packages(more - usize::from(ends))?;
             packages.extend(ends.then(|| last.key_package()));
             let made = committer.commit(&[], &packages)?;
             committer.merge()?;
             inside += more;
-            progress(Step { what: "adding members", done: inside, of: members });
+            progress(Step { what: "adding members", done: count(inside), of: count(members) });
             if ends {
                 let watcher = last.join(&made.welcome, &committer.tree()?)?;
                 return Ok(Group { committer, leaf: 0, watcher });
@@ -141,19 +157,37 @@ impl<'a> Maker<'a> {
         group.watcher.merge()?;
         group.committer.process(&made.message)?;
         let seats = seats(members);
-        for (done, leaf) in (1..).zip(&seats) {
-            let candidate = self.candidate()?;
-            // The one place that is free is the one that has just been freed (RFC 9420 §12.1.1).
-            let made = group.committer.commit(&[*leaf], &[candidate.key_package()])?;
-            group.committer.merge()?;
-            group.watcher.process(&made.message)?;
-            let mut seated = candidate.join(&made.welcome, &group.committer.tree()?)?;
-            let made = seated.commit(&[], &[])?;
-            group.committer.process(&made.message)?;
-            group.watcher.process(&made.message)?;
-            progress(Step { what: "settling the tree", done, of: count(&seats) });
+        let mut done = 0;
+        for some in seats.chunks(SEATED_AT_ONCE) {
+            let mut seated = self.seated(&mut group, some)?;
+            while let Some(mut next) = seated.pop() {
+                let made = next.commit(&[], &[])?;
+                for other in seated.iter_mut().chain([&mut group.committer, &mut group.watcher]) {
+                    other.process(&made.message)?;
+                }
+                done += 1;
+                progress(Step { what: "settling the tree", done, of: count(seats.len()) });
+            }
         }
         Ok(group)
+    }
+
+    /// Members that are awake, at leaves whose members are removed for them. Each joins on a core of
+    /// its own.
+    fn seated(
+        &mut self,
+        group: &mut Group,
+        leaves: &[u32],
+    ) -> Result<Vec<Box<dyn Member>>, MemberError> {
+        let candidates: Vec<_> =
+            leaves.iter().map(|_| self.candidate()).collect::<Result<_, _>>()?;
+        let packages: Vec<Bytes> = candidates.iter().map(|one| one.key_package()).collect();
+        // The places that are free are those that have just been freed (RFC 9420 §12.1.1).
+        let made = group.committer.commit(leaves, &packages)?;
+        group.committer.merge()?;
+        group.watcher.process(&made.message)?;
+        let tree = group.committer.tree()?;
+        candidates.into_par_iter().map(|one| one.join(&made.welcome, &tree)).collect()
     }
 
     /// Each pair of leaves has one that came in by an external commit, whose path gives keys to all
@@ -211,7 +245,7 @@ impl<'a> Maker<'a> {
 /// The fewest leaves, and neither the first nor the last, whose commits leave one key in every
 /// subtree that branches off the paths which are measured: of leaf 0, which commits, of the leaf
 /// that it removes, and of the leaf where the next one comes in. The first and the last commit
-/// anyway.
+/// anyway. Those of the largest subtrees come first: every commit after theirs is the shorter for it.
 fn seats(members: u32) -> Vec<u32> {
     let width = (members + 1).next_power_of_two();
     let mut subtrees = Vec::new();
@@ -231,7 +265,9 @@ fn seats(members: u32) -> Vec<u32> {
             committed.push(subtree.start);
         }
     }
-    committed.split_off(2)
+    let mut seats = committed.split_off(2);
+    seats.reverse();
+    seats
 }
 
 /// The leaf that a commit of `committer` removes: on the other side of the tree.
@@ -239,8 +275,12 @@ pub(super) fn removed(committer: u32, members: u32) -> u32 {
     (committer + members / 2) % members
 }
 
-fn count(of: &[u32]) -> u32 {
-    u32::try_from(of.len()).expect("there are fewer seats than members")
+fn count(of: usize) -> u32 {
+    u32::try_from(of).expect("members are counted in 32 bits")
+}
+
+fn index(of: u32) -> usize {
+    usize::try_from(of).expect("a count fits")
 }
 
 #[cfg(test)]
@@ -276,7 +316,7 @@ mod tests {
                 assert!(is_settled(&committed, leaf, members), "{members}: {leaf} {seats:?}");
             }
             assert!(seats.iter().all(|leaf| (1..members - 1).contains(leaf)), "{members}");
-            assert!(count(&seats) <= 3 * members.ilog2(), "{members}: {seats:?}");
+            assert!(count(seats.len()) <= 3 * members.ilog2(), "{members}: {seats:?}");
         }
     }
 }

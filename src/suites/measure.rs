@@ -1,6 +1,7 @@
 //! Measures a cell: every operation, repeated, and every object that came of it.
 //!
-//! On one thread, whatever the stacks would do with more. Prepared commits are forgotten, so every
+//! On one thread, whatever the stacks would do with more: only what is not timed, the making of the
+//! group, takes them all. Prepared commits are forgotten, so every
 //! repetition finds the same tree; update commits are merged on both sides, which leaves a tree of
 //! the same shape. It reads the clock and nothing else. Called by `cli`, by way of a plan.
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cell::{Cell, Object, Operation, Outcome, Sized, Timed};
+use super::dormant::Dormant;
 use super::group::{GROUP, Group, Maker, State, Step};
 use super::interval::Timing;
 use super::model::Model;
@@ -30,7 +32,7 @@ pub struct Effort {
     /// Repetitions at least, whatever they take; of one alone there is no warm-up either.
     pub repetitions: usize,
     /// Most members that one commit adds: an operation that adds more is left out.
-    pub adds_max: u32,
+    pub adds_max: usize,
 }
 
 impl Effort {
@@ -51,15 +53,36 @@ impl Effort {
     }
 }
 
-/// Measures a cell; `progress` hears what is under way. A stack's refusal is an outcome.
+/// Measures a cell; `progress` hears what is under way, and `dormant` is what fills its group. A
+/// stack's refusal is an outcome.
 #[must_use]
-pub fn measure(cell: &Cell, effort: Effort, progress: &(dyn Fn(Step) + Sync)) -> Outcome {
+pub fn measure(
+    cell: &Cell,
+    effort: Effort,
+    dormant: &mut Dormant,
+    progress: &(dyn Fn(Step) + Sync),
+) -> Outcome {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let done = match pool {
-        Ok(pool) => pool.install(|| Bench::run(cell, effort, progress)),
+        Ok(pool) => prepared(cell, effort, dormant, progress)
+            .and_then(|(bench, maker, group)| pool.install(|| bench.run(maker, group))),
         Err(error) => return Outcome::failed(cell, error.to_string()),
     };
     done.unwrap_or_else(|error| Outcome::failed(cell, error.to_string()))
+}
+
+/// What is measured on one core, made on every core.
+fn prepared<'a>(
+    cell: &'a Cell,
+    effort: Effort,
+    dormant: &'a mut Dormant,
+    progress: &'a (dyn Fn(Step) + Sync),
+) -> Result<(Bench<'a>, Maker<'a>, Group), MemberError> {
+    let mut maker = Maker::new(cell.stack, cell.entry.code_point, dormant)?;
+    let group = maker.group(cell.members, cell.state, progress)?;
+    let model = Model::of(cell, group.leaf);
+    let bench = Bench { cell, effort, model, outcome: Outcome::of(cell), progress };
+    Ok((bench, maker, group))
 }
 
 struct Bench<'a> {
@@ -70,22 +93,13 @@ struct Bench<'a> {
     progress: &'a (dyn Fn(Step) + Sync),
 }
 
-impl<'a> Bench<'a> {
-    fn run(
-        cell: &'a Cell,
-        effort: Effort,
-        progress: &'a (dyn Fn(Step) + Sync),
-    ) -> Result<Outcome, MemberError> {
-        let stack = cell.stack.open()?;
-        let mut maker = Maker::new(&*stack, cell.entry.code_point);
-        let mut group = maker.group(cell.members, cell.state, progress)?;
-        let model = Model::of(cell, group.leaf);
-        let mut bench = Self { cell, effort, model, outcome: Outcome::of(cell), progress };
-        bench.alone(&mut maker)?;
-        bench.messages(&mut group)?;
-        bench.commits(&mut maker, &mut group)?;
-        bench.joins(&mut maker, &mut group)?;
-        Ok(bench.outcome)
+impl Bench<'_> {
+    fn run(mut self, mut maker: Maker<'_>, mut group: Group) -> Result<Outcome, MemberError> {
+        self.alone(&mut maker)?;
+        self.messages(&mut group)?;
+        self.commits(&mut maker, &mut group)?;
+        self.joins(&mut maker, &mut group)?;
+        Ok(self.outcome)
     }
 
     /// What needs no group.

@@ -5,6 +5,7 @@
 
 pub mod beside;
 pub mod cell;
+pub mod dormant;
 pub mod folder;
 pub mod group;
 pub mod interval;

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::cell::{Cell, Object, Operation, Outcome};
+use super::dormant::Dormant;
 use super::group::State;
-use super::measure::{Effort, measure};
+use super::measure::{self, Effort};
 use super::registry::{Entry, Offers};
+
+fn measured(cell: &Cell, effort: Effort) -> Outcome {
+    measure::measure(cell, effort, &mut Dormant::default(), &|_| ())
+}
 
 /// Signatures in an object at most; those of ECDSA are shorter than foretold now and then.
 fn signatures(object: Object, members: usize) -> usize {
@@ -45,7 +50,7 @@ fn every(members: u32, state: State) {
     let offers = Offers::ask().unwrap();
     for (entry, stack) in offers.choose(&[], &[]).unwrap() {
         let cell = Cell { entry, stack, members, state };
-        check(entry, &measure(&cell, Effort::once(), &|_| ()));
+        check(entry, &measured(&cell, Effort::once()));
     }
 }
 
@@ -65,7 +70,7 @@ fn a_cell_has_every_operation_with_enough_repetitions_for_its_interval() {
     let suite = ["x25519-aes128-ed25519".to_owned()];
     for (entry, stack) in offers.choose(&suite, &[]).unwrap() {
         let cell = Cell { entry, stack, members: 9, state: State::Churned };
-        let outcome = measure(&cell, Effort::of(Duration::ZERO), &|_| ());
+        let outcome = measured(&cell, Effort::of(Duration::ZERO));
         check(entry, &outcome);
         for operation in Operation::ALL {
             let timing = outcome.time(operation).unwrap();
@@ -82,7 +87,7 @@ fn what_a_tree_has_been_through_decides_how_long_a_commit_is() {
     let (entry, stack) = offers.choose(&["xwing-aes128-ed25519".to_owned()], &[]).unwrap()[0];
     let commit = |state| {
         let cell = Cell { entry, stack, members: 16, state };
-        measure(&cell, Effort::once(), &|_| ()).size(Object::CommitUpdate).unwrap()
+        measured(&cell, Effort::once()).size(Object::CommitUpdate).unwrap()
     };
     let [fresh, settled, merged, churned] = State::ALL.map(commit);
     assert!(merged < churned && churned < fresh, "{merged} {churned} {fresh}");
@@ -96,7 +101,7 @@ fn what_a_few_commits_have_settled_is_for_every_commit_as_short_as_in_a_merged_t
     for (entry, stack) in offers.choose(&suite, &[]).unwrap() {
         for members in [4, 7, 16, 21] {
             let cell = Cell { entry, stack, members, state: State::Settled };
-            let outcome = measure(&cell, Effort::once(), &|_| ());
+            let outcome = measured(&cell, Effort::once());
             check(entry, &outcome);
             let foretold = outcome.sizes.iter().filter(|sized| sized.model_bytes.is_some());
             assert_eq!(foretold.count(), outcome.sizes.len() - 1, "all but the tree");
@@ -111,6 +116,6 @@ fn a_suite_that_fails_in_a_stack_is_an_outcome_with_its_error() {
     let entry = offers.named("x448-aes256-ed448").unwrap();
     let stack = crate::mls::stack::StackKind::MlsRsAwsLc;
     let cell = Cell { entry, stack, members: 2, state: State::Fresh };
-    let outcome = measure(&cell, Effort::once(), &|_| ());
+    let outcome = measured(&cell, Effort::once());
     assert!(outcome.error.unwrap().contains("unsupported suite"));
 }

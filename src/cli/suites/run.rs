@@ -17,6 +17,7 @@ use crate::process::Machine;
 use crate::report::provenance::Provenance;
 use crate::report::summary::Look;
 use crate::suites::cell::Cell;
+use crate::suites::dormant::Dormant;
 use crate::suites::folder::SuitesFolder;
 use crate::suites::group::State;
 use crate::suites::measure::{Effort, measure};
@@ -44,8 +45,8 @@ pub(crate) struct Run {
     /// come in one by one, and each verifies all before it.
     #[arg(long, value_name = "STATE,STATE...", value_delimiter = ',', value_parser = state)]
     states: Vec<State>,
-    /// Time for the repetitions of one operation; an interval takes seven, whatever that takes.
-    #[arg(long, value_name = "TIME", default_value = "50ms")]
+    /// Time for the repetitions of one operation; an interval takes six, whatever that takes.
+    #[arg(long, value_name = "TIME", default_value = "25ms")]
     budget: String,
     /// Say nothing while it measures.
     #[arg(long)]
@@ -99,7 +100,7 @@ fn settings(
     provenance: &Provenance,
 ) -> anyhow::Result<Settings> {
     let budget =
-        units::duration(&arguments.budget).context("--budget takes a time such as 50ms")?;
+        units::duration(&arguments.budget).context("--budget takes a time such as 25ms")?;
     let (mut sizes, mut states) = (arguments.sizes.clone(), arguments.states.clone());
     sizes.sort_unstable();
     sizes.dedup();
@@ -127,7 +128,7 @@ fn measured(
     let watched = !quiet && std::io::stderr().is_terminal();
     let mut screen = if quiet { Screen::quiet() } else { Screen::new() };
     let mut outcomes = Vec::with_capacity(cells.len());
-    let mut kept = 0;
+    let (mut kept, mut dormant) = (0, Dormant::default());
     for (number, cell) in (1..).zip(cells) {
         if let Some(found) = folder.found(cell) {
             kept += 1;
@@ -140,7 +141,7 @@ fn measured(
             screen.step(&name, 1);
         }
         let tell_step = screen.teller(&name);
-        let outcome = measure(cell, effort, &|step| {
+        let outcome = measure(cell, effort, &mut dormant, &|step| {
             tell_step(step.what, u64::from(step.done), u64::from(step.of));
         });
         folder.keep(cell, &outcome)?;
@@ -184,9 +185,9 @@ mod tests {
         let settings = of("--sizes 100,2,100 --states merged,fresh,merged").unwrap();
         assert_eq!(settings.sizes, [2, 100]);
         assert_eq!(settings.states, [State::Fresh, State::Merged]);
-        assert_eq!(settings.budget_ms, 50);
+        assert_eq!(settings.budget_ms, 25);
         assert_eq!(of("").unwrap().sizes, [2, 10, 100, 1_000]);
-        assert!(of("--budget soon").unwrap_err().to_string().contains("50ms"));
+        assert!(of("--budget soon").unwrap_err().to_string().contains("25ms"));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl StackKind {
 }
 
 /// A stack at hand.
-pub trait Stack {
+pub trait Stack: Send {
     /// The code points of the suites that it says it runs, ascending.
     fn offers(&self) -> Vec<u16>;
 
@@ -75,7 +75,7 @@ pub trait Stack {
 }
 
 /// A device that has published a KeyPackage and joined nothing yet.
-pub trait Candidate {
+pub trait Candidate: Send {
     /// Its KeyPackage.
     fn key_package(&self) -> Bytes;
 
@@ -95,7 +95,7 @@ pub trait Candidate {
 
 /// A member of a group. Its handshakes are PublicMessages, every commit of its has a path, and
 /// nothing is padded.
-pub trait Member {
+pub trait Member: Send {
     /// Prepares a commit that removes leaves, adds who published KeyPackages, and renews its path.
     /// The group is unchanged until [`Self::merge`].
     fn commit(&mut self, remove: &[u32], add: &[Bytes]) -> Result<Commit, MemberError>;
