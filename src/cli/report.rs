@@ -18,11 +18,14 @@ use crate::limits::RECORD_BYTES_MAX;
 use crate::report::folder::{RECORD, keep_page};
 use crate::report::html;
 use crate::report::record::Record;
+use crate::suites;
+use crate::suites::folder::RECORD as SUITES;
+use crate::suites::record::SuitesRecord;
 
 /// Make report.html anew from a record.
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// The folder of a run or a campaign, or its record.
+    /// The folder of a run, a campaign or a comparison of suites, or its record.
     #[arg(value_name = "FOLDER|FILE")]
     of: PathBuf,
     /// The folder to write report.html in, instead of the record's own. An earlier one is replaced.
@@ -69,22 +72,24 @@ fn record_of(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let found = [RECORD, CAMPAIGN].map(|name| path.join(name)).into_iter().find(|it| it.is_file());
+    let names = [RECORD, CAMPAIGN, SUITES];
+    let found = names.map(|name| path.join(name)).into_iter().find(|it| it.is_file());
     found.with_context(|| {
         let shown = path.display();
-        format!("{shown} has no {RECORD} and no {CAMPAIGN}: what was to be in it did not finish")
+        format!("{shown} has no {}: what was to be in it did not finish", names.join(", no "))
     })
 }
 
-/// A campaign says of which kind it is; a run has no kind.
+/// A campaign says of which kind it is, a comparison of suites has cells, and a run has neither.
 fn page_of(text: &str) -> anyhow::Result<String> {
     #[derive(Deserialize)]
     struct Kinded {
         kind: Option<IgnoredAny>,
+        cells: Option<IgnoredAny>,
     }
-    let campaign = serde_json::from_str::<Kinded>(text).is_ok_and(|of| of.kind.is_some());
-    Ok(match campaign {
-        true => page::render(&CampaignRecord::from_json(text)?),
-        false => html::render(&Record::from_json(text)?),
+    Ok(match serde_json::from_str::<Kinded>(text) {
+        Ok(Kinded { kind: Some(_), .. }) => page::render(&CampaignRecord::from_json(text)?),
+        Ok(Kinded { cells: Some(_), .. }) => suites::page::render(&SuitesRecord::from_json(text)?),
+        _ => html::render(&Record::from_json(text)?),
     })
 }

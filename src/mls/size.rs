@@ -9,11 +9,13 @@
 
 mod handshake;
 pub mod pattern;
+mod shape;
 
 pub use handshake::Change;
 pub use handshake::Dimensions;
 pub use handshake::ProposalKind;
 pub(super) use handshake::joiner_secrets;
+pub use shape::Shape;
 
 use super::primitive::Lengths;
 

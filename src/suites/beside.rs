@@ -95,8 +95,7 @@ pub const DIFFERENCES: [(&str, &str); 6] = [
         "Cryptography",
         "RustCrypto and dalek are Rust; libcrux is verified code, its X25519, Ed25519 and SHA-2 \
          portable and without the processor's instructions for hashes; AWS-LC has its curves in \
-         assembly. A commit in a fresh tree encrypts to every other member. In profiles of 500 \
-         members that took two thirds to three quarters of the processor time in each stack, so \
+         assembly. A commit in a fresh tree encrypts to every other member: most of its time, so \
          the provider decides how long such a commit takes, and not the stack.",
     ),
     (
@@ -114,8 +113,7 @@ pub const DIFFERENCES: [(&str, &str); 6] = [
     (
         "A member joins",
         "Both check every leaf's signature, the hash of the tree and its parent hashes, and neither \
-         the lifetimes of leaves here. mls-rs then indexes identities and keys of all leaves, \
-         and its member takes more memory for it.",
+         the lifetimes of leaves here. mls-rs then indexes identities and keys of all leaves.",
     ),
     (
         "Storage",

@@ -170,7 +170,7 @@ pub struct Sized {
     pub object: Object,
     /// Bytes of one that was made.
     pub bytes: usize,
-    /// Bytes by the model; `null` where it knows no such tree.
+    /// Bytes by the model; `null` in records from before it knew trees of any history.
     pub model_bytes: Option<usize>,
 }
 
@@ -191,8 +191,9 @@ pub struct Outcome {
     pub times: Vec<Timed>,
     /// Each object once.
     pub sizes: Vec<Sized>,
-    /// Resident memory of one more member in this group, in bytes: the growth of the process over
-    /// several joins. `null` below 100 members, where pages are too coarse.
+    /// Resident memory of one more member in this group, in bytes: the growth of the process from
+    /// the second to the last of several that join. `null` below 100 members, where pages are too
+    /// coarse, and where it cannot be told from pages that were free.
     pub member_bytes: Option<u64>,
 }
 

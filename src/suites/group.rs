@@ -20,7 +20,7 @@ pub(super) const GROUP: &[u8; 16] = b"stentor-suites--";
 
 /// Members that join at the same time to settle a tree. With more, each would have to process more
 /// commits of the others than a join takes.
-const SEATED_AT_ONCE: usize = 2;
+pub(super) const SEATED_AT_ONCE: usize = 2;
 
 /// What an operation finds in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -218,35 +218,46 @@ impl<'a> Maker<'a> {
         members: u32,
         progress: &dyn Fn(Step),
     ) -> Result<(), MemberError> {
-        let steps = members.div_ceil(4);
-        let mut random = ChaCha8Rng::seed_from_u64(u64::from(members));
-        let awake = [group.leaf, group.leaf.saturating_sub(2)];
-        for step in 0..steps {
+        let replaced = replaced(members, group.leaf);
+        for (done, (by, leaf)) in (1..).zip(&replaced) {
+            let package = self.packages(1)?;
+            let (by, other) = match *by == group.leaf {
+                true => (&mut group.committer, &mut group.watcher),
+                false => (&mut group.watcher, &mut group.committer),
+            };
+            let made = by.commit(&[*leaf], &package)?;
+            by.merge()?;
+            other.process(&made.message)?;
+            progress(Step { what: "replacing members", done, of: count(replaced.len()) });
+        }
+        Ok(())
+    }
+}
+
+/// A quarter of a merged group's members, at random leaves but not those of the two who are awake,
+/// each with which of the two replaces it.
+pub(super) fn replaced(members: u32, committer: u32) -> Vec<(u32, u32)> {
+    let mut random = ChaCha8Rng::seed_from_u64(u64::from(members));
+    let awake = [committer, committer.saturating_sub(2)];
+    let steps = 0..index(members.div_ceil(4));
+    steps
+        .map(|step| {
             let leaf = loop {
                 let leaf = random.random_range(0..members);
                 if !awake.contains(&leaf) {
                     break leaf;
                 }
             };
-            let package = self.packages(1)?;
-            let (by, other) = match step % 2 {
-                0 => (&mut group.committer, &mut group.watcher),
-                _ => (&mut group.watcher, &mut group.committer),
-            };
-            let made = by.commit(&[leaf], &package)?;
-            by.merge()?;
-            other.process(&made.message)?;
-            progress(Step { what: "replacing members", done: step + 1, of: steps });
-        }
-        Ok(())
-    }
+            (awake[step % 2], leaf)
+        })
+        .collect()
 }
 
 /// The fewest leaves, and neither the first nor the last, whose commits leave one key in every
 /// subtree that branches off the paths which are measured: of leaf 0, which commits, of the leaf
 /// that it removes, and of the leaf where the next one comes in. The first and the last commit
 /// anyway. Those of the largest subtrees come first: every commit after theirs is the shorter for it.
-fn seats(members: u32) -> Vec<u32> {
+pub(super) fn seats(members: u32) -> Vec<u32> {
     let width = (members + 1).next_power_of_two();
     let mut subtrees = Vec::new();
     for leaf in [0, removed(0, members), members] {

@@ -18,7 +18,7 @@ use super::model::Model;
 use crate::clock;
 use crate::limits::{SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN};
 use crate::mls::MemberError;
-use crate::mls::stack::Member;
+use crate::mls::stack::{Candidate, Member};
 use crate::process::Usage;
 
 /// Plaintext of every application message, in bytes.
@@ -80,7 +80,8 @@ fn prepared<'a>(
 ) -> Result<(Bench<'a>, Maker<'a>, Group), MemberError> {
     let mut maker = Maker::new(cell.stack, cell.entry.code_point, dormant)?;
     let group = maker.group(cell.members, cell.state, progress)?;
-    let model = Model::of(cell, group.leaf);
+    let model = Model::of(cell);
+    assert_eq!(model.committer(), group.leaf, "both have the same history");
     let bench = Bench { cell, effort, model, outcome: Outcome::of(cell), progress };
     Ok((bench, maker, group))
 }
@@ -125,12 +126,19 @@ impl Bench<'_> {
 
     fn messages(&mut self, group: &mut Group) -> Result<(), MemberError> {
         let mut sent = Vec::new();
-        let plaintext = [7; PLAINTEXT_BYTES];
+        let mut number = 0_u64;
         self.time(
             Operation::Encrypt,
             &mut group.committer,
-            |_| Ok(()),
-            |committer, ()| {
+            |_| {
+                // ML-DSA draws anew until a signature will do (FIPS 204, Algorithm 7), by what is
+                // signed: the same text would need as many draws every time.
+                let mut plaintext = [7; PLAINTEXT_BYTES];
+                number += 1;
+                plaintext[..8].copy_from_slice(&number.to_be_bytes());
+                Ok(plaintext)
+            },
+            |committer, plaintext| {
                 sent.push(committer.encrypt(&plaintext)?);
                 Ok(())
             },
@@ -203,6 +211,7 @@ impl Bench<'_> {
 
     fn joins(&mut self, maker: &mut Maker<'_>, group: &mut Group) -> Result<(), MemberError> {
         let (info, tree) = (group.committer.group_info()?, group.committer.tree()?);
+        self.model.has_committed();
         self.size(Object::GroupInfo, info.len());
         self.size(Object::Tree, tree.len());
         if self.cell.state == State::Settled {
@@ -225,25 +234,38 @@ impl Bench<'_> {
         let newcomer = maker.candidate()?;
         let made = group.committer.commit(&[], &[newcomer.key_package()])?;
         group.committer.merge()?;
-        let tree = group.committer.tree()?;
+        self.join(&*newcomer, &made.welcome, &group.committer.tree()?)
+    }
+
+    /// Joins again and again, and keeps the first of those who have: by them, memory is told.
+    fn join(
+        &mut self,
+        newcomer: &dyn Candidate,
+        welcome: &[u8],
+        tree: &[u8],
+    ) -> Result<(), MemberError> {
         let mut joined: Vec<Box<dyn Member>> = Vec::new();
-        let before = Usage::own().rss_bytes;
+        let mut resident = Vec::new();
         self.time(
             Operation::Join,
             &mut joined,
             |joined| {
+                resident.push(Usage::own().rss_bytes);
                 joined.truncate(SUITE_REPETITIONS_MIN);
                 Ok(())
             },
             |joined, ()| {
-                joined.push(newcomer.join(&made.welcome, &tree)?);
+                joined.push(newcomer.join(welcome, tree)?);
                 Ok(())
             },
         )?;
-        let grown = Usage::own().rss_bytes.saturating_sub(before);
-        let each = grown / u64::try_from(joined.len()).expect("a count fits");
-        let is_seen = self.cell.members >= SUITE_MEMORY_MEMBERS_MIN && each > 0;
-        self.outcome.member_bytes = is_seen.then_some(each);
+        resident.push(Usage::own().rss_bytes);
+        resident.truncate(SUITE_REPETITIONS_MIN + 1);
+        let told = self.cell.members >= SUITE_MEMORY_MEMBERS_MIN;
+        let each = grown(&resident).filter(|_| told);
+        // Who has less than the tree took from what others had left.
+        let least = u64::try_from(tree.len()).expect("a length fits");
+        self.outcome.member_bytes = each.filter(|each| *each >= least);
         Ok(())
     }
 
@@ -292,7 +314,32 @@ impl Bench<'_> {
     }
 
     fn size(&mut self, object: Object, bytes: usize) {
-        let model_bytes = self.model.bytes(object);
+        let model_bytes = Some(self.model.bytes(object));
         self.outcome.sizes.push(Sized { object, bytes, model_bytes });
+    }
+}
+
+/// What one more takes, by what was resident with none, one, two and so on: the first two fill what
+/// was free before, and what is between them and the last is shared by those after.
+fn grown(resident: &[u64]) -> Option<u64> {
+    let after = resident.get(SETTLING..)?;
+    let (first, last) = (after.first()?, after.last()?);
+    let more = u64::try_from(after.len() - 1).expect("a count fits");
+    last.saturating_sub(*first).checked_div(more)
+}
+
+/// Members whose memory says nothing of the next one's.
+const SETTLING: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_takes_what_the_process_grows_by_once_free_memory_is_used_up() {
+        assert_eq!(grown(&[100, 100, 103, 113, 122, 133, 143]), Some(10));
+        assert_eq!(grown(&[100, 120, 110, 105]), Some(0), "it cannot take less than nothing");
+        assert_eq!(grown(&[100, 120, 140]), None, "nobody came after");
+        assert_eq!(grown(&[]), None);
     }
 }

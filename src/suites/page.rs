@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::beside::{DIFFERENCES, Ratio, beside};
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
-use super::published::{COMMAND, PUBLISHED, What};
+use super::published::{COMMAND, PUBLISHED};
 use super::record::SuitesRecord;
 use super::registry::ENTRIES;
 use super::table::spread;
@@ -45,6 +45,15 @@ impl Figure {
             Self::Time(operation) => operation.name(),
             Self::Bytes(object) => object.name(),
         }
+    }
+
+    /// Which of the two it is of, for there are pictures of both.
+    fn title(self) -> String {
+        let of = match self {
+            Self::Time(_) => "time",
+            Self::Bytes(_) => "bytes",
+        };
+        format!("{}, {of}", self.name())
     }
 
     fn unit(self) -> Unit {
@@ -250,7 +259,7 @@ fn side_by_side(record: &SuitesRecord) -> Markup {
     }
 }
 
-/// How much of a commit the state of the tree is: one suite in all three.
+/// How much of a commit the state of the tree is: one suite in all of them, then every suite.
 fn states(record: &SuitesRecord) -> Markup {
     let hybrid = |entry: &(&str, &str)| entry.0.starts_with("xwing");
     let Some(runner) = runners(record).find(hybrid).or_else(|| runners(record).next()) else {
@@ -262,10 +271,39 @@ fn states(record: &SuitesRecord) -> Markup {
     let figures = [Figure::Bytes(Object::CommitUpdate), Figure::Time(Operation::Update)];
     html! {
         @for (number, figure) in figures.into_iter().enumerate() {
-            @let title = format!("{}, {}", figure.name(), name(runner));
+            @let title = format!("{}, {}", figure.title(), name(runner));
             (plot(record, &format!("states-{number}"), &title, figure, &lines))
         }
+        (commits(record))
     }
+}
+
+/// What a commit takes in the largest group of each state but a fresh one, of every suite.
+fn commits(record: &SuitesRecord) -> Markup {
+    const FIGURES: [Figure; 5] = [
+        Figure::Time(Operation::Update),
+        Figure::Time(Operation::Process),
+        Figure::Time(Operation::AddOne),
+        Figure::Bytes(Object::CommitUpdate),
+        Figure::Bytes(Object::Tree),
+    ];
+    let mut table = Table::headed(["suite", "stack", "members", "tree"]);
+    table.head.extend(FIGURES.map(|figure| figure.name().to_owned()));
+    for state in State::ALL.into_iter().filter(|state| *state != State::Fresh) {
+        let of_state = record.cells.iter().filter(|cell| cell.state == state);
+        let Some(members) = of_state.map(|cell| cell.members).max() else { continue };
+        for runner in runners(record) {
+            let Some(cell) = cells(record, runner, state).find(|cell| cell.members == members)
+            else {
+                continue;
+            };
+            let who = [runner.0, runner.1].map(str::to_owned).into_iter();
+            let which = [grouped(u64::from(members)), state.name().to_owned()];
+            let figures = FIGURES.map(|figure| figure.text(cell).unwrap_or_else(|| "-".to_owned()));
+            table.push(who.chain(which).chain(figures));
+        }
+    }
+    table.draw("A commit where others have committed before it")
 }
 
 /// Suites of one kind beside each other, as many as can be told apart.
@@ -285,6 +323,8 @@ fn every(record: &SuitesRecord) -> Markup {
         Figure::Time(Operation::Update),
         Figure::Time(Operation::Process),
         Figure::Time(Operation::Join),
+        Figure::Bytes(Object::CommitUpdate),
+        Figure::Bytes(Object::WelcomeOne),
     ];
     html! {
         @for (number, (title, of)) in kinds.into_iter().enumerate() {
@@ -293,7 +333,7 @@ fn every(record: &SuitesRecord) -> Markup {
                 @for (place, figure) in figures.into_iter().enumerate() {
                     @let lines: Vec<_> = some.iter().map(|it| (name(*it), *it, State::Fresh)).collect();
                     (plot(record, &format!("every-{number}-{part}-{place}"),
-                        &format!("{}, {title}", figure.name()), figure, &lines))
+                        &format!("{}, {title}", figure.title()), figure, &lines))
                 }
             }
         }
@@ -316,26 +356,15 @@ fn published(record: &SuitesRecord) -> Markup {
         Table::headed(["source", "what", "suite", "members", "theirs", "ours", "but there"]);
     table.told = true;
     for published in PUBLISHED {
-        let (figure, theirs) = match published.what {
-            What::Time(operation, us) => (Some(Figure::Time(operation)), Unit::Micros.value(us)),
-            What::Bytes(object, bytes) => {
-                (Some(Figure::Bytes(object)), format!("{} B", grouped(bytes as u64)))
-            }
-            What::Other(_, us) => (None, Unit::Micros.value(us)),
-        };
-        let what = match published.what {
-            What::Other(what, _) => what,
-            What::Time(..) | What::Bytes(..) => figure.map_or("", Figure::name),
-        };
-        let told = |cell: &Outcome| Some(format!("{} {}", figure?.text(cell)?, cell.stack));
+        let told = |cell: &Outcome| Some(format!("{} {}", published.of(cell)?, cell.stack));
         let ours: Vec<String> = published.ours(record).filter_map(told).collect();
         let ours = if ours.is_empty() { "not measured".to_owned() } else { ours.join("; ") };
         table.push([
             published.source.to_owned(),
-            what.to_owned(),
+            published.name().to_owned(),
             published.suite.to_owned(),
             grouped(u64::from(published.members)),
-            theirs,
+            published.theirs(),
             ours,
             published.but.to_owned(),
         ]);

@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::cell::{Cell, Object};
-use super::group::State;
-use super::model::Model;
+use super::cell::Cell;
+use super::group::{GROUP, State};
 use super::registry::Entry;
 use crate::limits::{
     SUITE_LEAF_BYTES, SUITE_MEMBERS_MAX, SUITE_MERGED_MEMBERS_MAX, SUITE_PROCESS_BYTES,
     SUITE_TREES_IN_MEMORY,
 };
+use crate::mls::size::IDENTITY_BYTES;
 use crate::mls::stack::StackKind;
+use crate::mls::tape::Handshake;
+use crate::mls::{Dimensions, TreeState};
 
 /// What a comparison measures. Two with the same settings are the same comparison.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +126,15 @@ pub fn check(cells: &[Cell], available_bytes: Option<u64>) -> Result<(), Unfit> 
 /// What a cell takes at most, in bytes: more than any that was seen.
 #[must_use]
 pub fn memory_bytes(cell: &Cell) -> u64 {
-    let merged = Cell { state: State::Merged, ..*cell };
-    let tree = Model::of(&merged, 0).bytes(Object::Tree).unwrap_or_default();
+    let merged = Dimensions {
+        lengths: cell.entry.lengths(),
+        group_id: GROUP.len(),
+        identity: IDENTITY_BYTES,
+        members: cell.members,
+        tree: TreeState::Merged,
+        handshake: Handshake::Public,
+    };
+    let tree = merged.ratchet_tree();
     let leaves = usize::try_from(cell.members).unwrap_or(usize::MAX);
     let needed = tree
         .saturating_mul(SUITE_TREES_IN_MEMORY)

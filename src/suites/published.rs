@@ -1,11 +1,14 @@
 //! Figures that others have published, beside ours for the same operation at the same size.
 //!
 //! Their machines are not this one, so neither is a verdict: they say whether both mean the same.
-//! Called by `page`.
+//! Called by `page` and `table`.
 
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
 use super::record::SuitesRecord;
+use super::table::spread;
+use crate::report::chart::Unit;
+use crate::report::summary::grouped;
 
 /// What was published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,11 +84,44 @@ const fn of(
     Published { source, suite, members, what, but }
 }
 
-/// The command that measures what is published, but for what no stack here does in a minute.
+/// The command that measures what is published, but for the groups of 30,000.
 pub const COMMAND: &str = "stentor suites run x25519-chacha-ed25519 x25519-aes128-ed25519 \
                            xwing-chacha-ed25519 --states fresh --sizes 2,100,200,500,800,5000,10000";
 
+fn in_bytes(bytes: usize) -> String {
+    format!("{} B", grouped(u64::try_from(bytes).unwrap_or(u64::MAX)))
+}
+
 impl Published {
+    /// What was done, or made.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.what {
+            What::Time(operation, _) => operation.name(),
+            What::Bytes(object, _) => object.name(),
+            What::Other(what, _) => what,
+        }
+    }
+
+    /// Their figure with its unit.
+    #[must_use]
+    pub fn theirs(&self) -> String {
+        match self.what {
+            What::Time(_, us) | What::Other(_, us) => Unit::Micros.value(us),
+            What::Bytes(_, bytes) => in_bytes(bytes),
+        }
+    }
+
+    /// Our figure of the same, with its interval; `None` where there is none.
+    #[must_use]
+    pub fn of(&self, cell: &Outcome) -> Option<String> {
+        match self.what {
+            What::Time(operation, _) => cell.time(operation).map(spread),
+            What::Bytes(object, _) => cell.size(object).map(in_bytes),
+            What::Other(..) => None,
+        }
+    }
+
     /// Ours of the same, in each stack that has the suite: only at the same size, for growth is
     /// what is to be seen.
     pub fn ours<'a>(&'a self, record: &'a SuitesRecord) -> impl Iterator<Item = &'a Outcome> {

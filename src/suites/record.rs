@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::Outcome;
 use super::plan::Settings;
 use crate::report::provenance::Provenance;
+use crate::report::record::RecordError;
 
 /// The version of the format.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -29,6 +30,15 @@ impl SuitesRecord {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a record is plain data")
+    }
+
+    /// Reads what [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else, or of another version.
+    pub fn from_json(json: &str) -> Result<Self, RecordError> {
+        RecordError::unless_version(json, SCHEMA_VERSION)?;
+        Ok(serde_json::from_str(json)?)
     }
 
     /// Those without figures.
@@ -103,7 +113,10 @@ mod tests {
     #[test]
     fn a_record_is_read_back_as_it_was_written() {
         let record = sample::record();
-        assert_eq!(serde_json::from_str::<SuitesRecord>(&record.to_json()).unwrap(), record);
+        assert_eq!(SuitesRecord::from_json(&record.to_json()).unwrap(), record);
+        let newer = record.to_json().replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
+        let refused = SuitesRecord::from_json(&newer);
+        assert!(matches!(refused, Err(RecordError::Version { found: 2, known: 1 })));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::beside::{Beside, DIFFERENCES, Ratio, beside};
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
 use super::interval::Timing;
+use super::published::PUBLISHED;
 use super::record::SuitesRecord;
 use crate::limits::SUITE_MERGED_MEMBERS_MAX;
 use crate::mls::stack::StackKind;
@@ -36,11 +37,12 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
         let title = format!("{}, fresh tree, by members: median (interval)", operation.name());
         parts.push(format!("{title}\n\n{}", table(rows, look)));
     }
-    let settled = settled(record);
-    if settled.len() > 1 {
-        let title =
-            "settled tree, where a commit finds what it finds in a merged one, largest size";
-        parts.push(format!("{title}\n\n{}", table(settled, look)));
+    for state in [State::Settled, State::Merged, State::Churned] {
+        if let Some((members, rows)) = commits(record, state) {
+            let members = grouped(u64::from(members));
+            let title = format!("commits in a {} tree of {members}", state.name());
+            parts.push(format!("{title}\n\n{}", table(rows, look)));
+        }
     }
     let members = record.settings.sizes.iter().copied().max().unwrap_or_default();
     let title = format!("bytes at {members} members, fresh tree");
@@ -54,6 +56,12 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
     }
     if !shared.is_empty() {
         parts.push(format!("why stacks differ\n\n{}", differences()));
+    }
+    let published = published(record);
+    if published.len() > 1 {
+        let title = "published figures of the same size, and ours: of another machine, so only growth \
+                     and bytes compare";
+        parts.push(format!("{title}\n\n{}", table(published, look)));
     }
     parts.extend(unmeasured(record));
     if record.failures().next().is_some() {
@@ -153,15 +161,15 @@ fn sizes(record: &SuitesRecord, members: u32) -> Vec<Vec<String>> {
     rows
 }
 
-/// What commits take where others have committed since, by suite and stack.
-fn settled(record: &SuitesRecord) -> Vec<Vec<String>> {
-    let of_state = |cell: &&Outcome| cell.state == State::Settled && cell.error.is_none();
-    let members = record.cells.iter().filter(of_state).map(|cell| cell.members).max();
+/// What commits take in the largest group whose tree is in that state, by suite and stack.
+fn commits(record: &SuitesRecord, state: State) -> Option<(u32, Vec<Vec<String>>)> {
+    let of_state = |cell: &&Outcome| cell.state == state && cell.error.is_none();
+    let members = record.cells.iter().filter(of_state).map(|cell| cell.members).max()?;
     let mut rows =
         vec![["suite", "update commit", "process", "add one", "bytes"].map(str::to_owned).to_vec()];
     let none = || "-".to_owned();
-    for (name, cells) in in_state(record, State::Settled) {
-        let Some(cell) = cells.into_iter().find(|cell| Some(cell.members) == members) else {
+    for (name, cells) in in_state(record, state) {
+        let Some(cell) = cells.into_iter().find(|cell| cell.members == members) else {
             continue;
         };
         let time = |operation| cell.time(operation).map_or_else(none, spread);
@@ -169,7 +177,7 @@ fn settled(record: &SuitesRecord) -> Vec<Vec<String>> {
         let times = [Operation::Update, Operation::Process, Operation::AddOne].map(time);
         rows.push([vec![name], times.to_vec(), vec![bytes.map_or_else(none, grouped)]].concat());
     }
-    rows
+    Some((members, rows))
 }
 
 fn side_by_side(of: &Beside<'_>) -> Vec<Vec<String>> {
@@ -189,6 +197,27 @@ fn side_by_side(of: &Beside<'_>) -> Vec<Vec<String>> {
 fn differences() -> String {
     let lines = DIFFERENCES.iter().map(|(what, so)| filled(&format!("{what}: {so}")));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What others have published and was measured here too, in each stack that has the suite.
+fn published(record: &SuitesRecord) -> Vec<Vec<String>> {
+    let head = ["source", "what", "members", "theirs", "ours", "stack"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for published in PUBLISHED {
+        for cell in published.ours(record) {
+            let Some(ours) = published.of(cell) else { continue };
+            let letter = StackKind::named(&cell.stack).map_or('?', StackKind::letter);
+            rows.push(vec![
+                published.source.to_owned(),
+                published.name().to_owned(),
+                grouped(u64::from(published.members)),
+                published.theirs(),
+                ours,
+                letter.to_string(),
+            ]);
+        }
+    }
+    rows
 }
 
 /// As lines of a terminal, all but the first a little further in.
@@ -214,8 +243,8 @@ fn unmeasured(record: &SuitesRecord) -> Option<String> {
     (settings.states.is_empty() && !sizes.is_empty()).then(|| {
         filled(&format!(
             "not measured: merged and churned trees of {} members, which take a join for every \
-             second member; ask with --states merged,churned. For a commit a settled tree is as a \
-             merged one.",
+             second member; ask with --states merged,churned. A commit is as long in a settled \
+             tree as in a merged one.",
             sizes.join(" and ")
         ))
     })

@@ -17,6 +17,7 @@ pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
     format!(
         "{}\n\n\
          * provisional: no registry has assigned the number; mls-rs's are private to it\n\
+         bits: what its name or its draft claims; with X25519, Ed25519 or X-Wing it is no more than 128\n\
          PQ, PQ auth: confidential, authentic against a quantum computer; hybrid: if either part holds\n\
          stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n",
         table(rows, look)
@@ -55,7 +56,8 @@ pub struct Listed {
     pub hash: &'static str,
     /// Its signature scheme.
     pub signature: &'static str,
-    /// The security level that its makers claim, in bits.
+    /// The security level that its name or its draft claims, in bits: no more than 128 where X25519,
+    /// Ed25519 or X-Wing has a part.
     pub security_bits: u16,
     /// Whether it is confidential against a quantum computer: `no`, `hybrid`, `pure`.
     pub pq_confidentiality: Quantum,

@@ -85,6 +85,12 @@ impl Dimensions {
     /// PrivateMessage. Cost: log N for each leaf that the change names.
     #[must_use]
     pub fn commit(&self, leaf: u32, change: &Change<'_>) -> usize {
+        self.commit_along(&Tree::after(self, change).path(leaf), change)
+    }
+
+    /// Bytes of a commit whose UpdatePath has so many ciphertexts at each of its nodes.
+    #[must_use]
+    pub fn commit_along(&self, path: &[u32], change: &Change<'_>) -> usize {
         let lengths = &self.lengths;
         let reference = PROPOSAL_OR_REF + vector(lengths.hash);
         let (add, remove) = if change.referred {
@@ -96,8 +102,7 @@ impl Dimensions {
         let proposals = count(change.added) * add
             + change.removed.len() * remove
             + change.updated.len() * reference;
-        let tree = Tree::after(self, change);
-        let commit = vector(proposals) + self.path(&tree, leaf);
+        let commit = vector(proposals) + self.update_path(path);
         let authentication = vector(lengths.signature_max) + vector(lengths.hash);
         self.framed(commit + authentication)
     }
@@ -106,9 +111,15 @@ impl Dimensions {
     /// with a PublicMessage (RFC 9420 §12.4.3.2).
     #[must_use]
     pub fn external_commit(&self) -> usize {
+        let tree = Tree::after(self, &Change { added: 1, ..Change::default() });
+        self.external_commit_along(&tree.path(self.members))
+    }
+
+    /// Bytes of one whose UpdatePath has so many ciphertexts at each of its nodes.
+    #[must_use]
+    pub fn external_commit_along(&self, path: &[u32]) -> usize {
         let lengths = &self.lengths;
         let init = PROPOSAL_OR_REF + PROPOSAL_TYPE + vector(lengths.kem_output);
-        let tree = Tree::after(self, &Change { added: 1, ..Change::default() });
         let sender = 1;
         MESSAGE_HEADER
             + vector(self.group_id)
@@ -117,7 +128,7 @@ impl Dimensions {
             + NO_DATA
             + CONTENT_TYPE
             + vector(init)
-            + self.path(&tree, self.members)
+            + self.update_path(path)
             + vector(lengths.signature_max)
             + vector(lengths.hash)
     }
@@ -210,24 +221,17 @@ impl Dimensions {
         }
     }
 
-    /// An optional UpdatePath (RFC 9420 §7.6) that is there: a leaf, and one node for each parent
-    /// whose other child has members, with one ciphertext for each node of that child's resolution
-    /// but for those who join by this very commit.
-    fn path(&self, tree: &Tree<'_>, leaf: u32) -> usize {
+    /// An optional UpdatePath (RFC 9420 §7.6) that is there: a leaf, and a node for each that has so
+    /// many ciphertexts. The leaf of who is left alone has no parent to hash (RFC 9420 §7.9).
+    fn update_path(&self, path: &[u32]) -> usize {
         let lengths = &self.lengths;
         let ciphertext = vector(lengths.kem_output) + vector(lengths.hash + AEAD_TAG);
-        let mut nodes = 0;
-        let mut level = 0;
-        while tree.width > 1 << level {
-            let first = ((leaf >> level) ^ 1) << level;
-            if tree.has_members(first..first + (1 << level), leaf) {
-                let ciphertexts = count(tree.resolution(first, level));
-                nodes += vector(lengths.kem_public_key) + vector(ciphertexts * ciphertext);
-            }
-            level += 1;
-        }
-        let is_present = 1;
-        is_present + leaf_node(lengths, self.identity, vector(lengths.hash)) + vector(nodes)
+        let node = |ciphertexts: &u32| {
+            vector(lengths.kem_public_key) + vector(count(*ciphertexts) * ciphertext)
+        };
+        let (is_present, nodes) = (1, path.iter().map(node).sum());
+        let parent_hash = vector(if path.is_empty() { 0 } else { lengths.hash });
+        is_present + leaf_node(lengths, self.identity, parent_hash) + vector(nodes)
     }
 }
 
@@ -251,6 +255,18 @@ impl<'a> Tree<'a> {
         let new: Vec<u32> = blank.into_iter().chain(group.members..).take(added).collect();
         let width = new.iter().map(|leaf| leaf + 1).fold(group.members, u32::max);
         Self { members: group.members, state: group.tree, change: *change, new, width }
+    }
+
+    /// The ciphertexts of each node of a path from `leaf`: a node for each parent whose other child
+    /// has members, a ciphertext for each node of that child's resolution but for those who join by
+    /// this very commit.
+    fn path(&self, leaf: u32) -> Vec<u32> {
+        let levels = (0..).take_while(|level| self.width > 1 << level);
+        let copath = levels.map(|level| (((leaf >> level) ^ 1) << level, level));
+        copath
+            .filter(|(first, level)| self.has_members(*first..first + (1 << level), leaf))
+            .map(|(first, level)| self.resolution(first, level))
+            .collect()
     }
 
     /// Whether anybody but the committer sits at one of these leaves.
