@@ -16,8 +16,9 @@ use crate::mls::primitive::Quantum;
 use crate::mls::stack::StackKind;
 use crate::report::chart::plot::STYLES;
 use crate::report::chart::{Axis, Line, Mark, Plot, Point, Row, Scale, Table, Unit};
-use crate::report::html::{Section, origin, page};
+use crate::report::html::{Section, banner, origin, page};
 use crate::report::summary::grouped;
+use crate::report::verdict::Status;
 
 /// The suites of the first pictures, in the first stack that has each.
 const CHOSEN: [(&str, StackKind); 6] = [
@@ -111,6 +112,7 @@ pub fn render(record: &SuitesRecord) -> String {
     ];
     let sections: Vec<Section> = sections.into_iter().flatten().collect();
     let head = html! {
+        (verdict(record))
         p {
             "What a client pays for a cipher suite, by the size of its group: medians of repetitions on one "
             "thread, each with an interval that holds the median with at least 95% whatever the "
@@ -119,6 +121,16 @@ pub fn render(record: &SuitesRecord) -> String {
         }
     };
     page("suites", "Cipher suites by group size", &head, &sections)
+}
+
+/// Whether every cell has figures; those that have none are named right below.
+fn verdict(record: &SuitesRecord) -> Markup {
+    let (all, failed) = (record.cells.len(), record.failures().count());
+    let (status, meaning) = match failed {
+        0 => (Status::Valid, format!("All {all} cells have figures.")),
+        _ => (Status::Invalid, format!("{failed} of {all} cells failed in their stack.")),
+    };
+    banner(status, &meaning, &[], &[])
 }
 
 fn runners(record: &SuitesRecord) -> impl Iterator<Item = Runner<'_>> {

@@ -1,6 +1,6 @@
 //! `report.html` in a real browser: drawn at four widths, light and dark, with nothing loaded.
 //!
-//! The page of a run, and of each kind of campaign, from real records with words in them that no run
+//! The page of a run, of each kind of campaign and of a comparison of suites, from real records with words in them that no run
 //! has.
 //!
 //! The browser is the Chromium of this system, or the one that `STENTOR_CHROMIUM` names; without
@@ -18,6 +18,7 @@ use stentor::campaign::record::{CampaignOutcome, CampaignRecord, LoadCurve, Load
 use stentor::report::html::render;
 use stentor::report::record::Record;
 use stentor::report::verdict::Status;
+use stentor::suites::record::SuitesRecord;
 
 use super::child::{Desk, end_of};
 
@@ -146,6 +147,27 @@ fn contention() -> CampaignRecord {
     record
 }
 
+/// A comparison as it was made, but that one of its cells failed with words that have no end.
+fn suites() -> SuitesRecord {
+    let json = reference("suites/suites.json");
+    let mut record = SuitesRecord::from_json(&json).expect("it is a record");
+    let cell = record.cells.last_mut().expect("there are cells");
+    cell.error = Some(format!("{HOSTILE} {}", endless()));
+    record
+}
+
+/// What suites cost at the service, but that one of its runs gives reasons.
+fn serving() -> CampaignRecord {
+    let json = reference("serve-cost/campaign.json");
+    let mut record = CampaignRecord::from_json(&json).expect("it is a record");
+    let CampaignOutcome::ServeCost(result) = &mut record.outcome else {
+        panic!("it is of suites at the service");
+    };
+    let row = result.rows.last_mut().expect("there are rows");
+    row.reasons = vec![endless(), HOSTILE.to_owned()];
+    record
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;")
 }
@@ -225,6 +247,24 @@ fn pages_of_campaigns_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_o
     ] {
         let page = campaign::render(&record);
         drawn(&program, &desk, &page, &sections);
+        if std::env::var_os(KEPT).is_some() {
+            pictures(&program, &desk, name, &page);
+        }
+    }
+}
+
+#[test]
+fn pages_of_suites_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
+    let Some(program) = chromium() else { return skipped() };
+    let desk = Desk::new();
+    let clients = ["failures", "time", "bytes", "alone", "beside", "states", "every", "published"];
+    let clients = [&clients[..], &["provenance"]].concat();
+    let service = ["suites", "points", "searched", "modelled", "provenance", "reading"];
+    for (name, page, sections) in [
+        ("suites", stentor::suites::page::render(&suites()), &clients[..]),
+        ("serve-cost", campaign::render(&serving()), &service[..]),
+    ] {
+        drawn(&program, &desk, &page, sections);
         if std::env::var_os(KEPT).is_some() {
             pictures(&program, &desk, name, &page);
         }
