@@ -11,6 +11,7 @@ from pathlib import Path
 from figures import REFERENCE, digits, load, load_if_there, origins, table
 
 RECORD = REFERENCE / "suites" / "suites.json"
+STATES = REFERENCE / "suites-states" / "suites.json"
 MEMBERS = 1_000
 
 # What most will choose between, and the one that both stacks have.
@@ -81,9 +82,34 @@ def of(record, members=MEMBERS):
     )
 
 
+def states(record):
+    """What the same group's commits take by what its tree has been through."""
+    names = {"fresh": "fresh", "settled": "settled", "merged": "merged", "churned": "churned"}
+    members = max(cell["members"] for cell in record["cells"])
+    cells = [cell for cell in record["cells"] if cell["members"] == members and not cell["error"]]
+    cells.sort(key=lambda cell: (record["settings"]["suites"].index([cell["suite"], cell["stack"]]), [*names].index(cell["state"])))
+    rows = []
+    for cell in cells:
+        times = {each["operation"]: each for each in cell["times"]}
+        sizes = {each["object"]: each["bytes"] for each in cell["sizes"]}
+        rows.append([
+            f"`{cell['suite']}`, {cell['stack']}",
+            names[cell["state"]],
+            *(span(times.get(name)) for name in ("update", "process", "external_join")),
+            *(f"{sizes[name]:,}" for name in ("commit_update", "tree")),
+        ])
+    header = ["suite and stack", "tree", "update commit ms", "process it ms", "external join ms", "update B", "tree B"]
+    return (
+        f"What the tree has been through, in groups of {members:,} (`suites run --states settled,merged,churned`): "
+        "merged, every parent node has a key; churned, a quarter of the members were replaced since; settled, "
+        "what stands for merged above, where only the nodes have keys that commits look for:\n\n"
+        f"{table(header, rows)}\n{origins([record])}.\n\n"
+    )
+
+
 def tables():
-    record = load_if_there(RECORD)
-    return of(record) if record else ""
+    record, by_state = load_if_there(RECORD), load_if_there(STATES)
+    return (of(record) if record else "") + (states(by_state) if by_state else "")
 
 
 if __name__ == "__main__":

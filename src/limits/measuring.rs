@@ -34,9 +34,15 @@ pub const SUITE_REPETITIONS_MIN: usize = 6;
 pub const SUITE_REPETITIONS_MAX: usize = 200;
 const _: () = assert!(SUITE_REPETITIONS_MIN < SUITE_REPETITIONS_MAX);
 
-/// Members of the smallest group in which a member's memory is told: in smaller ones it takes less
-/// than the pages that a process gets.
-pub const SUITE_MEMORY_MEMBERS_MIN: u32 = 100;
+/// Fewest repetitions of what takes little but a signature, of an ML-DSA suite a few milliseconds each:
+/// such a signature takes as many draws as it takes, four or five on average and often one or ten.
+pub const SUITE_SIGNATURES_MIN: usize = 30;
+const _: () = assert!(SUITE_REPETITIONS_MIN < SUITE_SIGNATURES_MIN);
+const _: () = assert!(SUITE_SIGNATURES_MIN < SUITE_REPETITIONS_MAX);
+
+/// Members of the smallest group in which a member's memory is told: in one of a hundred several take
+/// less than the pages that a process gets at once.
+pub const SUITE_MEMORY_MEMBERS_MIN: u32 = 500;
 
 /// What a comparison takes in memory whatever it measures. 20 to 25 MiB were seen.
 pub const SUITE_PROCESS_BYTES: usize = 32 << 20;

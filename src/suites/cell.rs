@@ -192,7 +192,7 @@ pub struct Outcome {
     /// Each object once.
     pub sizes: Vec<Sized>,
     /// Resident memory of one more member in this group, in bytes: the growth of the process from
-    /// the second to the last of several that join. `null` below 100 members, where pages are too
+    /// the second to the last of several that join. `null` below 500 members, where pages are too
     /// coarse, and where it cannot be told from pages that were free.
     pub member_bytes: Option<u64>,
 }

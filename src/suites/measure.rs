@@ -16,7 +16,9 @@ use super::group::{GROUP, Group, Maker, State, Step};
 use super::interval::Timing;
 use super::model::Model;
 use crate::clock;
-use crate::limits::{SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN};
+use crate::limits::{
+    SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN, SUITE_SIGNATURES_MIN,
+};
 use crate::mls::MemberError;
 use crate::mls::stack::{Candidate, Member};
 use crate::process::Usage;
@@ -46,6 +48,16 @@ impl Effort {
     #[must_use]
     pub fn once() -> Self {
         Self { budget: Duration::ZERO, repetitions: 1, adds_max: 10 }
+    }
+
+    /// Repetitions of an operation at least.
+    fn least(&self, operation: Operation) -> usize {
+        match operation {
+            Operation::KeyPackage | Operation::Encrypt if self.repetitions > 1 => {
+                SUITE_SIGNATURES_MIN.max(self.repetitions)
+            }
+            _ => self.repetitions,
+        }
     }
 
     fn warm_ups(&self) -> usize {
@@ -297,7 +309,7 @@ impl Bench<'_> {
         let mut times = Vec::new();
         let mut spent = Duration::ZERO;
         for repetition in 0..most {
-            if times.len() >= self.effort.repetitions && spent >= self.effort.budget {
+            if times.len() >= self.effort.least(operation) && spent >= self.effort.budget {
                 break;
             }
             let prepared = prepare(context)?;

@@ -2,6 +2,7 @@
 //!
 //! One file per way to ask. Called by `cli::main`.
 
+mod last_words;
 mod list;
 mod run;
 mod serve_cost;

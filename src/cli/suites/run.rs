@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::last_words::LastWords;
 use super::tell;
 use crate::cli::progress::Screen;
 use crate::cli::provenance;
@@ -107,15 +109,22 @@ fn settings(
     states.sort_unstable();
     states.dedup();
     let commit = provenance.git_commit.as_deref().unwrap_or("unknown");
-    let dirty = if provenance.git_dirty == Some(true) { ", changed" } else { "" };
+    let changed = if provenance.git_dirty == Some(true) { changed()? } else { String::new() };
     let (version, profile) = (&provenance.stentor_version, &provenance.build_profile);
     Ok(Settings {
         suites,
         sizes,
         states,
         budget_ms: u64::try_from(budget.as_millis()).context("--budget is too long")?,
-        program: format!("stentor {version}, {profile}, {commit}{dirty}"),
+        program: format!("stentor {version}, {profile}, {commit}{changed}"),
     })
+}
+
+/// What tells two programs apart that are of one commit and were changed since: their own bytes.
+fn changed() -> anyhow::Result<String> {
+    let of = std::env::current_exe().and_then(std::fs::read);
+    let hash = xxh3_64(&of.context("cannot read the program itself")?);
+    Ok(format!(", changed: {}", &format!("{hash:016x}")[..8]))
 }
 
 /// Every cell's outcome: those that were kept, and those that are measured now.
@@ -127,6 +136,7 @@ fn measured(
 ) -> anyhow::Result<Vec<crate::suites::cell::Outcome>> {
     let watched = !quiet && std::io::stderr().is_terminal();
     let mut screen = if quiet { Screen::quiet() } else { Screen::new() };
+    let words = LastWords::listen();
     let mut outcomes = Vec::with_capacity(cells.len());
     let (mut kept, mut dormant) = (0, Dormant::default());
     for (number, cell) in (1..).zip(cells) {
@@ -140,6 +150,7 @@ fn measured(
         if watched {
             screen.step(&name, 1);
         }
+        words.of(folder.last_words(cell));
         let tell_step = screen.teller(&name);
         let outcome = measure(cell, effort, &mut dormant, &|step| {
             tell_step(step.what, u64::from(step.done), u64::from(step.of));
