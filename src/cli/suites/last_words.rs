@@ -4,50 +4,32 @@
 //! to be measured. Called by `run`.
 
 use std::fs;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Where the words go of whoever panics now; nowhere outside a cell.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LastWords(Arc<Mutex<Option<PathBuf>>>);
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Sync + Send;
+
+/// Keeps the words of whoever panics, and then does what was done before.
+pub(super) struct LastWords(Arc<Hook>);
 
 impl LastWords {
-    /// Listens from now on, until the program ends.
+    /// Keeps none yet.
     pub(super) fn listen() -> Self {
-        let words = Self::default();
-        let (heard, before) = (words.clone(), std::panic::take_hook());
+        Self(Arc::from(std::panic::take_hook()))
+    }
+
+    /// From now on they are those of a cell, whose file is named.
+    pub(super) fn of(&self, file: PathBuf) {
+        let before = Arc::clone(&self.0);
         std::panic::set_hook(Box::new(move |panic| {
-            heard.write(&panic.to_string());
+            keep(&file, &panic.to_string());
             before(panic);
         }));
-        words
-    }
-
-    /// They are those of a cell, whose file is named.
-    pub(super) fn of(&self, file: PathBuf) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-    }
-
-    /// The process is going down: a file that cannot be written is not its first worry.
-    fn write(&self, words: &str) {
-        if let Some(file) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            fs::write(file, words).ok();
-        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_go_to_the_file_of_the_cell_that_is_measured_and_to_none_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let (words, file) = (LastWords::default(), folder.path().join("a cell"));
-        words.write("too early");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        words.of(file.clone());
-        words.write("index out of bounds");
-        assert_eq!(fs::read_to_string(file).unwrap(), "index out of bounds");
-    }
+/// The process is going down: a file that cannot be written is not its first worry.
+fn keep(file: &Path, words: &str) {
+    fs::write(file, words).ok();
 }
