@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::metric::{Counted, Metric, Scope, Stat, Timed};
+use crate::delivery::Kind;
+use crate::load::contention::Policy;
 use crate::load::joins::Joins;
 use crate::load::phases;
 use crate::load::population::Population;
@@ -76,22 +78,22 @@ pub struct Most {
     /// By class.
     pub classes: Vec<MostOfClass>,
     /// By phase, operations that are due in it, whether they are measured or not.
-    pub phases: Vec<u64>,
+    pub phases: Vec<Option<u64>>,
     /// Everything that the schedule and the retry rule may call for.
     pub called_for: Option<u64>,
     /// Submissions that may be ordered, warm-up included.
-    pub accepted: u64,
+    pub accepted: Option<u64>,
     /// Deliveries that may come of them.
-    pub deliveries: u64,
+    pub deliveries: Option<u64>,
 }
 
-/// The most that one class may come to.
+/// The most that one class may come to. `None` is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MostOfClass {
     /// Measured operations, each with one outcome.
-    pub operations: u64,
-    /// Of them, scheduled commits.
-    pub commits: u64,
+    pub operations: Option<u64>,
+    /// Of them, commits that the schedule calls for.
+    pub commits: Option<u64>,
     /// Members that each may be delivered to: with everybody who may come in.
     pub members: u64,
 }
@@ -204,16 +206,16 @@ impl Facts<'_> {
         let of = |class: &MostOfClass| match timed {
             // How often a device is asked in, and asks again, no schedule says.
             Timed::Preparation | Timed::Claim | Timed::Fetch | Timed::Welcome | Timed::Join => None,
-            Timed::FanoutMember => class.operations.checked_mul(class.members),
-            Timed::CommitResponse => Some(class.commits),
-            _ => Some(class.operations),
+            Timed::FanoutMember => class.operations?.checked_mul(class.members),
+            Timed::CommitResponse => class.commits,
+            _ => class.operations,
         };
         match scope {
             Scope::Run => {
                 most.classes.iter().map(of).try_fold(0_u64, |sum, of| sum.checked_add(of?))
             }
             Scope::Group(name) => of(most.classes.get(self.class(name)?)?),
-            Scope::Phase(name) => most.phases.get(self.phase(name)?).copied(),
+            Scope::Phase(name) => most.phases.get(self.phase(name)?).copied().flatten(),
         }
     }
 }
@@ -222,44 +224,72 @@ impl Most {
     /// What `schedule` holds. Costs a pass over it.
     #[must_use]
     pub fn of(scenario: &Scenario, population: &Population, schedule: &Schedule) -> Self {
-        let mut classes: Vec<MostOfClass> =
-            scenario.groups.iter().map(MostOfClass::none_of).collect();
-        let mut by_phase = vec![0_u64; scenario.phases.len()];
-        let (mut accepted, mut deliveries, mut retried) = (0_u64, 0_u64, false);
-        // A window that may come forward may have any operation in it.
+        let mut most = Self::nothing(scenario);
+        // A window that may come forward may have any operation in it, and so may each phase.
         let moves = scenario.phases.iter().any(|phase| phase.until_steady);
+        if moves {
+            most.phases.fill(None);
+        }
         let window = scenario.window();
         for operation in schedule.operations() {
             let Some(index) = class_of(operation, population) else { continue };
-            let (class, most) = (&scenario.groups[index], &mut classes[index]);
+            let (class, of_class) = (&scenario.groups[index], &mut most.classes[index]);
             let racing = operation.kind == OperationKind::Race;
             let submissions = if racing { u64::from(class.racers) } else { 1 };
-            retried |= racing;
-            accepted += submissions;
-            deliveries = deliveries.saturating_add(submissions.saturating_mul(most.members));
-            if let Some(due) = by_phase.get_mut(phases::at(&scenario.phases, operation.intended)) {
-                *due += submissions;
+            let more = |bound: &mut Option<u64>, by: u64| {
+                *bound = bound.map(|bound| bound.saturating_add(by));
+            };
+            more(&mut most.called_for, submissions);
+            more(&mut most.accepted, submissions);
+            more(&mut most.deliveries, submissions.saturating_mul(of_class.members));
+            if let Some(due) = most.phases.get_mut(phases::at(&scenario.phases, operation.intended))
+            {
+                more(due, submissions);
             }
             if moves || window.contains(&operation.intended) {
-                most.operations += submissions;
-                most.commits += u64::from(operation.kind == OperationKind::Commit);
+                more(&mut of_class.operations, submissions);
+                let commits = !racing && operation.kind.message() == Kind::Commit;
+                more(&mut of_class.commits, u64::from(commits));
             }
         }
-        // How often a race is lost and tried again, no schedule says.
+        most
+    }
+
+    /// Of an empty schedule: nothing, but what no schedule says of the classes that there are.
+    fn nothing(scenario: &Scenario) -> Self {
+        let races = scenario.groups.iter().any(|class| class.contention.is_some());
+        let beside = scenario.groups.iter().any(submits_beside);
+        let unforeseen = scenario.groups.iter().any(is_unforeseen);
+        let unless = |unknown: bool| (!unknown).then_some(0);
         Self {
-            classes,
-            phases: by_phase,
-            called_for: (!retried).then_some(accepted),
-            accepted,
-            deliveries,
+            classes: scenario.groups.iter().map(MostOfClass::nothing).collect(),
+            phases: vec![unless(unforeseen); scenario.phases.len()],
+            // How often a race is lost and tried again.
+            called_for: unless(races),
+            accepted: unless(unforeseen || beside),
+            deliveries: unless(unforeseen || beside),
         }
     }
 }
 
 impl MostOfClass {
-    fn none_of(class: &Class) -> Self {
-        Self { operations: 0, commits: 0, members: u64::from(class.devices()) }
+    fn nothing(class: &Class) -> Self {
+        let operations = (!is_unforeseen(class)).then_some(0);
+        Self { operations, commits: Some(0), members: u64::from(class.devices()) }
     }
+}
+
+/// Whether a class's racers submit more than their changes: claims or proposals.
+fn submits_beside(class: &Class) -> bool {
+    let policy = class.contention.map(|contention| contention.policy);
+    matches!(policy, Some(Policy::Lease { .. } | Policy::Proposals { .. }))
+}
+
+/// Whether no schedule holds a class's operations: when its racers want a change they decide
+/// themselves, or one commits for others, whenever that is.
+fn is_unforeseen(class: &Class) -> bool {
+    let policy = class.contention.map(|contention| contention.policy);
+    class.is_closed() || matches!(policy, Some(Policy::Proposals { .. }))
 }
 
 fn class_of(operation: &Operation, population: &Population) -> Option<usize> {

@@ -41,12 +41,12 @@ fn is_lost(threshold: &Threshold, side: Side, facts: &Facts<'_>, most: &Most) ->
         Metric::Share(counted) => share_is_lost(*counted, side, bound, facts, most),
         Metric::Operations => {
             let achieved = facts.recorder.achieved.accepted;
-            let left = most.accepted.saturating_sub(facts.tally.accepted);
+            let left = left(most.accepted, facts.tally.accepted);
             rate_is_lost(achieved, left, side, bound, facts)
         }
         Metric::Deliveries => {
             let achieved = facts.recorder.achieved.deliveries;
-            let left = most.deliveries.saturating_sub(facts.tally.deliveries);
+            let left = left(most.deliveries, facts.tally.deliveries);
             rate_is_lost(achieved, left, side, bound, facts)
         }
         Metric::Achieved => achieved_is_lost(side, bound, facts, most),
@@ -81,19 +81,32 @@ fn share_is_lost(counted: Counted, side: Side, bound: f64, facts: &Facts<'_>, mo
     all.is_some_and(|all| grows_past(facts.count(counted) as f64 / all as f64, side, bound))
 }
 
-fn rate_is_lost(achieved: u64, left: u64, side: Side, bound: f64, facts: &Facts<'_>) -> bool {
+/// What is left of the most that may come about, of which so much has; `None` when there is no bound.
+fn left(most: Option<u64>, so_far: u64) -> Option<u64> {
+    most.map(|most| most.saturating_sub(so_far))
+}
+
+fn rate_is_lost(
+    achieved: u64,
+    left: Option<u64>,
+    side: Side,
+    bound: f64,
+    facts: &Facts<'_>,
+) -> bool {
     let seconds = facts.window.as_secs_f64();
     if seconds == 0.0 {
         return false;
     }
     grows_past(achieved as f64 / seconds, side, bound)
-        || falls_short(achieved.saturating_add(left) as f64 / seconds, side, bound)
+        || left.is_some_and(|left| {
+            falls_short(achieved.saturating_add(left) as f64 / seconds, side, bound)
+        })
 }
 
 /// Everything that may still be accepted is, and nothing more is offered.
 fn achieved_is_lost(side: Side, bound: f64, facts: &Facts<'_>, most: &Most) -> bool {
     let offered = facts.offered();
-    let left = most.accepted.saturating_sub(facts.tally.accepted);
+    let Some(left) = left(most.accepted, facts.tally.accepted) else { return false };
     let best = facts.recorder.achieved.accepted.saturating_add(left) as f64 / offered as f64;
     offered > 0 && falls_short(best, side, bound)
 }

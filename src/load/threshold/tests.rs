@@ -1,5 +1,7 @@
 //! Thresholds: how they are read, what they come to, and that none is given up that could hold.
 
+mod most;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -146,7 +148,7 @@ fn who_may_yet_come_in_is_among_the_most_that_may_be_delivered_to() {
         .iter()
         .map(|operation| [30, 30, 30, 30, 40, 40, 60, 60][operation.group as usize])
         .sum();
-    assert_eq!(most.deliveries, deliveries);
+    assert_eq!(most.deliveries, Some(deliveries));
 }
 
 /// Ninety-nine responses of a millisecond and one of a second, all in the first class.
@@ -216,7 +218,7 @@ fn values_of_one_bucket_are_equal_whatever_their_last_digits() {
     let facts =
         Facts { scenario: &scenario, recorder: &recorder, joins: None, tally, window, server };
     let most = Most {
-        classes: vec![MostOfClass { operations: 1, commits: 0, members: 1 }; 3],
+        classes: vec![MostOfClass { operations: Some(1), commits: Some(0), members: 1 }; 3],
         ..Most::default()
     };
     for (comparison, standing) in [
@@ -295,15 +297,16 @@ struct Stream {
 
 impl Stream {
     fn of(operations: usize) -> Self {
-        let mut classes = vec![MostOfClass::default(); 3];
+        let mut classes =
+            vec![MostOfClass { operations: Some(0), commits: Some(0), members: 0 }; 3];
         let operations = operations as u64;
-        classes[0] = MostOfClass { operations, commits: 0, members: 2 };
+        classes[0] = MostOfClass { operations: Some(operations), commits: Some(0), members: 2 };
         let most = Most {
             classes,
-            phases: vec![0, operations],
+            phases: vec![Some(0), Some(operations)],
             called_for: Some(operations),
-            accepted: operations,
-            deliveries: operations * 2,
+            accepted: Some(operations),
+            deliveries: Some(operations * 2),
         };
         let mut scenario = scenario();
         // All of the stream is in the second phase.
