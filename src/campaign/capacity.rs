@@ -204,8 +204,10 @@ pub fn judge(record: &Record) -> (Said, Vec<String>) {
     (if missed.is_empty() { Said::Met } else { Said::Missed }, missed)
 }
 
-/// Operations in flight in the middle and at the end of the window, if they grew by more than the
-/// share of what was offered between.
+/// Operations in flight at two instants of the window, the last its end, if they grew by more than the
+/// share of what was offered between: in its second half, or from as late in its first as there is
+/// an interval that ends in time. Every phase begins with an interval of its own, so even a trial that
+/// is shorter than an interval is asked.
 fn backlog(record: &Record) -> Option<(u64, u64)> {
     let window: Range<f64> = {
         let measured = record
@@ -216,10 +218,13 @@ fn backlog(record: &Record) -> Option<(u64, u64)> {
         from..measured.map(|phase| phase.to_s).reduce(f64::max)?
     };
     let middle = f64::midpoint(window.start, window.end);
-    let mut inside =
-        record.intervals.iter().filter(|of| of.from_s >= middle && of.to_s <= window.end);
-    let first = inside.next()?;
-    let last = inside.next_back()?;
+    let last = record.intervals.iter().rfind(|of| of.to_s <= window.end)?;
+    let first = record
+        .intervals
+        .iter()
+        .find(|of| of.from_s >= middle && of.to_s < last.to_s)
+        .or_else(|| record.intervals.iter().rfind(|of| of.to_s <= middle))
+        .filter(|of| of.to_s >= window.start)?;
     let offered = record.throughput.offered_per_s * (last.to_s - first.to_s);
     let grew = last.in_flight.saturating_sub(first.in_flight);
     // What is in flight comes and goes by about the root of itself.

@@ -157,6 +157,46 @@ fn a_backlog_that_grows_misses_the_goal_and_one_that_comes_and_goes_does_not() {
     check(with([500, 400, 300, 200]), Said::Met, "");
 }
 
+/// Trials of which only one interval, or none, lies in the second half of the window.
+#[test]
+fn the_backlog_of_a_short_trial_is_asked_too() {
+    let with = |measured: std::ops::Range<f64>, in_flight: &'static [(f64, u64)]| {
+        move |record: &mut Record| {
+            let phase = |kind: &str, from_s, to_s| PhaseRecord {
+                kind: kind.to_owned(),
+                from_s,
+                to_s,
+                ..PhaseRecord::default()
+            };
+            record.phases = vec![
+                phase("warm_up", 0.0, measured.start),
+                phase("measure", measured.start, measured.end),
+            ];
+            let from = std::iter::once(0.0).chain(in_flight.iter().map(|(to, _)| *to));
+            record.intervals = from
+                .zip(in_flight)
+                .map(|(from_s, (to_s, in_flight))| IntervalRecord {
+                    from_s,
+                    to_s: *to_s,
+                    in_flight: *in_flight,
+                    ..IntervalRecord::default()
+                })
+                .collect();
+        }
+    };
+    let three = &[(1.0, 0), (2.0, 10), (3.0, 20), (4.0, 70), (5.0, 120), (6.0, 0)];
+    check(with(2.0..5.0, three), Said::Missed, "the backlog grew from 20 to 120");
+    let steady = &[(1.0, 0), (2.0, 10), (3.0, 20), (4.0, 25), (5.0, 30), (6.0, 0)];
+    check(with(2.0..5.0, steady), Said::Met, "");
+    let one = &[(1.0, 0), (2.0, 10), (3.0, 60), (4.0, 0)];
+    check(with(2.0..3.0, one), Said::Missed, "the backlog grew from 10 to 60");
+    let shorter = &[(1.0, 0), (2.0, 10), (2.2, 60), (3.2, 0)];
+    check(with(2.0..2.2, shorter), Said::Missed, "the backlog grew from 10 to 60");
+    // What was in flight before the window, or is after it, is none of its.
+    let before = &[(1.0, 0), (2.0, 60), (2.2, 60), (3.2, 900)];
+    check(with(2.0..2.2, before), Said::Met, "");
+}
+
 #[test]
 fn a_scenario_whose_load_changes_by_itself_has_no_one_capacity() {
     let text = super::SCENARIO.replace(
