@@ -58,8 +58,8 @@ pub struct LoadCurve {
     pub points: Vec<LoadPoint>,
 }
 
-/// What one load came to, over the rounds. Figures are of its valid runs; if it has none, of all,
-/// and `status` says so.
+/// What one load came to, over the rounds. Figures are of its valid runs that were not given up; if
+/// it has none, of its valid ones; if it has none of them either, of all, and `status` says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadPoint {
     /// The scenario's rates times this.
@@ -169,6 +169,10 @@ pub struct TrialRecord {
     pub status: Status,
     /// What spoke against it, the worst first.
     pub reasons: Vec<String>,
+    /// Whether it was given up, because a threshold could not hold any more: its figures are of a
+    /// window that was cut short. `false` in older records.
+    #[serde(default)]
+    pub aborted: bool,
     /// Length of its measured window in seconds.
     pub window_s: f64,
     /// Operations that were due.
@@ -238,6 +242,7 @@ impl TrialRecord {
             factor,
             status: record.verdict.status,
             reasons: record.verdict.reasons.clone(),
+            aborted: record.aborted.is_some(),
             window_s: speed.window_s,
             offered_per_s: speed.offered_per_s,
             achieved_per_s: speed.operations_per_s,
@@ -278,8 +283,10 @@ impl LoadPoint {
     pub fn of(factor: f64, trials: Vec<TrialRecord>) -> Option<Self> {
         let is_valid = |trial: &&TrialRecord| trial.status == Status::Valid;
         let valid = u32::try_from(trials.iter().filter(is_valid).count()).unwrap_or(u32::MAX);
+        let whole = trials.iter().any(|trial| is_valid(&trial) && !trial.aborted);
+        let counts = |trial: &&TrialRecord| is_valid(trial) && !(whole && trial.aborted);
         let counted: Vec<&TrialRecord> =
-            trials.iter().filter(|trial| valid == 0 || is_valid(trial)).collect();
+            trials.iter().filter(|trial| valid == 0 || counts(trial)).collect();
         let spread =
             |figure: fn(&TrialRecord) -> f64| Spread::of(counted.iter().map(|trial| figure(trial)));
         let status = [Status::Violated, Status::Invalid]
@@ -315,6 +322,7 @@ mod tests {
             factor: 2.0,
             status,
             reasons: Vec::new(),
+            aborted: false,
             window_s: 5.0,
             offered_per_s: 100.0,
             achieved_per_s: 99.5,
@@ -359,6 +367,16 @@ mod tests {
         assert_eq!((point.status, point.valid), (Status::Violated, 0));
         assert_eq!((point.response_p99_us.median, point.cpu_us_per_delivery), (500.0, None));
         assert_eq!(LoadPoint::of(2.0, Vec::new()), None);
+    }
+
+    #[test]
+    fn a_run_that_was_given_up_is_kept_and_has_no_part_in_the_figures_of_whole_ones() {
+        let given_up = |p99| TrialRecord { aborted: true, ..trial(Status::Valid, p99) };
+        let point = LoadPoint::of(2.0, vec![given_up(900), trial(Status::Valid, 10)]).unwrap();
+        assert_eq!((point.status, point.valid, point.trials.len()), (Status::Valid, 2, 2));
+        assert_eq!((point.response_p99_us.max, point.fanout_last_p99_us.max), (10.0, 20.0));
+        let only = vec![given_up(900), trial(Status::Invalid, 10)];
+        assert_eq!(LoadPoint::of(2.0, only).unwrap().response_p99_us.max, 900.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Latency at load: the same scenario at several rates, in rounds.
 //!
 //! Each round offers every load once, in an order of its own: a machine that gets slower over the
-//! minutes then slows all loads alike. Pure but for the trait that makes the runs. Called by `cli`.
+//! minutes then slows all loads alike. No threshold cuts a run short: a curve is of whole windows. Pure but for the trait that makes the runs. Called by `cli`.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -77,6 +77,8 @@ impl Sweep {
     ) -> Result<LoadCurve, TrialError> {
         let mut factors = self.factors.clone();
         factors.sort_by(f64::total_cmp);
+        let mut scenario = scenario.clone();
+        scenario.thresholds.iter_mut().for_each(|threshold| threshold.abort = false);
         let at = |factor: &f64| {
             scenario.with_rate_factor(*factor).map_err(|fault| {
                 TrialError(format!(

@@ -16,8 +16,9 @@ pub fn trial(of: &TrialRecord) -> String {
     let said = of.said.as_ref().map_or_else(String::new, |said| format!(", {said}"));
     let why = of.missed.first().or_else(|| of.reasons.first());
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let given_up = if of.aborted { ", given up" } else { "" };
     format!(
-        "  {}{said}{why}; {} of {} operations/s, {} deliveries/s, response p99 {}, last member p99 {}",
+        "  {}{given_up}{said}{why}; {} of {} operations/s, {} deliveries/s, response p99 {}, last member p99 {}",
         of.status.name(),
         decimal(of.achieved_per_s),
         decimal(of.offered_per_s),
@@ -151,7 +152,7 @@ pub fn csv(curve: &LoadCurve) -> String {
     let mut text = String::from(
         "factor,number,status,window_s,offered_per_s,achieved_per_s,deliveries_per_s,\
          response_p50_us,response_p99_us,fanout_last_p50_us,fanout_last_p99_us,lateness_p99_us,\
-         cpu_us_per_delivery\n",
+         cpu_us_per_delivery,aborted\n",
     );
     for trial in curve.points.iter().flat_map(|point| &point.trials) {
         let cpu = trial.cpu_us_per_delivery.map_or_else(String::new, |cpu| cpu.to_string());
@@ -169,6 +170,7 @@ pub fn csv(curve: &LoadCurve) -> String {
             trial.fanout_last_p99_us.to_string(),
             trial.lateness_p99_us.to_string(),
             cpu,
+            trial.aborted.to_string(),
         ];
         text.push_str(&cells.join(","));
         text.push('\n');

@@ -192,7 +192,7 @@ fn runs(curve: &LoadCurve) -> Table {
         let cpu = run.cpu_us_per_delivery.map(|micros| Unit::Micros.value(micros));
         table.push([
             run.number.to_string(),
-            run.status.name().to_owned(),
+            ended(run),
             Unit::Count.value(run.offered_per_s),
             Unit::Count.value(run.achieved_per_s),
             Unit::Count.value(run.deliveries_per_s),
@@ -204,6 +204,12 @@ fn runs(curve: &LoadCurve) -> Table {
         ]);
     }
     table
+}
+
+/// A run's verdict, and whether it was cut short.
+fn ended(run: &TrialRecord) -> String {
+    let given_up = if run.aborted { ", given up" } else { "" };
+    format!("{}{given_up}", run.status.name())
 }
 
 /// What is to be known of curves; a run's own page tells the rest.
@@ -222,7 +228,8 @@ pub(super) fn reading() -> Markup {
             }
             dt { "What does not count" }
             dd {
-                "A point with a run that is not valid is crossed out: that run describes the load generator, or a service that broke its contract, and no speed at which it did so."
+                "A point with a run that is not valid is crossed out: that run describes the load generator, or a service that broke its contract, and no speed at which it did so. "
+                "A run that was given up, because its goal was out of reach, has a window that was cut short: no point counts it that has a whole one."
             }
         }
     }

@@ -21,6 +21,7 @@ fn trial(number: u32, factor: f64, status: Status) -> TrialRecord {
         factor,
         status,
         reasons: if status == Status::Valid { Vec::new() } else { vec![HOSTILE.to_owned()] },
+        aborted: false,
         window_s: 5.0,
         offered_per_s,
         achieved_per_s: offered_per_s.min(450.0),

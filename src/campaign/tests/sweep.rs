@@ -47,6 +47,20 @@ fn every_load_is_run_in_every_round_and_an_invalid_point_is_shown_as_such() {
 }
 
 #[test]
+fn no_threshold_cuts_a_run_of_a_curve_short_and_a_run_that_was_is_shown_as_such() {
+    assert!(scenario().thresholds.iter().any(|threshold| threshold.abort), "it would otherwise");
+    let (mut curve, service) = swept(&[1.0]);
+    let aborts = service.ran.iter().flat_map(|ran| &ran.thresholds).any(|one| one.abort);
+    assert!(!aborts, "{:?}", service.ran[0].thresholds);
+    assert!(!curve.points[0].trials[0].aborted);
+    curve.points[0].trials[0].aborted = true;
+    let csv = text::csv(&curve);
+    let ends: Vec<&str> = csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(ends, ["aborted", "true", "false"]);
+    assert!(text::trial(&curve.points[0].trials[0]).starts_with("  valid, given up; "));
+}
+
+#[test]
 fn a_load_that_cannot_be_offered_is_refused_before_anything_runs() {
     let mut service = MadeUp::new(150.0, 300.0);
     let sweep = Sweep { factors: vec![1.0, 1e6], rounds: 1, order: Order::Shuffled, seed: 1 };
