@@ -264,8 +264,9 @@ pub const NOT_ISSUED_SHARE_MAX: f64 = 0.001;
 /// quantiles would describe only the lucky ones.
 pub const TIMED_OUT_SHARE_MAX: f64 = 0.01;
 
-/// A run is invalid when mean in flight and throughput x mean response differ by more than this
-/// share of the larger (Little's law): the generator's own books would not balance.
+/// A run is invalid when what was counted in flight and rate x mean response differ by more than this
+/// share of the larger (Little's law): the generator's own books would not balance. Of the same
+/// operations they differ by the width of the histogram's buckets, a thousandth.
 pub const LITTLE_ERROR_MAX: f64 = 0.05;
 
 const _: () = assert!(PAYLOAD_BYTES_MAX < MESSAGE_BYTES_MAX as u64);
@@ -273,8 +274,8 @@ const _: () = assert!(CONNECTIONS_MAX <= MEMBERS_MAX as usize);
 const _: () = assert!(SESSIONS_PER_CONNECTION_MAX <= MEMBERS_MAX);
 const _: () = assert!(ROSTER_MAX as u64 <= MEMBERS_MAX as u64);
 
-/// Fewest operations with an outcome for Little's law to be checked: with fewer, what overlaps
-/// the edges of the window weighs more than [`LITTLE_ERROR_MAX`].
+/// Fewest operations with an outcome for Little's law to be checked: with fewer, a single one that is
+/// counted at another instant than it is recorded at may weigh more than [`LITTLE_ERROR_MAX`].
 pub const LITTLE_OPERATIONS_MIN: u64 = 1_000;
 
 /// Most points of one line of a chart: about as many as it is wide in pixels, so that more could not

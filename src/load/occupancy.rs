@@ -1,31 +1,39 @@
 //! How many operations are in flight, averaged over time: one side of Little's law.
 //!
-//! Never looks at latencies, so it can contradict them. Reads no clock. Called by the worker at
-//! every intended instant and every outcome; the report compares it with throughput x response.
+//! Two figures of the same operations, those that are due in the measured window: how many were in
+//! flight while it lasted, and how many it comes to if each is followed until it leaves, for as long
+//! as that takes. Only the second is held against throughput x response: a service that falls behind
+//! answers much of what was due in the window when it is over, and a figure that is cut there differs
+//! from one that is not, whoever counted. Never looks at latencies, so it can contradict them. Reads
+//! no clock. Called by the worker at every intended instant and every outcome; read by the report.
 
 use std::time::Duration;
 
-/// The integral of the number in flight over the measured window.
+/// The integral of the number in flight, over the measured window and until the last has left.
 #[derive(Clone, Debug)]
 pub struct Occupancy {
     from: Duration,
     to: Duration,
     last: Duration,
     in_flight: u64,
+    /// Within the window.
     area_ns: u128,
+    /// Until each has left.
+    stayed_ns: u128,
 }
 
 impl Occupancy {
     /// Averages over `from..to`, counted from the start of the run.
     #[must_use]
     pub fn over(from: Duration, to: Duration) -> Self {
-        Self { from, to, last: Duration::ZERO, in_flight: 0, area_ns: 0 }
+        Self { from, to, last: Duration::ZERO, in_flight: 0, area_ns: 0, stayed_ns: 0 }
     }
 
     /// One more is in flight, since `at`: before the last call if the generator was late.
     pub fn enter(&mut self, at: Duration) {
         if at < self.last {
             self.area_ns += self.overlap(at, self.last).as_nanos();
+            self.stayed_ns += (self.last - at).as_nanos();
         }
         self.advance(at);
         self.in_flight += 1;
@@ -35,6 +43,14 @@ impl Occupancy {
     pub fn leave(&mut self, at: Duration) {
         self.advance(at);
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// One that entered at `entered` has no outcome and never will: it was in flight while it was, and
+    /// has no part in [`Self::stayed`].
+    pub fn forget(&mut self, entered: Duration, at: Duration) {
+        self.leave(at);
+        let stayed = self.last.saturating_sub(entered).as_nanos();
+        self.stayed_ns = self.stayed_ns.saturating_sub(stayed);
     }
 
     /// The window ends at `at`, if that is earlier than it was to: no later call may have been
@@ -57,10 +73,19 @@ impl Occupancy {
         if length == 0 { 0.0 } else { self.area_ns as f64 / length as f64 }
     }
 
+    /// The mean number in flight if everything that had an outcome by the last call had stayed within
+    /// the window: rate x mean time in flight of the same operations, exactly. 0 for an empty window.
+    #[must_use]
+    pub fn stayed(&self) -> f64 {
+        let length = self.to.saturating_sub(self.from).as_nanos();
+        if length == 0 { 0.0 } else { self.stayed_ns as f64 / length as f64 }
+    }
+
     fn advance(&mut self, at: Duration) {
         let at = at.max(self.last);
         let overlap = self.overlap(self.last, at);
         self.area_ns += overlap.as_nanos() * u128::from(self.in_flight);
+        self.stayed_ns += (at - self.last).as_nanos() * u128::from(self.in_flight);
         self.last = at;
     }
 
@@ -110,7 +135,49 @@ mod tests {
         assert_eq!(Occupancy::over(ms(1), ms(1)).mean(), 0.0);
     }
 
+    #[test]
+    fn what_leaves_after_the_window_is_followed_until_it_does() {
+        let mut occupancy = Occupancy::over(ms(100), ms(200));
+        occupancy.enter(ms(150));
+        occupancy.enter(ms(190));
+        occupancy.leave(ms(250));
+        occupancy.leave(ms(900));
+        assert!((occupancy.stayed() - 8.1).abs() < 1e-12, "{}", occupancy.stayed());
+        assert!((occupancy.mean() - 0.6).abs() < 1e-12, "{}", occupancy.mean());
+        assert_eq!(Occupancy::over(ms(1), ms(1)).stayed(), 0.0);
+    }
+
     proptest! {
+        /// Whatever a service does: what stayed is the sum of the times of those with an outcome.
+        #[test]
+        fn little_s_law_holds_of_every_order_of_outcomes_and_of_those_that_have_none(
+            stays in prop::collection::vec((0_u64..1000, 0_u64..4000, any::<bool>()), 1..40),
+            late in 0_u64..50, length in 1_u64..1000,
+        ) {
+            // Each is noticed up to `late` after it was due, and those without an outcome at the end.
+            let end = 10_000;
+            let mut events: Vec<(u64, usize, bool)> = Vec::new();
+            for (number, (start, stay, served)) in stays.iter().enumerate() {
+                let noticed = start + late.min(*stay);
+                events.push((noticed, number, true));
+                events.push((if *served { start + stay } else { end }, number, false));
+            }
+            events.sort_by_key(|(at, _, entering)| (*at, !entering));
+            let mut occupancy = Occupancy::over(ms(0), ms(length));
+            for (at, number, entering) in events {
+                let (start, _, served) = stays[number];
+                match (entering, served) {
+                    (true, _) => occupancy.enter(ms(start)),
+                    (false, true) => occupancy.leave(ms(at)),
+                    (false, false) => occupancy.forget(ms(start), ms(at)),
+                }
+            }
+            let served = stays.iter().filter(|(_, _, served)| *served);
+            let total: u64 = served.map(|(_, stay, _)| stay).sum();
+            prop_assert!((occupancy.stayed() - total as f64 / length as f64).abs() < 1e-9);
+            prop_assert_eq!(occupancy.in_flight(), 0);
+        }
+
         #[test]
         fn the_area_is_the_sum_of_what_each_stayed_within_the_window(
             stays in prop::collection::vec((0_u64..1000, 0_u64..400), 1..40),

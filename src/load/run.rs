@@ -90,6 +90,8 @@ pub struct Outcome {
     pub called_for: u64,
     /// Measured operations in flight, on average.
     pub in_flight_mean: f64,
+    /// The same if each had stayed within the window for all of its time.
+    pub in_flight_stayed: f64,
     /// Refusals by reason.
     pub refusals: BTreeMap<&'static str, u64>,
     /// Operations that waited for their sender to reach their epoch.
@@ -249,6 +251,7 @@ fn conclude(plan: &Plan, brought: Brought, before: Before, watch: &mut dyn Watch
         judgement: brought.judgement,
         called_for: brought.called_for,
         in_flight_mean: brought.in_flight_mean,
+        in_flight_stayed: brought.in_flight_stayed,
         refusals: brought.refusals,
         held: brought.held,
         returns: brought.returns,

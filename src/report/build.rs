@@ -66,6 +66,8 @@ pub struct Finished<'a> {
     pub called_for: u64,
     /// Mean number of measured operations in flight, over all workers, from `Occupancy`.
     pub in_flight_mean: f64,
+    /// The same if each had stayed within the window for all of its time: what Little's law is asked of.
+    pub in_flight_stayed: f64,
     /// Refusals by reason.
     pub refusals: &'a BTreeMap<&'static str, u64>,
     /// Operations that waited until their sender had reached their epoch.
@@ -114,6 +116,7 @@ impl<'a> Finished<'a> {
             judgement: &outcome.judgement,
             called_for: outcome.called_for,
             in_flight_mean: outcome.in_flight_mean,
+            in_flight_stayed: outcome.in_flight_stayed,
             refusals: &outcome.refusals,
             held: outcome.held,
             lags: &outcome.lags,
@@ -268,11 +271,11 @@ pub fn evidence(finished: &Finished<'_>) -> Evidence {
         accepted_measured: recorder.response.count(),
         lateness_p99_us: recorder.lateness.quantile_us(0.99),
         response_p99_us: recorder.response.quantile_us(0.99),
-        // Little's law is of a window; where a run was given up, much is on both sides of its end.
+        // Little's law is of a window; where a run was given up, there may be none.
         outcomes: if finished.aborted.is_some() { 0 } else { outcomes },
         busy_share: finished.strain.map_or(0.0, |strain| strain.busy_share),
         receive_drops: finished.strain.map_or(0, |strain| strain.receive_drops),
-        in_flight_mean: finished.in_flight_mean,
+        in_flight_counted: finished.in_flight_stayed,
         in_flight_implied: per_second * mean_us / 1e6,
         server_lost: finished.server_lost.clone(),
     }

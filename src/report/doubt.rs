@@ -261,6 +261,7 @@ mod tests {
             judgement: &Judgement::default(),
             called_for: 650,
             in_flight_mean: 0.0,
+            in_flight_stayed: 0.0,
             refusals: &BTreeMap::new(),
             held: 0,
             returns: None,

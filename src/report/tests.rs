@@ -85,6 +85,7 @@ fn finished_after(judgement: &Judgement, gone: bool, returns: &Returns) -> Recor
         judgement,
         called_for: 2000,
         in_flight_mean: implied,
+        in_flight_stayed: implied,
         refusals: &BTreeMap::new(),
         held: 3,
         returns: Some(returns),

@@ -78,9 +78,9 @@ pub struct Evidence {
     pub busy_share: f64,
     /// Receives that the kernel dropped because the engine's buffers were full.
     pub receive_drops: u64,
-    /// Mean number in flight, as counted.
-    pub in_flight_mean: f64,
-    /// Mean number in flight, as throughput x mean response has it.
+    /// Mean number in flight of the measured operations, each followed until it left, as counted.
+    pub in_flight_counted: f64,
+    /// The same, as rate of outcomes x mean time to them has it.
     pub in_flight_implied: f64,
     /// How the server was lost, if it was.
     pub server_lost: Option<String>,
@@ -225,9 +225,10 @@ fn deaf(evidence: &Evidence) -> Option<String> {
     })
 }
 
-/// Little's law ties three figures of the generator's own: whatever the service does, it holds.
+/// Little's law ties three figures of the generator's own, all of the operations that are due in the
+/// window: whatever the service does, and however far behind it falls, it holds.
 fn unbalanced(evidence: &Evidence) -> Option<String> {
-    let (counted, implied) = (evidence.in_flight_mean, evidence.in_flight_implied);
+    let (counted, implied) = (evidence.in_flight_counted, evidence.in_flight_implied);
     let error = (counted - implied).abs() / counted.max(implied).max(f64::MIN_POSITIVE);
     (evidence.outcomes >= LITTLE_OPERATIONS_MIN && error > LITTLE_ERROR_MAX).then(|| {
         format!(
@@ -248,7 +249,7 @@ mod tests {
             lateness_p99_us: 50,
             response_p99_us: 2_000,
             outcomes: 9_000,
-            in_flight_mean: 4.0,
+            in_flight_counted: 4.0,
             in_flight_implied: 4.1,
             ..Evidence::default()
         }

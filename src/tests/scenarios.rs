@@ -20,10 +20,10 @@ use crate::load::setup::{SetupError, Stage};
 use crate::load::timetable::Timetable;
 use crate::load::traffic::{Draft, Plan};
 use crate::load::{Observer, Outcome, Progress, RunError, Target, run};
-use crate::report::build::{EngineTotals, Finished, record};
+use crate::report::build::{EngineTotals, Finished, evidence, record};
 use crate::report::provenance::Provenance;
 use crate::report::record::Record;
-use crate::report::verdict::Status;
+use crate::report::verdict::{Evidence, Status};
 use crate::tests::forecast;
 use crate::tests::service::{Service, default_settings};
 
@@ -309,9 +309,17 @@ fn check_real_members(name: &str, scenario: &Scenario, outcome: &Outcome) {
 }
 
 pub(super) fn record_of(scenario: &Scenario, outcome: &Outcome) -> Record {
+    record(finished(scenario, outcome))
+}
+
+pub(super) fn evidence_of(scenario: &Scenario, outcome: &Outcome) -> Evidence {
+    evidence(&finished(scenario, outcome))
+}
+
+fn finished<'a>(scenario: &'a Scenario, outcome: &'a Outcome) -> Finished<'a> {
     let provenance = Provenance::of_scenario(scenario, "test", "");
     let floor = Err("not asked for".to_owned());
-    record(Finished::of(scenario, outcome, (None, EngineTotals::default()), floor, provenance))
+    Finished::of(scenario, outcome, (None, EngineTotals::default()), floor, provenance)
 }
 
 fn smoke() -> Scenario {

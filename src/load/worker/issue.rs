@@ -289,11 +289,16 @@ impl Worker<'_> {
             self.next += 1;
         }
         let intervals = &mut self.recorder.intervals;
+        let operations = self.plan.schedule.operations();
         for group in &mut self.groups {
             let held = group.actors.values_mut().map(|actor| &mut actor.held);
             for index in held.chain([&mut group.outside]).flat_map(std::mem::take) {
                 self.oracle.not_issued(index as u64);
                 intervals.not_issued(true, at);
+                let intended = operations[index].intended;
+                if self.window.contains(&intended) {
+                    self.occupancy.forget(intended, at);
+                }
             }
         }
         self.races_are_over();

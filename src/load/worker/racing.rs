@@ -293,6 +293,9 @@ impl Worker<'_> {
                     }
                     continue;
                 }
+                if want.due.measured {
+                    self.occupancy.forget(want.due.intended, now);
+                }
                 let attempt = self.plan.schedule.operations().len() + self.raced.len();
                 self.raced.push(Raced { racer, what: What::Commit });
                 self.called_for += 1;

@@ -32,7 +32,7 @@ pub(super) fn section() -> Section {
                 "Invalid: they describe something else. Among the reasons are a p99 of lateness above "
                 (Unit::Micros.tick(LATENESS_P99_US_MAX as f64)) " and a tenth of the response's, more than "
                 (Unit::Share.tick(NOT_ISSUED_SHARE_MAX)) " of the operations never sent, and books that do not balance: "
-                "operations in flight must agree with throughput times mean response (Little's law) within "
+                "operations in flight, each followed until it is answered, must agree with their rate times mean response (Little's law) within "
                 (Unit::Share.tick(LITTLE_ERROR_MAX)) ". "
                 "Violated: the service broke its contract to a member, and no figure repairs that."
             }

@@ -9,6 +9,8 @@ pub(super) struct Manner {
     pub(super) fault: Option<Fault>,
     /// How long it keeps everything that it has to say.
     pub(super) delay: Duration,
+    /// How long it works at each submission, one after the other: what it cannot bear queues up.
+    pub(super) work: Duration,
     /// How much longer it keeps deliveries than answers.
     pub(super) delivery_delay: Duration,
     /// Of how many submissions it turns one away, because it has too much to do.

@@ -15,6 +15,7 @@ mod intended;
 mod intervals;
 mod manner;
 mod order;
+mod overload;
 mod precedence;
 mod service;
 mod sleepers;

@@ -65,6 +65,8 @@ pub(super) struct Service {
     /// The commit that half of a group is not to have, and what that half waits for since.
     fork: Option<(Entry, Vec<Entry>)>,
     submissions: u64,
+    /// When it is done with what has been submitted so far.
+    done_at: Instant,
     seen: Seen,
 }
 
@@ -81,6 +83,7 @@ impl Service {
             kept: Vec::new(),
             fork: None,
             submissions: 0,
+            done_at: clock::now(),
             seen: Seen::default(),
         }
     }
@@ -223,6 +226,7 @@ impl Service {
         let attempt = u64::from_be_bytes(id.0[8..].try_into().unwrap());
         self.seen.submitted.push((attempt, clock::now()));
         self.submissions += 1;
+        self.done_at = self.done_at.max(clock::now()) + self.manner.work;
         let sheds = self.manner.sheds_one_of;
         if sheds.is_some_and(|of| self.submissions.is_multiple_of(of)) {
             return self.answer(number, &Reply::Rejected { id, reason: Reason::Busy });
@@ -441,7 +445,7 @@ impl Service {
             Stream::Answers => Duration::ZERO,
             Stream::Deliveries => self.manner.delivery_delay,
         };
-        let at = clock::now() + self.manner.delay + longer;
+        let at = clock::now().max(self.done_at) + self.manner.delay + longer;
         let at = self.silent_until[stream as usize].map_or(at, |until| until.max(at));
         self.sayings.push_back(Saying { at, session, stream, frame });
     }

@@ -16,7 +16,7 @@ use crate::load::{Outcome, Progress, Watch, run};
 use crate::mls::synthetic;
 use crate::report::record::Record;
 use crate::report::verdict::Status;
-use crate::tests::scenarios::record_of;
+use crate::tests::scenarios::{evidence_of, record_of};
 
 /// A run that is over.
 pub(super) struct Trial {
@@ -135,6 +135,12 @@ impl Trial {
         let ends = [counts.accepted, counts.rejected, counts.timed_out, counts.not_issued];
         assert_eq!(ends.iter().sum::<u64>(), counts.issued, "{counts:?}");
         assert!(counts.issued >= self.scheduled, "{counts:?} of {}", self.scheduled);
+    }
+
+    /// Little's law, as the verdict asks it: counted, and implied.
+    pub(super) fn in_flight(&self) -> (f64, f64) {
+        let evidence = evidence_of(&self.scenario, &self.outcome);
+        (evidence.in_flight_counted, evidence.in_flight_implied)
     }
 
     /// The violations of the record that there are any of.
