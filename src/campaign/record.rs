@@ -95,11 +95,11 @@ pub struct Capacity {
     pub slo: Vec<String>,
     /// How closely it was searched.
     pub goal: CapacityGoal,
-    /// `bounded`, `above_range`, `below_range`, `generator_limited` or `out_of_time`.
+    /// `bounded`, `above_range`, `below_range`, `generator_limited`, `contradictory` or `out_of_time`.
     pub conclusion: String,
-    /// The highest load that met the goal, below any that missed it.
+    /// The highest load that met the goal in every long trial, below any that missed it.
     pub lower: Option<Bound>,
-    /// The lowest load that missed it.
+    /// The lowest load that missed it in every long trial, above any that met it.
     pub upper: Option<Bound>,
     /// The lowest load that the generator could not offer: no bound of the service.
     pub limited: Option<Bound>,
@@ -114,7 +114,7 @@ pub struct Capacity {
 pub struct CapacityGoal {
     /// How far apart the bounds were to be, as a share of the upper one.
     pub width: f64,
-    /// Share of a load's time that may miss the goal.
+    /// Share of a load's time that may miss the goal and the search goes on above it.
     pub exceed_ratio: f64,
     /// Trials whose length together a load was judged by.
     pub trials: u32,

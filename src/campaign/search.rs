@@ -4,9 +4,15 @@
 //! the time it was tried for met the goal, and an *upper bound* if enough did not, whatever the rest
 //! might have said. From the first load a bracket is doubled or halved, then cut in the middle of
 //! its logarithm, with short trials; the two bounds that are then left are tried anew with long
-//! ones. A trial in which the generator was the limit says nothing of the service: it is never
-//! counted for or against a load, and a load that has only such trials is a ceiling of the search
-//! and no upper bound. Called by `capacity`.
+//! ones. So far a load near capacity may have had luck. A bound is *stated* only when so many long
+//! trials as a load is judged by agree about it, one more if trials have contradicted each other, and
+//! none on its own side speaks against it: no load up to the lower bound has missed the goal, and none
+//! from the upper bound on has met it. Where trials contradict each other the bounds move apart, to the
+//! nearest loads of which that is true, and are as wide as the service is noisy. A trial in which the
+//! generator was the limit says nothing of the service: it is never counted for or against a load, and a
+//! load that has only such trials is a ceiling of the search and no upper bound. Called by `capacity`.
+
+mod settle;
 
 use std::time::Duration;
 
@@ -23,9 +29,11 @@ pub struct Goal {
     pub short: Duration,
     /// The length of a long one (goal final trial duration).
     pub long: Duration,
-    /// Trials whose length together a load is judged by (goal duration sum).
+    /// Trials whose length together a load is judged by (goal duration sum), and that have to agree
+    /// about a bound that is stated.
     pub trials: u32,
-    /// Of that time, the share that may miss the goal at a lower bound (goal exceed ratio).
+    /// Of that time, the share that may miss the goal at a load above which the search goes on (goal
+    /// exceed ratio).
     pub exceed_ratio: f64,
     /// After how long the search ends with what it has.
     pub budget: Duration,
@@ -76,9 +84,11 @@ pub enum Step {
 /// What the search came to. Bounds are multiples of the scenario's rates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    /// The highest load that met the goal, below any that did not (relevant lower bound).
+    /// The highest load that met the goal in every long trial, below any that did not (relevant lower
+    /// bound).
     pub lower: Option<f64>,
-    /// The lowest load that missed it (relevant upper bound).
+    /// The lowest load that missed it in every long trial, above any that did not (relevant upper
+    /// bound).
     pub upper: Option<f64>,
     /// The lowest load that the generator could not offer.
     pub limited: Option<f64>,
@@ -89,7 +99,7 @@ pub struct Found {
 /// Why a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Both bounds are there, and as close as asked.
+    /// Both bounds are there: as close as asked, or as close as trials do not contradict each other.
     Bounded,
     /// The highest load met the goal: capacity is above it.
     AboveRange,
@@ -97,6 +107,8 @@ pub enum End {
     BelowRange,
     /// The generator cannot offer more than the lower bound, by more than the width.
     GeneratorLimited,
+    /// At an end of the range trials contradict each other: it is no bound, and nothing is beyond it.
+    Contradictory,
     /// There was no time left; the bounds are as far apart as they are.
     OutOfTime,
 }
@@ -120,8 +132,19 @@ struct Load {
 #[derive(Clone, Debug)]
 pub struct Search {
     goal: Goal,
-    stage: Length,
+    stage: Stage,
     loads: Vec<Load>,
+    /// How often the lower and the upper bound have been sought further out.
+    widened: [u32; 2],
+}
+
+/// What the search is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A bracket, by trials of this length.
+    Bracket(Length),
+    /// Its bounds, until they can be stated.
+    Settle,
 }
 
 /// What is known in one stage.
@@ -136,7 +159,7 @@ impl Search {
     /// A search that has tried nothing.
     #[must_use]
     pub fn new(goal: Goal) -> Self {
-        Self { goal, stage: Length::Short, loads: Vec::new() }
+        Self { goal, stage: Stage::Bracket(Length::Short), loads: Vec::new(), widened: [0; 2] }
     }
 
     /// What to do next, when the search has taken `elapsed` so far.
@@ -145,18 +168,24 @@ impl Search {
             if elapsed >= self.goal.budget {
                 return Step::Done(self.found(Some(End::OutOfTime)));
             }
+            let Stage::Bracket(length) = self.stage else {
+                return match self.settle() {
+                    Some(factor) => Step::Try(factor, Length::Long),
+                    None => Step::Done(self.found(None)),
+                };
+            };
             let undecided = self.loads.iter().find(|load| {
-                let tried = load.times(self.stage);
-                tried.is_some() && self.class(load, self.stage) == Class::Undecided
+                let tried = load.times(length);
+                tried.is_some() && self.class(load, length) == Class::Undecided
             });
             if let Some(load) = undecided {
-                return Step::Try(load.factor, self.stage);
+                return Step::Try(load.factor, length);
             }
-            match (self.pick(), self.stage) {
-                (Some(factor), stage) => return Step::Try(factor, stage),
-                (None, Length::Short) => self.stage = Length::Long,
-                (None, Length::Long) => return Step::Done(self.found(None)),
-            }
+            self.stage = match (self.pick(length), length) {
+                (Some(factor), _) => return Step::Try(factor, length),
+                (None, Length::Short) => Stage::Bracket(Length::Long),
+                (None, Length::Long) => Stage::Settle,
+            };
         }
     }
 
@@ -225,24 +254,24 @@ impl Search {
         Bounds { lower, upper, limited: limited.reduce(f64::min) }
     }
 
-    /// The next load of the stage; `None` when its bounds are as close as they can be.
-    fn pick(&self) -> Option<f64> {
-        let bounds = self.bounds(self.stage);
+    /// The next load of a bracket; `None` when its bounds are as close as they can be.
+    fn pick(&self, length: Length) -> Option<f64> {
+        let bounds = self.bounds(length);
         let (least, most) = self.goal.range;
         let before = self.bounds(Length::Short);
-        let long = self.stage == Length::Long;
+        let long = length == Length::Long;
         match (bounds.lower, bounds.ceiling()) {
             (Some(lower), Some(ceiling)) if self.is_close(lower, ceiling) => None,
             (Some(lower), Some(ceiling)) => Some((lower * ceiling).sqrt()),
             (Some(lower), None) if lower >= most => None,
             (Some(lower), None) => {
                 let hint = before.ceiling().filter(|ceiling| long && *ceiling > lower);
-                Some(hint.unwrap_or_else(|| lower / self.step()).min(most))
+                Some(hint.unwrap_or_else(|| lower / self.step(length)).min(most))
             }
             (None, Some(ceiling)) if ceiling <= least => None,
             (None, Some(ceiling)) => {
                 let hint = before.lower.filter(|lower| long && *lower < ceiling);
-                Some(hint.unwrap_or_else(|| ceiling * self.step()).max(least))
+                Some(hint.unwrap_or_else(|| ceiling * self.step(length)).max(least))
             }
             (None, None) if long => before.lower.or_else(|| before.ceiling()),
             (None, None) => Some(self.goal.start.clamp(least, most)),
@@ -256,33 +285,55 @@ impl Search {
 
     /// By what to multiply on the way down: a half to find a bracket; a width, then two, four and
     /// eight of them, to find one again that long trials have moved.
-    fn step(&self) -> f64 {
-        match self.stage {
+    fn step(&self, length: Length) -> f64 {
+        match length {
             Length::Short => 0.5,
             Length::Long => {
                 let tried = self.loads.iter().filter(|load| load.times(Length::Long).is_some());
-                let widths = 1_i32 << tried.count().saturating_sub(1).min(3);
-                (1.0 - self.goal.width).powi(widths).max(0.5)
+                self.widths(tried.count().saturating_sub(1))
             }
         }
     }
 
-    /// What is known; of the long trials if they have bounds, of the short ones if time was short.
+    /// By what to multiply on the way down, the n-th time: 1, 2, 4 and then 8 widths.
+    fn widths(&self, nth: usize) -> f64 {
+        (1.0 - self.goal.width).powi(1_i32 << nth.min(3)).max(0.5)
+    }
+
     fn found(&self, end: Option<End>) -> Found {
-        let long = self.bounds(Length::Long);
-        let known = long.lower.is_some() || long.ceiling().is_some();
-        let Bounds { lower, upper, limited } =
-            if known { long } else { self.bounds(Length::Short) };
-        let end = end.unwrap_or_else(|| match (lower, upper, limited) {
+        let (lower, upper) = (self.stated_lower(), self.stated_upper());
+        let limited = self.bounds(Length::Long).limited;
+        if let Some(end) = end {
+            return self.as_far_as_known(Found { lower, upper, limited, end });
+        }
+        let (least, most) = self.goal.range;
+        let end = match (lower, upper, limited) {
             (Some(_), upper, Some(limited)) if upper.is_none_or(|upper| limited < upper) => {
                 End::GeneratorLimited
             }
             (None, None, Some(_)) => End::GeneratorLimited,
             (Some(_), Some(_), _) => End::Bounded,
-            (Some(_), None, _) => End::AboveRange,
-            (None, ..) => End::BelowRange,
-        });
+            (Some(lower), None, _) if lower >= most => End::AboveRange,
+            (None, Some(upper), _) if upper <= least => End::BelowRange,
+            _ => End::Contradictory,
+        };
         Found { lower, upper, limited, end }
+    }
+
+    /// A search that was cut short: what long trials do not say, short ones may, bound by bound.
+    fn as_far_as_known(&self, found: Found) -> Found {
+        let short = |class| {
+            let of = self.loads.iter().filter(move |load| self.class(load, Length::Short) == class);
+            of.map(|load| load.factor)
+        };
+        let above = |factor: &f64| found.lower.is_none_or(|lower| *factor > lower);
+        let lowest = |class| short(class).filter(above).reduce(f64::min);
+        let upper = found.upper.or_else(|| lowest(Class::Upper));
+        let limited = found.limited.or_else(|| lowest(Class::Limited));
+        let ceiling = [upper, limited].into_iter().flatten().reduce(f64::min);
+        let below = |factor: &f64| ceiling.is_none_or(|ceiling| *factor < ceiling);
+        let lower = found.lower.or_else(|| short(Class::Lower).filter(below).reduce(f64::max));
+        Found { lower, upper, limited, ..found }
     }
 }
 
@@ -323,6 +374,7 @@ impl End {
             Self::AboveRange => "above_range",
             Self::BelowRange => "below_range",
             Self::GeneratorLimited => "generator_limited",
+            Self::Contradictory => "contradictory",
             Self::OutOfTime => "out_of_time",
         }
     }

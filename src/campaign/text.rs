@@ -113,11 +113,10 @@ fn find_max(of: &Capacity) -> String {
     }
     lines.push(format!("width                 {width} (asked for: {asked})"));
     lines.push(format!(
-        "trials                {}, judged by {} s at a load, then by {} s; at most {}% of it may miss",
+        "trials                {}, judged by {} s at a load, then by {} s, all of one mind at a bound",
         of.trials.len(),
         decimal(of.goal.short_s * f64::from(of.goal.trials)),
         decimal(of.goal.long_s * f64::from(of.goal.trials)),
-        of.goal.exceed_ratio * 100.0,
     ));
     lines.push(format!("SLO                   {}", of.slo.join("\n                      ")));
     lines.join("\n")
@@ -126,9 +125,16 @@ fn find_max(of: &Capacity) -> String {
 fn conclusion(of: &Capacity) -> String {
     let lower = of.lower.as_ref().map_or(0.0, |lower| lower.offered_per_s.median);
     match of.conclusion.as_str() {
+        "bounded" if of.width.is_some_and(|width| width > of.goal.width * (1.0 + 1e-9)) => {
+            "capacity is between the two bounds, between which trials contradict each other"
+                .to_owned()
+        }
         "bounded" => "capacity is between the two bounds".to_owned(),
         "above_range" => "capacity is above the highest load that was tried".to_owned(),
         "below_range" => "the lowest load that was tried missed the SLO".to_owned(),
+        "contradictory" => {
+            "trials contradict each other at an end of the range: there is no bound".to_owned()
+        }
         "generator_limited" => format!("generator-limited above {} operations/s", decimal(lower)),
         _ => "out of time: the bounds are as far apart as they are".to_owned(),
     }

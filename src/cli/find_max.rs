@@ -31,7 +31,8 @@ pub(crate) struct Arguments {
     /// The first load, as a multiple of the scenario's rates.
     #[arg(long, value_name = "N", default_value = "1", value_parser = factor)]
     start: f64,
-    /// How far apart the bounds may be, as a share of the upper one.
+    /// How far apart the bounds may be, as a share of the upper one. They are further apart where
+    /// trials contradict each other.
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = width)]
     width: f64,
     /// Length of a short trial.
@@ -40,7 +41,8 @@ pub(crate) struct Arguments {
     /// Length of a long trial, which has the last word.
     #[arg(long = "final", value_name = "TIME", default_value = "15s", value_parser = time)]
     long: Duration,
-    /// Trials whose length together a load is judged by.
+    /// Trials whose length together a load is judged by. So many long ones, or one more, have to agree
+    /// about each bound.
     #[arg(
         long,
         value_name = "N",
@@ -48,7 +50,7 @@ pub(crate) struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=99)
     )]
     trials: u32,
-    /// Of that time, the share that may miss the SLO at a lower bound.
+    /// Of that time, the share that may miss the SLO at a load above which the search goes on.
     #[arg(long, value_name = "SHARE", default_value = "50%", value_parser = exceed_ratio)]
     exceed_ratio: f64,
     /// The lowest load that is tried, as a multiple of the scenario's rates.

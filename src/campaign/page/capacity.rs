@@ -70,6 +70,10 @@ fn meaning(of: &Capacity) -> String {
             "Even the lowest load that was tried misses the goal: there is no lower bound."
                 .to_owned()
         }
+        ("contradictory", _) => {
+            "Trials contradict each other at an end of the range that was tried: there is no bound."
+                .to_owned()
+        }
         ("generator_limited", _) => {
             "The load generator could not offer more: what is above the lower bound is not known."
                 .to_owned()
