@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::record::{Bound, Capacity, CapacityGoal, Spread, TrialRecord};
 use super::search::{Found, Goal, Length, Said, Search, Step};
+use super::trials::unless_closed;
 use super::{TrialError, Trials, text};
 use crate::limits::{ACHIEVED_SHARE_MIN, BACKLOG_SHARE_MAX};
 use crate::load::phases::{Phase, PhaseKind};
@@ -27,8 +28,9 @@ impl Subject {
     /// Of a scenario that offers one load: a warm-up and what is measured, both at the full rate.
     ///
     /// # Errors
-    /// When its load changes by itself, and so has no one capacity.
+    /// When its load changes by itself, and so has no one capacity, or a class has no rate.
     pub fn of(scenario: &Scenario) -> Result<Self, TrialError> {
+        unless_closed(scenario)?;
         let one_load = |phase: &Phase| {
             let kind = phase.kind == PhaseKind::WarmUp || phase.kind.is_measured();
             let full = |factor: crate::units::Factor| factor == crate::units::Factor::ONE;

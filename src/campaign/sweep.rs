@@ -7,6 +7,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::record::{LoadCurve, LoadPoint, TrialRecord};
+use super::trials::unless_closed;
 use super::{TrialError, Trials};
 use crate::load::scenario::Scenario;
 
@@ -69,12 +70,14 @@ impl Sweep {
     /// Makes all runs.
     ///
     /// # Errors
-    /// When a load cannot be offered at all, before anything runs, or a run has no result.
+    /// When a class has no rate or a load cannot be offered at all, before anything runs, or a run has
+    /// no result.
     pub fn run(
         &self,
         scenario: &Scenario,
         trials: &mut dyn Trials,
     ) -> Result<LoadCurve, TrialError> {
+        unless_closed(scenario)?;
         let mut factors = self.factors.clone();
         factors.sort_by(f64::total_cmp);
         let mut scenario = scenario.clone();

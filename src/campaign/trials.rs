@@ -21,6 +21,22 @@ pub trait Trials {
     fn elapsed(&self) -> Duration;
 }
 
+/// What is asked at several rates needs a rate.
+///
+/// # Errors
+/// When a class of the scenario is a closed loop: its racers want the next change when the last has
+/// come through, so that no rate changes what they do, and as many are due as come through.
+pub(super) fn unless_closed(scenario: &Scenario) -> Result<(), TrialError> {
+    let Some(closed) = scenario.groups.iter().find(|class| class.is_closed()) else {
+        return Ok(());
+    };
+    Err(TrialError(format!(
+        "class {:?} is a closed loop: with `think` its racers decide when they want a change, and a \
+         rate has no meaning. Leave `think` out, or ask `stentor contend` what its groups can bear",
+        closed.name
+    )))
+}
+
 /// Why there is no result of a run, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

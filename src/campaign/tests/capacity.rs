@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{MadeUp, scenario};
+use super::{MadeUp, closed, scenario};
 use crate::campaign::capacity::{Subject, judge};
 use crate::campaign::record::{CampaignOutcome, CampaignRecord, Capacity, SCHEMA_VERSION};
 use crate::campaign::search::{Goal, Said};
@@ -211,6 +211,13 @@ fn a_scenario_whose_load_changes_by_itself_has_no_one_capacity() {
 #[test]
 fn a_load_beyond_what_a_scenario_may_have_is_never_tried() {
     let subject = Subject::of(&scenario()).unwrap();
+#[test]
+fn a_closed_loop_has_no_rate_to_search() {
+    let refusal = Subject::of(&closed()).unwrap_err().to_string();
+    assert!(refusal.starts_with("class \"loop\" is a closed loop"), "{refusal}");
+    assert!(refusal.contains("`stentor contend`"), "{refusal}");
+}
+
     let most = subject.most(1e6, Duration::from_secs(15));
     assert!(subject.at(most, Duration::from_secs(15)).is_ok());
     assert!(subject.at(most * 1.25, Duration::from_secs(15)).is_err());

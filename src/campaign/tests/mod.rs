@@ -33,6 +33,15 @@ fn scenario() -> Scenario {
     Scenario::parse(SCENARIO, "t").unwrap()
 }
 
+/// The same with a second class whose racers want the next change when the last has come through.
+fn closed() -> Scenario {
+    let text = format!(
+        "{SCENARIO}\n[[groups]]\nname = \"loop\"\ncount = 1\nmembers = 4\nsource = \"live\"\n\
+         rate = \"1/s\"\nracers = 2\ncontention = {{ policy = \"retry\", think = \"100ms\" }}\n"
+    );
+    Scenario::parse(&text, "t").unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// A service that bears so many operations a second, and a generator that can offer so many.
 struct MadeUp {
     service_per_s: f64,

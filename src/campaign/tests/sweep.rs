@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{MadeUp, scenario};
+use super::{MadeUp, closed, scenario};
 use crate::campaign::record::{CampaignOutcome, CampaignRecord, LoadCurve, SCHEMA_VERSION};
 use crate::campaign::sweep::{Order, Sweep};
 use crate::campaign::text;
@@ -66,6 +66,16 @@ fn a_load_that_cannot_be_offered_is_refused_before_anything_runs() {
     let sweep = Sweep { factors: vec![1.0, 1e6], rounds: 1, order: Order::Shuffled, seed: 1 };
     let refusal = sweep.run(&scenario(), &mut service).unwrap_err().to_string();
     assert!(refusal.starts_with("at 1000000 times the rates: groups[0].rate"), "{refusal}");
+    assert!(service.ran.is_empty());
+}
+
+#[test]
+fn a_closed_loop_has_no_rate_to_sweep() {
+    let mut service = MadeUp::new(150.0, 300.0);
+    let sweep = Sweep { factors: vec![1.0], rounds: 1, order: Order::Shuffled, seed: 1 };
+    let refusal = sweep.run(&closed(), &mut service).unwrap_err().to_string();
+    assert!(refusal.starts_with("class \"loop\" is a closed loop"), "{refusal}");
+    assert!(refusal.contains("`stentor contend`"), "{refusal}");
     assert!(service.ran.is_empty());
 }
 
