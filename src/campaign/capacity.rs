@@ -196,7 +196,7 @@ pub fn judge(record: &Record) -> (Said, Vec<String>) {
     missed.extend(
         thresholds.map(|of| format!("{}: {}", of.text, crate::report::thresholds::value(of))),
     );
-    let (offered, achieved) = (record.throughput.offered_per_s, record.throughput.operations_per_s);
+    let (offered, achieved) = (record.throughput.offered_per_s, record.throughput.achieved_per_s());
     if achieved < ACHIEVED_SHARE_MIN * offered {
         missed.push(format!("achieved {achieved:.1}/s of {offered:.1}/s"));
     }

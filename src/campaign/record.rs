@@ -245,7 +245,7 @@ impl TrialRecord {
             aborted: record.aborted.is_some(),
             window_s: speed.window_s,
             offered_per_s: speed.offered_per_s,
-            achieved_per_s: speed.operations_per_s,
+            achieved_per_s: speed.achieved_per_s(),
             deliveries_per_s: speed.deliveries_per_s,
             response_p50_us: latency.response.p50,
             response_p99_us: latency.response.p99,

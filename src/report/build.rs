@@ -442,7 +442,8 @@ fn throughput(finished: &Finished<'_>) -> Throughput {
         window_s,
         // Whatever was due in it has been reached, late or not, and is one value of lateness.
         offered_per_s: per_second(finished.recorder.lateness.count(), window_s),
-        operations_per_s: per_second(achieved.accepted, window_s),
+        operations_per_s: per_second(achieved.ordered, window_s),
+        came_through_per_s: Some(per_second(achieved.accepted, window_s)),
         deliveries_per_s: per_second(achieved.deliveries, window_s),
         delivered_bytes_per_s: per_second(achieved.bytes, window_s),
     }

@@ -313,12 +313,25 @@ pub struct Throughput {
     /// Operations that were due within it, per second of it; 0 in older records.
     #[serde(default)]
     pub offered_per_s: f64,
-    /// Submissions that were accepted within it, per second of it.
+    /// Submissions that were accepted within it, per second of it; what racers submit beside their
+    /// changes is among them.
     pub operations_per_s: f64,
+    /// Operations that came through within it, per second of it: what is held against
+    /// `offered_per_s`. `None` in older records, in which it is `operations_per_s` unless members race.
+    #[serde(default)]
+    pub came_through_per_s: Option<f64>,
     /// Deliveries that came within it, per second of it.
     pub deliveries_per_s: f64,
     /// Bytes of MLS messages in those deliveries, per second of it.
     pub delivered_bytes_per_s: f64,
+}
+
+impl Throughput {
+    /// Operations that came through, per second; of an older record its submissions.
+    #[must_use]
+    pub fn achieved_per_s(&self) -> f64 {
+        self.came_through_per_s.unwrap_or(self.operations_per_s)
+    }
 }
 
 /// What the server spent on the measured window.

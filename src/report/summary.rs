@@ -107,7 +107,7 @@ fn counts(record: &Record) -> String {
         grouped(counts.deliveries),
         grouped(counts.deliveries_expected),
         verified(record),
-        decimal(speed.operations_per_s),
+        decimal(speed.achieved_per_s()),
         decimal(speed.deliveries_per_s),
         speed.window_s,
     )

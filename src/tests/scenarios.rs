@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::delivery::GroupId;
-use crate::load::contention::Policy;
+use crate::load::contention::{Policy, Tally};
 use crate::load::forecast::Forecast;
 use crate::load::intervals::{Interval, Metric};
 use crate::load::population::Population;
@@ -209,6 +209,7 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         assert!(of_those_present.contains(&members), "{name}: {class_name}: {members}");
         assert!(gone > 0 || members == ordered, "{name}: {class_name}: {members} of {ordered}");
     }
+    check_achieved(name, scenario, outcome);
     check_returns(name, scenario, outcome);
     check_lags(name, scenario, outcome);
     check_intervals(name, outcome);
@@ -222,6 +223,17 @@ pub(super) fn check(name: &str, scenario: &Scenario, outcome: &Outcome) {
         |reason: &String| reason.starts_with("the generator was late") || reason.contains("Little");
     assert!(verdict.reasons.iter().all(of_the_machine), "{name}: {verdict:?}");
     assert_ne!(verdict.status, Status::Violated, "{name}");
+}
+
+/// What racers achieve is their changes, as their tally has them, and nothing beside those.
+fn check_achieved(name: &str, scenario: &Scenario, outcome: &Outcome) {
+    let achieved = outcome.recorder.achieved;
+    if scenario.groups.iter().all(|class| class.contention.is_some()) {
+        let changes: u64 = outcome.tallies.iter().flatten().map(Tally::successes).sum();
+        assert_eq!(achieved.accepted, changes, "{name}");
+    }
+    let races = scenario.groups.iter().any(|class| class.contention.is_some());
+    assert!(races || achieved.accepted == achieved.ordered, "{name}: {achieved:?}");
 }
 
 /// Whoever went away is back, has everything, and paid what its scenario says.

@@ -52,8 +52,11 @@ pub struct Due {
 /// What came about inside the measured window, whenever it was due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Achieved {
-    /// Submissions that were accepted.
+    /// Operations that came through: messages that were accepted, and changes of racers, by whichever
+    /// commit.
     pub accepted: u64,
+    /// Submissions that were accepted, with what racers submit beside their changes.
+    pub ordered: u64,
     /// Deliveries that came.
     pub deliveries: u64,
     /// Their bytes of MLS messages.
@@ -194,13 +197,14 @@ impl Recorder {
         self.served(due, sent, at);
     }
 
-    /// Something was accepted at `at`.
+    /// A submission was accepted at `at`, whether an operation comes through with it or not.
     pub fn ordered(&mut self, at: Duration) {
-        self.achieved.accepted += u64::from(self.window.contains(&at));
+        self.achieved.ordered += u64::from(self.window.contains(&at));
     }
 
     /// What was due, and last sent at `sent`, came through at `at`, with whatever was accepted.
     pub fn served(&mut self, due: Due, sent: Duration, at: Duration) {
+        self.achieved.accepted += u64::from(self.window.contains(&at));
         self.phases.accepted(due.intended, at);
         self.intervals.accepted(due.intended, sent, at);
         if due.measured {
@@ -321,6 +325,7 @@ impl Recorder {
         self.lateness.merge(lateness);
         self.preparation.merge(&other.preparation);
         self.achieved.accepted += other.achieved.accepted;
+        self.achieved.ordered += other.achieved.ordered;
         self.achieved.deliveries += other.achieved.deliveries;
         self.achieved.bytes += other.achieved.bytes;
         self.fanout_first.merge(&other.fanout_first);

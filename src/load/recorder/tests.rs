@@ -180,6 +180,25 @@ proptest! {
     }
 }
 
+/// A racer's claim is ordered and is no operation; a change may come through with the commit of another.
+#[test]
+fn what_is_ordered_beside_operations_is_none_of_those_that_came_through() {
+    let mut recorder = Recorder::new(1, Duration::ZERO..Duration::from_secs(1));
+    let (due, at) = (Duration::from_millis(1), Duration::from_millis(2));
+    let due = Due { class: 0, intended: due, measured: true };
+    recorder.ordered(at);
+    assert_eq!((recorder.achieved.accepted, recorder.achieved.ordered), (0, 1));
+    recorder.ordered(at);
+    recorder.served(due, at, at);
+    recorder.served(due, at, at);
+    recorder.accepted(due, at, at);
+    assert_eq!((recorder.achieved.accepted, recorder.achieved.ordered), (3, 3));
+    let late = Duration::from_secs(1);
+    recorder.ordered(late);
+    recorder.served(due, at, late);
+    assert_eq!((recorder.achieved.accepted, recorder.achieved.ordered), (3, 3));
+}
+
 #[test]
 fn what_comes_about_after_the_window_is_not_achieved_in_it() {
     let ms = Duration::from_millis;
