@@ -118,7 +118,12 @@ impl Race {
     pub(super) fn delivered(&mut self, to: u32, by: u32, what: What, epoch: Epoch, now: Duration) {
         let racer = &mut self.racers[to as usize];
         match what {
-            What::Commit => racer.enter(epoch.next()),
+            What::Commit => {
+                if to == by {
+                    racer.is_ordered(epoch);
+                }
+                racer.enter(epoch.next());
+            }
             What::Proposal if epoch == racer.epoch => {
                 racer.window_from.get_or_insert(now);
             }
@@ -140,10 +145,12 @@ impl Race {
         if let Some(built) = racer.built.take() {
             let over = built.epoch < racer.epoch.max(racer.floor);
             let mine = matches!(racer.lease.standing(number, now), Standing::Mine { .. });
-            if over || (leases && built.what == What::Commit && !mine) {
+            // What may have been ordered already needs no lease any more.
+            let leases = leases && built.what == What::Commit && !racer.is_unanswered(&built);
+            if over || (leases && !mine) {
                 return Some(Step::Overtaken(built));
             }
-            if now < racer.not_before {
+            if now < racer.not_before || (racer.is_unanswered(&built) && racer.wants.is_empty()) {
                 racer.built = Some(built);
                 return None;
             }
@@ -241,11 +248,18 @@ impl Race {
         Answered { built: Some(built), served: None, gave_up }
     }
 
-    /// What a racer submitted was not answered in time: it may have been ordered all the same.
+    /// What a racer submitted was not answered in time: it may have been ordered all the same, or lost.
+    /// A commit is the only one that its member can merge in this epoch, so the next change of the racer
+    /// is submitted with the same: the service takes it once, whichever of the two it has. A claim or a
+    /// proposal ends no epoch, and is made anew.
     pub(super) fn timed_out(&mut self, racer: u32) -> Answered {
         let racer = &mut self.racers[racer as usize];
         let Some(Sent { built, serves }) = racer.sent.take() else { return Answered::default() };
-        racer.floor = racer.floor.max(built.epoch.next());
+        match built.what {
+            What::Commit => racer.keep_unanswered(built.clone()),
+            What::Claim { .. } => racer.may_claim_again(),
+            What::Proposal => {}
+        }
         // A claim serves no change by itself, but without an answer to it none comes through.
         let stuck = serves || matches!(built.what, What::Claim { .. });
         let gave_up = if stuck { racer.wants.pop_front() } else { None };

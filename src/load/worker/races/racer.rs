@@ -33,6 +33,8 @@ pub(super) struct Racer {
     pub(super) floor: Epoch,
     pub(super) building: bool,
     pub(super) built: Option<Built>,
+    /// The epoch of a commit that was submitted and not answered in time; it is what is built.
+    unanswered: Option<Epoch>,
     pub(super) sent: Option<Sent>,
     /// It has been told to wait until then, or has drawn that it does.
     pub(super) not_before: Duration,
@@ -58,6 +60,7 @@ impl Racer {
             floor: epoch,
             building: false,
             built: None,
+            unanswered: None,
             sent: None,
             not_before: Duration::ZERO,
             proposed: None,
@@ -76,6 +79,34 @@ impl Racer {
             self.window_from = None;
             self.lease.entered(epoch);
         }
+    }
+
+    /// Its own commit of `epoch` is ordered, whether that was answered or not: there is nothing of it to
+    /// be submitted again.
+    pub(super) fn is_ordered(&mut self, epoch: Epoch) {
+        if self.unanswered == Some(epoch) {
+            self.unanswered = None;
+            self.built = None;
+        }
+    }
+
+    /// A commit has had no answer in time.
+    pub(super) fn keep_unanswered(&mut self, built: Built) {
+        // If its delivery has come, only the answer is lost.
+        if built.epoch >= self.epoch {
+            self.unanswered = Some(built.epoch);
+            self.built = Some(built);
+        }
+    }
+
+    /// A claim has had no answer in time, and may never have come.
+    pub(super) fn may_claim_again(&mut self) {
+        self.claimed = None;
+    }
+
+    /// Whether this has been submitted before, and not been answered.
+    pub(super) fn is_unanswered(&self, built: &Built) -> bool {
+        built.what == What::Commit && self.unanswered == Some(built.epoch)
     }
 
     /// Whether its member has not said yet what became of its proposal in an epoch that is over.
@@ -153,6 +184,7 @@ impl Racer {
             want.sent = now;
             before
         });
+        self.unanswered = None;
         self.sent = Some(Sent { built: built.clone(), serves });
         Step::Send(built, before)
     }

@@ -1,5 +1,7 @@
 //! Races by themselves, and a whole group of racers against a service that only orders.
 
+mod unanswered;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
