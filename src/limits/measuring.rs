@@ -96,6 +96,9 @@ pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
 /// what is offered in it: a queue that grows faster has no end.
 pub const BACKLOG_SHARE_MAX: f64 = 0.01;
 
+/// Fewest values whose p99 is told: of fewer it is the largest, which chance decides.
+pub const P99_VALUES_MIN: u64 = 100;
+
 /// Most loads, and most rounds, of a sweep: hours of the shortest runs.
 pub const SWEEP_LOADS_MAX: usize = 64;
 /// See [`SWEEP_LOADS_MAX`].

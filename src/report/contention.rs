@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::build::distribution;
 use super::record::Distribution;
 use super::summary::{decimal, duration};
+use crate::limits::P99_VALUES_MIN;
 use crate::load::contention::Tally;
 use crate::load::scenario::{Class, Scenario};
 
@@ -78,6 +79,9 @@ pub struct ContentionRecord {
     pub jain: Option<f64>,
     /// Of the least fair group.
     pub jain_lowest: Option<f64>,
+    /// What `jain` would be if each success had been drawn by lot; `None` in older records.
+    #[serde(default)]
+    pub jain_by_lot: Option<f64>,
     /// Jain's index over the mean waiting of a group's racers, the mean over groups.
     pub jain_waiting: Option<f64>,
     /// Changes that were given up within the window.
@@ -173,11 +177,18 @@ fn of(tally: &Tally, window_s: f64) -> ContentionRecord {
         time_to_commit: distribution(&tally.time_to_commit),
         jain: fairness.map(|(mean, _)| mean),
         jain_lowest: fairness.map(|(_, lowest)| lowest),
+        jain_by_lot: tally.fairness_by_lot(),
         jain_waiting: tally.fairness_of_waiting().map(|(mean, _)| mean),
         gave_up: tally.gave_up,
         unserved: tally.unserved,
         ..ContentionRecord::default()
     }
+}
+
+/// A p99 of so many values, or `-` of fewer than it takes: it would be the largest of them, or the next.
+#[must_use]
+pub fn p99(values: u64, micros: u64) -> String {
+    if values < P99_VALUES_MIN { "-".to_owned() } else { duration(micros) }
 }
 
 /// The rows of the summary's table, header first; the header alone if nobody raced. What was given
@@ -195,6 +206,7 @@ pub fn table_rows(rows: &[ContentionRecord]) -> Vec<Vec<String>> {
         "p50",
         "p99",
         "Jain",
+        "by lot",
     ];
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), decimal);
     let row = |of: &ContentionRecord| {
@@ -214,8 +226,9 @@ pub fn table_rows(rows: &[ContentionRecord]) -> Vec<Vec<String>> {
             known(of.overhead_bytes_per_success),
             known(of.wasted_cpu_us_per_success),
             time(of.time_to_commit.p50),
-            time(of.time_to_commit.p99),
+            p99(of.time_to_commit.count, of.time_to_commit.p99),
             known(of.jain),
+            known(of.jain_by_lot),
         ]
     };
     std::iter::once(header.map(str::to_owned).to_vec()).chain(rows.iter().map(row)).collect()

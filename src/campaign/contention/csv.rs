@@ -16,6 +16,7 @@ pub fn csv(result: &ContentionResult) -> String {
         "epochs_per_s",
         "successes_per_s",
         "jain",
+        "jain_by_lot",
         "jain_waiting",
     ];
     let mut text = "policy,members,racers,runs,status".to_owned();
@@ -40,6 +41,7 @@ pub fn csv(result: &ContentionResult) -> String {
                 point.epochs_per_s,
                 point.successes_per_s,
                 point.jain,
+                point.jain_by_lot,
                 point.jain_waiting,
             ] {
                 text.push_str(&columns(of));

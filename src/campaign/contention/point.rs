@@ -81,6 +81,7 @@ pub(super) fn point(cell: &Cell, trials: Vec<ContentionTrial>) -> ContentionPoin
         epochs_per_s: of(|row| Some(row.epochs_per_s)),
         successes_per_s: of(|row| Some(row.successes_per_s)),
         jain: of(|row| row.jain),
+        jain_by_lot: of(|row| row.jain_by_lot),
         jain_waiting: of(|row| row.jain_waiting),
         give_ups: rows.iter().map(|row| row.gave_up + row.unserved).sum(),
         preparation_p99_us: trials.iter().map(|of| of.preparation_p99_us).max().unwrap_or(0),

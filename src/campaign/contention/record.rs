@@ -75,6 +75,10 @@ pub struct ContentionPoint {
     pub successes_per_s: Option<Spread>,
     /// Jain's index over the racers' successes: 1 if all had as many, 1/racers if one had all.
     pub jain: Option<Spread>,
+    /// What `jain` would be if each success had been drawn by lot, with equal chances: few successes are
+    /// uneven by chance alone. `None` in older records.
+    #[serde(default)]
+    pub jain_by_lot: Option<Spread>,
     /// Jain's index over the racers' mean waiting.
     pub jain_waiting: Option<Spread>,
     /// Changes that a racer gave up, or had not brought through by the end, over all runs.

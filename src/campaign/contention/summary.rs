@@ -2,8 +2,9 @@
 
 use super::record::{ContentionPoint, ContentionResult};
 use crate::campaign::record::Spread;
+use crate::report::contention::p99;
 use crate::report::paragraph::paragraph;
-use crate::report::summary::{Look, decimal, duration, grouped, table};
+use crate::report::summary::{Look, decimal, duration, grouped, table as table_of};
 
 /// Where what a paragraph says begins, after its name.
 const HANGING: usize = 12;
@@ -39,9 +40,17 @@ pub fn render(result: &ContentionResult, look: Look) -> String {
     );
     let asks = paragraph(&format!("contention  {asks}"), HANGING, look);
     let settings = paragraph(&settings, HANGING, look);
-    let table = table(rows(result), look);
+    let table = table_of(rows(result), look);
     let notes: String = notes(result).iter().map(|note| paragraph(note, 2, look)).collect();
-    format!("{asks}{settings}\n{table}\n{notes}")
+    let shares = table_of(shares(result), look);
+    let reading = paragraph(
+        "fairness    Jain's index over the successes of a group's racers, the median of the rounds, and \
+         from the lowest round to the highest as the figures before it; beside it what it comes to if \
+         each success is drawn by lot, with equal chances: no service is unfair that is near that",
+        HANGING,
+        look,
+    );
+    format!("{asks}{settings}\n{table}\n{reading}\n{shares}\n{notes}")
 }
 
 fn rows(result: &ContentionResult) -> Vec<Vec<String>> {
@@ -56,7 +65,6 @@ fn rows(result: &ContentionResult) -> Vec<Vec<String>> {
         "CPU us",
         "p50",
         "p99",
-        "Jain",
         "engine",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
@@ -89,10 +97,34 @@ fn cells(point: &ContentionPoint, members: u32) -> Vec<String> {
         known(point.overhead_bytes_per_success),
         known(point.wasted_cpu_us_per_success),
         time(point.time_to_commit.p50),
-        time(point.time_to_commit.p99),
-        known(point.jain),
+        p99(point.time_to_commit.count, point.time_to_commit.p99),
         busy,
     ]
+}
+
+/// Who got the changes, and how far the rounds lie apart.
+fn shares(result: &ContentionResult) -> Vec<Vec<String>> {
+    let header = ["policy", "racers", "changes/s", "tries", "Jain", "rounds", "by lot"];
+    let known = |of: Option<Spread>| of.map_or_else(|| "-".to_owned(), |of| decimal(of.median));
+    let range = |of: Option<Spread>| match of {
+        Some(of) if of.min < of.max => format!("{}..{}", decimal(of.min), decimal(of.max)),
+        of => known(of),
+    };
+    let row = |policy: &str, members: u32, point: &ContentionPoint| {
+        vec![
+            policy.to_owned(),
+            format!("{}/{members}", point.racers),
+            range(point.successes_per_s),
+            range(point.attempts_per_success),
+            known(point.jain),
+            range(point.jain),
+            known(point.jain_by_lot),
+        ]
+    };
+    let points = result.curves.iter().flat_map(|curve| {
+        curve.points.iter().map(move |point| row(&curve.policy, curve.members, point))
+    });
+    std::iter::once(header.map(str::to_owned).to_vec()).chain(points).collect()
 }
 
 /// What is wrong with which points, and how far the others carry.

@@ -8,6 +8,7 @@ use super::load::written;
 use super::{Section, Status, banner, how_many_count};
 use crate::campaign::contention::record::{ContentionCurve, ContentionPoint};
 use crate::campaign::record::Spread;
+use crate::limits::P99_VALUES_MIN;
 use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
 
 /// A figure of a point.
@@ -97,7 +98,7 @@ fn most_racers_of_most_sizes(curves: &[ContentionCurve]) -> Option<u32> {
 
 /// What is drawn over racers and over sizes. The range of the time to commit reaches from its median
 /// to its p99; of all others from the lowest round to the highest.
-const SUBJECTS: [Subject; 6] = [
+const SUBJECTS: [Subject; 7] = [
     Subject {
         id: "attempts",
         title: "Attempts for each change",
@@ -111,14 +112,15 @@ const SUBJECTS: [Subject; 6] = [
         id: "commit-time",
         title: "Time to commit",
         caption: "From wanting a change until it has come through: the mark is the median, its bar \
-                  reaches to the p99.",
+                  reaches to the p99, if there are enough changes for one.",
         axis: "time",
         unit: Unit::Micros,
         log: true,
         read: |point| {
             let of = point.time_to_commit;
             let (p50, p99) = (of.p50 as f64, of.p99 as f64);
-            (of.count > 0).then_some(Spread { median: p50, min: p50, max: p99 })
+            let max = if of.count < P99_VALUES_MIN { p50 } else { p99 };
+            (of.count > 0).then_some(Spread { median: p50, min: p50, max })
         },
     },
     Subject {
@@ -156,6 +158,16 @@ const SUBJECTS: [Subject; 6] = [
         unit: Unit::Share,
         log: false,
         read: |point| point.jain,
+    },
+    Subject {
+        id: "by-lot",
+        title: "Fairness of lots",
+        caption: "Jain's index of as many successes, each drawn by lot with equal chances: what fairness \
+                  among racers is to be held against.",
+        axis: "Jain's index",
+        unit: Unit::Share,
+        log: false,
+        read: |point| point.jain_by_lot,
     },
 ];
 

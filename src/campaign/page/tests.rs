@@ -76,6 +76,7 @@ fn curves() -> Vec<ContentionCurve> {
         time_to_commit: TimeToCommit { count: 9, p50: 900, p99: 90_000, max: 100_000 },
         epochs_per_s: spread(30.0),
         jain: spread(0.8),
+        jain_by_lot: spread(0.9),
         ..ContentionPoint::default()
     };
     let curve = |policy: &str, of: f64, members| ContentionCurve {
@@ -130,6 +131,7 @@ fn contention_is_drawn_over_racers_for_each_size_and_over_sizes_for_the_most_rac
         "At 12 of 16 points every run was valid",
         "id=\"attempts-8\"",
         "id=\"jain-64\"",
+        "id=\"by-lot-64\"",
         "id=\"commit-time-by-size\"",
         "retry, 16 racers of 8 members: &lt;/script&gt;",
         "<th scope=\"row\">4</th><td>5 (4.50 to 6)</td><td>1.44 (1.30 to 1.73)</td>",

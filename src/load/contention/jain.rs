@@ -15,6 +15,16 @@ pub fn index(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (squares > 0.0).then(|| sum * sum / (count * squares))
 }
 
+/// What the index of `successes` comes to if each is one of `racers`' by lot, with equal chances: never
+/// 1, however fair that is, and far from it where there are few. By the expected sum of squares, which
+/// puts it below the mean of lots by less than 0.05, and the closer the more there are. `None` without
+/// successes.
+#[must_use]
+pub fn by_lot(racers: usize, successes: u64) -> Option<f64> {
+    let others = racers.checked_sub(1)? as f64;
+    (successes > 0).then(|| 1.0 / (1.0 + others / successes as f64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +49,26 @@ mod tests {
         check(&[2.0, 2.0, 0.0, 0.0], Some(0.5));
         // (1 + 2 + 3)² / (3 x 14)
         check(&[1.0, 2.0, 3.0], Some(36.0 / 42.0));
+    }
+
+    /// Held against lots that are drawn.
+    #[test]
+    fn the_index_of_a_lottery_is_that_of_lots_with_equal_chances() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        for (racers, successes) in [(2_usize, 3_u64), (4, 20), (16, 40), (16, 2_000)] {
+            let draws = 4_000;
+            let mut sum = 0.0;
+            for _ in 0..draws {
+                let mut of = vec![0.0; racers];
+                (0..successes).for_each(|_| of[random.random_range(0..racers)] += 1.0);
+                sum += index(of).unwrap();
+            }
+            let (drawn, said) = (sum / f64::from(draws), by_lot(racers, successes).unwrap());
+            let below = drawn - said;
+            assert!((-0.005..0.05).contains(&below), "{racers}, {successes}: {drawn}, {said}");
+        }
+        assert_eq!((by_lot(1, 5), by_lot(3, 0), by_lot(0, 3)), (Some(1.0), None, None));
     }
 
     proptest! {

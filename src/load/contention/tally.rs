@@ -220,6 +220,16 @@ impl Tally {
         mean_and_lowest(self.groups.iter().filter_map(index))
     }
 
+    /// What [`Self::fairness`] would have as its mean if each success had been drawn by lot.
+    #[must_use]
+    pub fn fairness_by_lot(&self) -> Option<f64> {
+        let index = |racers: &Vec<Share>| {
+            let successes = racers.iter().map(|of| of.successes).sum();
+            jain::by_lot(racers.len(), successes)
+        };
+        mean_and_lowest(self.groups.iter().filter_map(index)).map(|(mean, _)| mean)
+    }
+
     /// Jain's index over the mean waiting of each group's racers, those without a success left out:
     /// its mean over groups, and the lowest.
     #[must_use]
