@@ -15,8 +15,15 @@ def bound(found):
     """The rate offered at a bound, and how often it held; nothing where there is no such bound."""
     if not found:
         return "-"
-    runs = found["met"] + found["missed"]
-    return f"{digits(found['offered_per_s']['median'])}/s ({found['met']} of {runs} held)"
+    counts = [("held", found["met"]), ("missed", found["missed"]), ("say nothing", found["generator_limited"])]
+    said = ", ".join(f"{count} {word}" for word, count in counts if count)
+    return f"{digits(found['offered_per_s']['median'])}/s ({said})"
+
+
+def longs(trials):
+    """How many of them were as long as those that have the last word."""
+    count = sum(1 for trial in trials if trial["length"] == "long")
+    return f"{count} of them long" if count else "none of them long"
 
 
 def capacity():
@@ -37,7 +44,7 @@ def capacity():
                 bound(result["limited"]),
                 f"{result['width']:.1%}" if result["width"] is not None else "-",
                 digits(lower["deliveries_per_s"]["median"]) if lower else "-",
-                f"{len(result['trials'])}",
+                f"{len(result['trials'])}, {longs(result['trials'])}",
                 result["conclusion"].replace("_", " "),
             ]
         )
@@ -56,6 +63,28 @@ def spread(found, show=digits):
     return show(found["median"]) if found else "-"
 
 
+def fairness(found):
+    """An index with the lowest and the highest of its rounds."""
+    if not found:
+        return "-"
+    low, high = digits(found["min"]), digits(found["max"])
+    return digits(found["median"]) + (f" ({low}..{high})" if low != high else "")
+
+
+def by_lot(point):
+    """What the index comes to if each success is drawn by lot; older records have the counts for it."""
+    if point.get("jain_by_lot"):
+        return point["jain_by_lot"]
+    each = []
+    for trial in point["trials"]:
+        raced = trial["contention"]
+        if raced and raced["successes"]:
+            successes = raced["successes"] / raced["groups"]
+            each.append(1 / (1 + (point["racers"] - 1) / successes))
+    each.sort()
+    return {"median": (each[(len(each) - 1) // 2] + each[len(each) // 2]) / 2} if each else None
+
+
 def contention():
     """What it costs a group that several members want to change at once."""
     record = load_if_there(REFERENCE / CONTENTION / "campaign.json")
@@ -70,15 +99,16 @@ def contention():
             spread(point["overhead_bytes_per_success"], size),
             spread(point["cpu_us_per_success"], duration),
             duration(point["time_to_commit"]["p50"]),
-            duration(point["time_to_commit"]["p99"]),
+            duration(point["time_to_commit"]["p99"]) if point["time_to_commit"]["count"] >= 100 else "-",
             spread(point["successes_per_s"]) + (" *" if point["engine_limited"] else ""),
-            spread(point["jain"]),
+            fairness(point["jain"]),
+            spread(by_lot(point)),
         ]
         for curve in result["curves"]
         for point in curve["points"]
     ]
     header = ["policy and racers", "attempts each", "wasted", "beside", "client CPU", "committed p50"]
-    header += ["p99", "changes/s", "Jain"]
+    header += ["p99", "changes/s", "Jain (rounds)", "by lot"]
     return (
         f"Members that want to change one group at once (`contend`, {result['suite']}, {result['wants']} "
         f"{result['pace']}), for each change that came through; * where the engine's building was the "

@@ -142,13 +142,17 @@ fn conclusion(of: &Capacity) -> String {
 
 fn bound(of: &Bound) -> String {
     format!(
-        "{} operations/s offered, {} achieved, {} deliveries/s ({:.4} times the rates; {} trials met it, {} missed it)",
+        "{} operations/s offered, {} achieved, {} deliveries/s ({:.4} times the rates; {} trials met it, {} missed it{})",
         decimal(of.offered_per_s.median),
         decimal(of.achieved_per_s.median),
         decimal(of.deliveries_per_s.median),
         of.factor,
         of.met,
         of.missed,
+        match of.generator_limited {
+            0 => String::new(),
+            none => format!(", {none} say nothing"),
+        },
     )
 }
 

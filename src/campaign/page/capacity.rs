@@ -98,7 +98,11 @@ fn bounds(of: &Capacity) -> Vec<Figure> {
                 1 => "1 trial".to_owned(),
                 met => format!("{met} trials"),
             };
-            let trials = format!("{trials} met the goal, {} missed it", bound.missed);
+            let nothing = match bound.generator_limited {
+                0 => String::new(),
+                none => format!(", {none} say nothing"),
+            };
+            let trials = format!("{trials} met the goal, {} missed it{nothing}", bound.missed);
             let decided = if bound.decided { "" } else { "; too few to judge" };
             let value = format!("{}/s", Unit::Count.value(bound.offered_per_s.median));
             Figure::new(name, value, format!("{achieved}/s accepted; {trials}{decided}"))

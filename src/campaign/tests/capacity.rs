@@ -78,6 +78,7 @@ fn a_generator_that_is_the_limit_is_said_to_be_and_gives_no_upper_bound() {
     let text = render(capacity);
     assert!(text.contains("generator-limited above "), "{text}");
     assert!(text.contains("none: the generator was the limit"), "{text}");
+    assert!(text.contains("0 trials met it, 0 missed it, 3 say nothing"), "{text}");
     assert!((850.0..=900.0).contains(&lower), "{lower}");
 }
 
@@ -211,15 +212,15 @@ fn a_scenario_whose_load_changes_by_itself_has_no_one_capacity() {
 }
 
 #[test]
-fn a_load_beyond_what_a_scenario_may_have_is_never_tried() {
-    let subject = Subject::of(&scenario()).unwrap();
-#[test]
 fn a_closed_loop_has_no_rate_to_search() {
     let refusal = Subject::of(&closed()).unwrap_err().to_string();
     assert!(refusal.starts_with("class \"loop\" is a closed loop"), "{refusal}");
     assert!(refusal.contains("`stentor contend`"), "{refusal}");
 }
 
+#[test]
+fn a_load_beyond_what_a_scenario_may_have_is_never_tried() {
+    let subject = Subject::of(&scenario()).unwrap();
     let most = subject.most(1e6, Duration::from_secs(15));
     assert!(subject.at(most, Duration::from_secs(15)).is_ok());
     assert!(subject.at(most * 1.25, Duration::from_secs(15)).is_err());
