@@ -24,12 +24,17 @@ use crate::report::summary::Look;
 pub(super) struct Runs<'a> {
     source: &'a ScenarioFile,
     options: Options,
+    screen: Screen,
     started: Instant,
 }
 
 impl<'a> Runs<'a> {
     pub(super) fn new(source: &'a ScenarioFile, options: Options) -> Self {
-        Self { source, options, started: clock::now() }
+        Self::shown_on(Screen::new(), source, options)
+    }
+
+    pub(super) fn shown_on(screen: Screen, source: &'a ScenarioFile, options: Options) -> Self {
+        Self { source, options, screen, started: clock::now() }
     }
 }
 
@@ -38,13 +43,13 @@ impl Trials for Runs<'_> {
         let ScenarioFile { name, hash, .. } = self.source;
         let asked =
             Asked { scenario, name: name.clone(), hash: hash.clone(), started: clock::unix() };
-        trial::run(asked, &self.options, &mut Screen::new())
+        trial::run(asked, &self.options, &mut self.screen)
             .map(|(record, _)| record)
             .map_err(|error| TrialError(super::with_causes(&error)))
     }
 
     fn say(&mut self, line: &str) {
-        Screen::new().say(line);
+        self.screen.say(line);
     }
 
     fn elapsed(&self) -> Duration {

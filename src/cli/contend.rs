@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::progress::Screen;
 use super::run::look_of_terminal;
+use super::shown::Shown;
 use super::target::At;
 use super::trial::{self, Asked, Options};
 use super::{provenance, with_causes};
@@ -107,6 +108,8 @@ pub(crate) struct Contend {
     seed: u64,
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    shown: Shown,
     /// Where to make the folder of the result.
     #[arg(long, alias = "results", default_value = "results", value_name = "DIR")]
     out: PathBuf,
@@ -147,6 +150,7 @@ fn contend(arguments: &Contend) -> anyhow::Result<ExitCode> {
     for cell in &cells {
         question.scenario(cell, 0).map_err(|mistake| anyhow!(mistake.one_line()))?;
     }
+    let screen = arguments.shown.screen()?;
     let started = clock::unix();
     let hash = scenario::hash(&format!("{question:?}"));
     let folder = RunFolder::create(&arguments.out, "contend", &hash, started)?;
@@ -154,7 +158,8 @@ fn contend(arguments: &Contend) -> anyhow::Result<ExitCode> {
     let mut origin = Provenance::of_scenario(&scenario, "contend", &hash);
     provenance::fill_in(&mut origin, started);
     let mut runs = Runs {
-        screen: Screen::new(),
+        screen,
+        tell: arguments.shown.teller(tell),
         hash,
         began: clock::now(),
         target,
@@ -255,6 +260,7 @@ struct Runs {
     target: Option<Target>,
     replace: bool,
     screen: Screen,
+    tell: Option<fn(&str)>,
     hash: String,
     began: Instant,
 }
@@ -272,7 +278,7 @@ impl Trials for Runs {
             replace: self.replace,
             cache: false,
             floor: Err("not of a run of contention curves".to_owned()),
-            tell: Some(tell),
+            tell: self.tell,
         };
         let made = trial::run(asked, &options, &mut self.screen);
         self.screen.clear();

@@ -10,6 +10,7 @@ use clap::Args;
 use super::campaign::{Runs, begin, conclude};
 use super::run::threshold;
 use super::scenario_file;
+use super::shown::Shown;
 use super::sweep::factor;
 use super::target::At;
 use super::trial::Options;
@@ -64,6 +65,8 @@ pub(crate) struct Arguments {
     budget: Duration,
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    shown: Shown,
     /// Mint anew, and keep nothing for the next run.
     #[arg(long)]
     no_cache: bool,
@@ -139,10 +142,11 @@ fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: Err("a search measures no floor".to_owned()),
-        tell: Some(tell),
+        tell: arguments.shown.teller(tell),
     };
+    let screen = arguments.shown.screen()?;
     let (folder, provenance) = begin(&arguments.results, "find-max", &source)?;
-    let capacity = subject.search(goal, &mut Runs::new(&source, options))?;
+    let capacity = subject.search(goal, &mut Runs::shown_on(screen, &source, options))?;
     let code = match (&capacity.lower, &capacity.upper) {
         (Some(_), _) => 0,
         (None, Some(_)) => 99,

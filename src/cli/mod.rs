@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod scenario_file;
 mod serve;
+mod shown;
 mod state;
 mod suites;
 mod survive;

@@ -1,16 +1,14 @@
 //! `stentor run`: one trial of a scenario, written down and printed.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use super::metrics::expose;
-use super::progress::Screen;
 use super::scenario_file::{self, ScenarioFile};
+use super::shown::Shown;
 use super::target::At;
 use super::trial::{self, Asked, Options};
 use super::{durability, with_causes};
@@ -53,12 +51,8 @@ pub(crate) struct Run {
     /// Do not measure, after the load, what its deliveries cost at least on this machine.
     #[arg(long)]
     no_floor: bool,
-    /// Print nothing but the result.
-    #[arg(long)]
-    quiet: bool,
-    /// The TCP address of a page of metrics of the run, /metrics, while it runs.
-    #[arg(long, value_name = "ADDRESS")]
-    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Runs the command; the exit code says how it went.
@@ -82,29 +76,18 @@ fn measure(arguments: &Run) -> anyhow::Result<ExitCode> {
     ask_more(&mut scenario, arguments)?;
     let started = clock::unix();
     let target = arguments.at.target()?;
-    let mut screen = screen_of(arguments)?;
+    let mut screen = arguments.shown.screen()?;
     let folder = RunFolder::create(&arguments.out, &name, &hash, started)?;
     let options = Options {
         target,
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: if arguments.no_floor { Err("--no-floor".to_owned()) } else { Ok(()) },
-        tell: (!arguments.quiet).then_some(tell),
+        tell: arguments.shown.teller(tell),
     };
     let asked = Asked { scenario, name, hash, started };
     let result = trial::run(asked, &options, &mut screen)?;
     conclude(&folder, &result)
-}
-
-/// What shows how it is going. It is there before anything is made that a mistake would leave behind.
-fn screen_of(arguments: &Run) -> anyhow::Result<Screen> {
-    let mut screen = if arguments.quiet { Screen::quiet() } else { Screen::new() };
-    if let Some(address) = arguments.metrics {
-        let (at, sender) = expose(address)?;
-        screen.say(&format!("metrics on {at}"));
-        screen.publish_to(sender);
-    }
-    Ok(screen)
 }
 
 /// Adds the thresholds of the command line.

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::campaign::{Runs, begin, conclude};
 use super::scenario_file;
+use super::shown::Shown;
 use super::target::At;
 use super::trial::Options;
 use super::with_causes;
@@ -50,6 +51,8 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    shown: Shown,
     /// Mint anew, and keep nothing for the next run.
     #[arg(long)]
     no_cache: bool,
@@ -94,10 +97,11 @@ fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         replace: arguments.at.replace,
         cache: !arguments.no_cache,
         floor: Err("a sweep measures no floor".to_owned()),
-        tell: Some(tell),
+        tell: arguments.shown.teller(tell),
     };
+    let screen = arguments.shown.screen()?;
     let (folder, provenance) = begin(&arguments.results, "sweep", &source)?;
-    let curve = sweep.run(&source.scenario, &mut Runs::new(&source, options))?;
+    let curve = sweep.run(&source.scenario, &mut Runs::shown_on(screen, &source, options))?;
     let worst = |status| curve.points.iter().any(|point| point.status == status);
     let code = [Status::Violated, Status::Invalid].into_iter().find(|status| worst(*status));
     conclude(&folder, provenance, CampaignOutcome::Sweep(curve.clone()), Some(&curve))?;
