@@ -123,9 +123,39 @@ def saturated(found):
     low, high = found["sustained_per_s"], found["not_sustained_per_s"]
     limited = found["engine_limited_per_s"]
     least = digits(low) if low is not None else "none"
-    if high is not None:
+    if high is not None and (limited is None or high <= limited):
         return f"{least} to {digits(high)}"
     return f"{least}, engine-limited at {digits(limited)}" if limited is not None else f"{least}, not more tried"
+
+
+def counted(row, traffic):
+    """The runs of a row with some traffic, without those that were made again."""
+    return [trial for trial in row["trials"] if trial["traffic"] == traffic and not trial.get("replaced")]
+
+
+def served(row):
+    """A suite at the service: its figures, and `*` after those of runs of which none is valid."""
+    none_valid = {
+        traffic: "" if any(t["run"] and t["run"]["status"] == "valid" for t in counted(row, traffic)) else " *"
+        for traffic in ("messages", "commits_and_messages")
+    }
+    both = none_valid["commits_and_messages"]
+    either = both or none_valid["messages"]
+    cpu, last = row["cpu_us_per_commit"], row["commit_last"]
+    return [
+        f"`{row['name']}`" + (" (pattern)" if row["pattern"] else ""),
+        f"{row['members']:,}",
+        row["status"] + (" !" if row.get("spoiled") else ""),
+        size(row["commit_bytes"]),
+        size(row["fanout_bytes_per_commit"]),
+        f"{last['count']:,}",
+        (f"{duration(cpu['median'])} ({duration(cpu['min'])}..{duration(cpu['max'])})" if cpu else "-") + either,
+        spread(row["cpu_us_per_commit_delivery"], duration) + either,
+        duration(last["p50"]) + both,
+        # A p99 of so few would be the longest by another name.
+        (duration(last["max"]) if last["count"] < 100 else f"p99 {duration(last['p99'])}") + both,
+        saturated(row["saturation"]),
+    ]
 
 
 def serving():
@@ -134,29 +164,25 @@ def serving():
     if not record:
         return ""
     result = record["result"]
-    rows = [
-        [
-            f"`{row['name']}`" + (" (pattern)" if row["pattern"] else ""),
-            f"{row['members']:,}",
-            row["status"],
-            size(row["commit_bytes"]),
-            size(row["fanout_bytes_per_commit"]),
-            spread(row["cpu_us_per_commit"], duration),
-            spread(row["cpu_us_per_commit_delivery"], duration),
-            duration(row["commit_last"]["p50"]),
-            duration(row["commit_last"]["p99"]),
-            saturated(row["saturation"]),
-        ]
+    rows = [served(row) for row in result["rows"]]
+    spoiled = [
+        f"- ! `{row['name']}` at {row['members']:,}: {row['spoiled'][0]}."
         for row in result["rows"]
+        if row.get("spoiled")
     ]
-    header = ["suite", "members", "verdict", "commit", "to all", "CPU a commit", "a delivery of it"]
-    header += ["last member p50", "p99", "commits/s sustained"]
+    header = ["suite", "members", "verdict", "commit", "to all", "n", "CPU a commit (rounds)", "a delivery of it"]
+    header += ["last member p50", "longest", "commits/s sustained"]
+    marks = " * after a figure: of all its runs, since none of them is valid." if any(
+        cell.endswith(" *") for row in rows for cell in row
+    ) else ""
     return (
         "An update commit of each suite at the service (`suites serve-cost`): bytes of the byte model, "
-        f"{result['tree']} trees, {result['key_exchange']} in every connection, everything else alike. "
-        "Where there are two rates, the lower one was sustained and the higher one was not, each in one "
-        "trial. Of a row with an invalid run, figures are of the valid ones:\n\n"
-        + table(header, rows) + f"\n{origins([record])}.\n\n"
+        f"{result['tree']} trees, {result['key_exchange']} in every connection, everything else alike; n "
+        f"commits in {result['rounds']} rounds. Where there are two rates, the lower one was sustained and "
+        "the higher one was not, each in one trial. Of a row with an invalid run, figures are of the valid "
+        f"ones, of all where none is valid.{marks}\n\n"
+        + table(header, rows) + "".join(f"\n{line}" for line in spoiled) + ("\n" if spoiled else "")
+        + f"\n{origins([record])}.\n\n"
     )
 
 

@@ -409,6 +409,8 @@ fn classes(finished: &Finished<'_>) -> Vec<ClassRecord> {
         fanout_member: distribution(&series.fanout_member),
         fanout_last: distribution(&series.fanout_last),
         commit_fanout_last: distribution(&series.commit_fanout_last),
+        commit_deliveries: series.commit_deliveries.0,
+        commit_delivered_bytes: series.commit_deliveries.1,
         periods: periods(series),
         slow: lags.get(index as usize).and_then(Option::as_ref).map(SlowRecord::from),
     })

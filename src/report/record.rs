@@ -278,6 +278,12 @@ pub struct ClassRecord {
     /// Of it, that of the commits which the schedule called for; empty in older records.
     #[serde(default)]
     pub commit_fanout_last: Distribution,
+    /// Deliveries of those commits, whenever they came; 0 in older records.
+    #[serde(default)]
+    pub commit_deliveries: u64,
+    /// Bytes of MLS messages in those; 0 in older records.
+    #[serde(default)]
+    pub commit_delivered_bytes: u64,
     /// The same by period; empty when nobody went away, and in older records.
     #[serde(default)]
     pub periods: Vec<PeriodRecord>,

@@ -295,8 +295,15 @@ fn a_record_from_before_levels_was_of_neither() {
     let mut json: serde_json::Value = serde_json::from_str(&record.to_json()).unwrap();
     for class in json["classes"].as_array_mut().unwrap() {
         let class = class.as_object_mut().unwrap();
-        let newer =
-            ["durability", "validation", "acknowledge", "commit_response", "commit_fanout_last"];
+        let newer = [
+            "durability",
+            "validation",
+            "acknowledge",
+            "commit_response",
+            "commit_fanout_last",
+            "commit_deliveries",
+            "commit_delivered_bytes",
+        ];
         assert!(newer.iter().all(|field| class.remove(*field).is_some()));
     }
     let provenance = json["provenance"].as_object_mut().unwrap();
@@ -304,6 +311,7 @@ fn a_record_from_before_levels_was_of_neither() {
     let class = Record::from_json(&json.to_string()).unwrap().classes.remove(0);
     assert_eq!((class.durability.as_str(), class.validation.as_str()), ("none", "opaque"));
     assert_eq!(class.commit_response.count + class.commit_fanout_last.count, 0);
+    assert_eq!((class.commit_deliveries, class.commit_delivered_bytes), (0, 0));
 }
 
 #[test]

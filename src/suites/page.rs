@@ -185,6 +185,7 @@ fn plot(
             at: *at,
             range: *range,
             style,
+            hollow: false,
             void: false,
         }));
         drawn.push(Line::with_gaps(name, style, points.into_iter().map(|(at, _)| Some(at))));

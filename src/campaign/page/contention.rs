@@ -215,6 +215,7 @@ fn chart(of: &Subject, series: &[Series<'_>], suffix: &str, axis: &str) -> Marku
                     at: (*at, figure.median),
                     range: Some((figure.min, figure.max)),
                     style,
+                    hollow: false,
                     void,
                 })
             })

@@ -111,6 +111,7 @@ fn plot(curve: &LoadCurve, of: &Subject, bounds: Option<(f64, f64)>) -> Option<P
                     at: (at(point), of.median),
                     range: Some((of.min, of.max)),
                     style,
+                    hollow: false,
                     void,
                 })
             })

@@ -25,7 +25,7 @@ pub fn render(record: &CampaignRecord) -> String {
         }
         CampaignOutcome::FindMax(of) => ("capacity", capacity::head(of), capacity::sections(of)),
         CampaignOutcome::ServeCost(of) => {
-            ("suites at the service", serving::head(of), serving::sections(of))
+            ("Suites at the service", serving::head(of), serving::sections(of))
         }
     };
     let last = [

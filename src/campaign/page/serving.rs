@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::load::written;
-use super::{Section, Status, banner, how_many_count};
+use super::{Section, Status, banner};
 use crate::campaign::record::{Spread, TrialRecord};
+use crate::campaign::serving::in_words;
 use crate::campaign::serving::record::{LastMember, ModelledRow, ServingResult, ServingRow};
 use crate::report::chart::plot::STYLES;
 use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
@@ -23,11 +24,14 @@ struct Subject {
     read: Read,
 }
 
+/// The one whose figures are bounds.
+const SUSTAINED: &str = "commits-sustained";
+
 const SUBJECTS: [Subject; 7] = [
     Subject {
         id: "commit-fan-out",
         title: "Bytes that one commit takes",
-        caption: "To all members together, exact.",
+        caption: "To all members together, by the byte model; what was delivered is held to it.",
         axis: "fan-out of a commit",
         unit: Unit::Bytes,
         read: |row| Some(one(row.fanout_bytes_per_commit)),
@@ -58,16 +62,17 @@ const SUBJECTS: [Subject; 7] = [
         read: |row| reach(row.commit_last),
     },
     Subject {
-        id: "commits-sustained",
+        id: SUSTAINED,
         title: "Commits a second to saturation",
         caption: "The mark is the highest rate that was sustained, its bar reaches to the lowest that \
-                  was not. Without a bar no rate was found that was not.",
+                  was not. A hollow mark has none: the engine could not offer the next rate, or no more \
+                  was tried, and the service takes as much at least.",
         axis: "commits per second",
         unit: Unit::Count,
         read: |row| {
             let found = row.saturation.as_ref()?;
             let low = found.sustained_per_s?;
-            let high = found.not_sustained_per_s.unwrap_or(low);
+            let high = found.upper_per_s().unwrap_or(low);
             Some(Spread { median: low, min: low, max: high.max(low) })
         },
     },
@@ -101,17 +106,17 @@ fn reach(of: LastMember) -> Option<Spread> {
 
 /// Which rows count, before anything else.
 pub(super) fn head(of: &ServingResult) -> Markup {
-    let is = |word: &str| of.rows.iter().filter(|row| row.status == word).count();
-    let valid = is(Status::Valid.name());
-    let worst = match (is(Status::Violated.name()), valid == of.rows.len()) {
-        (1.., _) => Status::Violated,
-        (0, true) => Status::Valid,
-        (0, false) => Status::Invalid,
+    let sound = of.rows.iter().filter(|row| row.is_sound()).count();
+    let violated = of.rows.iter().any(|row| row.status == Status::Violated.name());
+    let worst = match (violated, sound == of.rows.len()) {
+        (true, _) => Status::Violated,
+        (false, true) => Status::Valid,
+        (false, false) => Status::Invalid,
     };
-    let meaning = how_many_count(valid, of.rows.len(), "points");
+    let meaning = how_many(sound, of.rows.len());
     let reasons = of.rows.iter().flat_map(|row| {
         let who = format!("{} at {} members", row.name, grouped(row.members.into()));
-        row.reasons.iter().map(move |reason| format!("{who}: {reason}"))
+        row.against().map(move |reason| format!("{who}: {reason}"))
     });
     html! {
         (banner(worst, &meaning, &reasons.collect::<Vec<_>>(), &[]))
@@ -120,6 +125,17 @@ pub(super) fn head(of: &ServingResult) -> Markup {
             (of.tree) " tree, over " (of.key_exchange) ", at rates that all suites of one size share."
         }
     }
+}
+
+/// At how many points figures count.
+fn how_many(sound: usize, all: usize) -> String {
+    if sound == all {
+        return format!("At all {all} points every run was valid and its load steady.");
+    }
+    format!(
+        "At {sound} of {all} points every run was valid and its load steady. The figures of the others \
+         do not describe the service; they are crossed out."
+    )
 }
 
 /// The curves over sizes, every figure, what was searched, and what is modelled.
@@ -173,7 +189,8 @@ fn chart(of: &ServingResult, subject: &Subject, names: &[&str], part: usize) -> 
                     at: (at(row), figure.median),
                     range: Some((figure.min, figure.max)),
                     style,
-                    void: row.status != Status::Valid.name(),
+                    hollow: subject.id == SUSTAINED && is_open(row),
+                    void: !row.is_sound(),
                 })
             })
         })
@@ -204,12 +221,28 @@ fn chart(of: &ServingResult, subject: &Subject, names: &[&str], part: usize) -> 
 fn spoken(of: &ServingResult, subject: &Subject, names: &[&str]) -> String {
     let each = names.iter().map(|name| {
         let figures = rows(of, name).filter_map(|row| {
-            let value = subject.unit.value((subject.read)(row)?.median);
+            let value = match subject.id {
+                SUSTAINED => row.saturation.as_ref().map(in_words)?,
+                _ => subject.unit.value((subject.read)(row)?.median),
+            };
             Some(format!("{value} at {}", grouped(row.members.into())))
         });
         format!("{name}: {}", figures.collect::<Vec<_>>().join(", "))
     });
     each.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether no rate is known that the service does not take.
+fn is_open(row: &ServingRow) -> bool {
+    row.saturation.as_ref().is_some_and(|found| found.upper_per_s().is_none())
+}
+
+/// A figure as tables write it: bounds are never one number.
+fn cell(subject: &Subject, row: &ServingRow) -> String {
+    if subject.id != SUSTAINED {
+        return written(subject.unit, (subject.read)(row));
+    }
+    row.saturation.as_ref().map_or_else(|| "-".to_owned(), in_words)
 }
 
 /// A row for each size, a column for each suite.
@@ -222,7 +255,7 @@ fn table(of: &ServingResult, subject: &Subject, names: &[&str], x: &Scale) -> Ta
     for members in sizes {
         let cells = names.iter().map(|name| {
             let row = rows(of, name).find(|row| row.members == members);
-            written(subject.unit, row.and_then(|row| (subject.read)(row)))
+            row.map_or_else(|| "-".to_owned(), |row| cell(subject, row))
         });
         let cells = std::iter::once(grouped(members.into())).chain(cells).collect();
         table.rows.push(Row { place: Some(x.place(f64::from(members))), cells });
@@ -238,11 +271,15 @@ fn points(of: &ServingResult) -> Table {
         let mut cells = vec![
             labelled(&row.name, row.pattern),
             grouped(row.members.into()),
-            row.status.clone(),
+            if row.is_sound() || row.spoiled.is_empty() {
+                row.status.clone()
+            } else {
+                format!("{}, spoiled", row.status)
+            },
             grouped(row.commit_last.count),
             Unit::Micros.value(row.message_last_alone.p99 as f64),
         ];
-        cells.extend(SUBJECTS.iter().map(|subject| written(subject.unit, (subject.read)(row))));
+        cells.extend(SUBJECTS.iter().map(|subject| cell(subject, row)));
         table.push(cells);
     }
     table

@@ -1,5 +1,8 @@
 //! All runs: which comes when, and what becomes of one that has no result.
 //!
+//! A run that says nothing of the service, because the generator was late or the limit, is made once
+//! more at once, and both are kept.
+//!
 //! Pure but for the trait that makes the runs. Called by `cli`.
 
 use std::time::Duration;
@@ -12,7 +15,7 @@ use super::record::{ModelledRow, Saturation, ServingResult};
 use super::rows::{Ran, row};
 use super::saturation::{search, sustained_means};
 use crate::campaign::sweep::shuffle;
-use crate::campaign::{Trials, text};
+use crate::campaign::{TrialError, Trials, text};
 use crate::report::summary::grouped;
 
 /// Makes every run that `question` takes. One that has no result is part of the result.
@@ -24,27 +27,28 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
     let order = order(question, cells.len(), &mut random);
     let lengths: Vec<Duration> =
         order.iter().map(|(_, cell, traffic)| length(question, &cells[*cell], *traffic)).collect();
+    let mut made = 0;
     for (place, (round, cell, traffic)) in order.iter().enumerate() {
         let (contender, members) = &cells[*cell];
-        let number = u32::try_from(place + 1).unwrap_or(u32::MAX);
         let done: Duration = lengths[..place].iter().sum();
         let rest: Duration = lengths[place..].iter().sum();
         trials.say(&format!(
-            "run {number} of {}: {}{}",
+            "run {} of {}: {}{}",
+            place + 1,
             order.len(),
             told(contender, *members, *traffic),
             to_go(trials.elapsed(), done, rest)
         ));
-        let result = match question.scenario(contender, *members, *traffic) {
-            Ok(scenario) => trials.run(scenario),
-            Err(mistake) => Err(crate::campaign::TrialError(mistake.one_line())),
-        };
-        let one = Ran { place: number, round: *round, traffic: *traffic, result };
-        match &one.trial().run {
-            Some(run) => trials.say(&text::trial(run)),
-            None => trials.say(&format!("  no result: {}", one.trial().error.unwrap_or_default())),
+        let asked = (contender, *members, *traffic);
+        let first = attempt(question, asked, *round, &mut made, trials);
+        if !first.is_of_the_generator() {
+            ran[*cell].push(first);
+            continue;
         }
-        ran[*cell].push(one);
+        trials.say("  once more: it says nothing of the service");
+        let second = attempt(question, asked, *round, &mut made, trials);
+        ran[*cell].push(Ran { replaced: true, ..first });
+        ran[*cell].push(Ran { again: true, ..second });
     }
     let mut rows: Vec<_> = cells
         .iter()
@@ -82,6 +86,27 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
     }
 }
 
+/// Makes one run, which is the next after `made` others, and says what it comes to.
+fn attempt(
+    question: &Question,
+    (contender, members, traffic): (&Contender, u32, Traffic),
+    round: u32,
+    made: &mut u32,
+    trials: &mut dyn Trials,
+) -> Ran {
+    let result = match question.scenario(contender, members, traffic) {
+        Ok(scenario) => trials.run(scenario),
+        Err(mistake) => Err(TrialError(mistake.one_line())),
+    };
+    *made += 1;
+    let one = Ran { place: *made, round, traffic, again: false, replaced: false, result };
+    match &one.trial().run {
+        Some(run) => trials.say(&text::trial(run)),
+        None => trials.say(&format!("  no result: {}", one.trial().error.unwrap_or_default())),
+    }
+    one
+}
+
 /// Each round has every cell with both kinds of traffic once, in an order of its own: its round, the
 /// cell and the traffic.
 fn order(question: &Question, cells: usize, random: &mut ChaCha8Rng) -> Vec<(u32, usize, Traffic)> {
@@ -97,7 +122,7 @@ fn order(question: &Question, cells: usize, random: &mut ChaCha8Rng) -> Vec<(u32
 }
 
 fn length(question: &Question, (contender, members): &(Contender, u32), of: Traffic) -> Duration {
-    question.warm_up(*members, of) + question.window(contender, *members, of)
+    question.pace(contender, *members, of).length()
 }
 
 fn told(contender: &Contender, members: u32, traffic: Traffic) -> String {

@@ -9,6 +9,8 @@
 
 mod csv;
 mod measure;
+mod memory;
+mod pace;
 mod question;
 pub mod record;
 mod rows;
@@ -16,9 +18,12 @@ mod saturation;
 mod summary;
 
 #[cfg(test)]
+mod stated;
+#[cfg(test)]
 mod tests;
 
 pub use csv::csv;
 pub use measure::measure;
 pub use question::{Contender, Question, Traffic, Unservable};
+pub(super) use summary::in_words;
 pub use summary::render;

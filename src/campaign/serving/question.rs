@@ -5,11 +5,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{
-    MESSAGE_BYTES_MAX, SERVING_BYTES_PER_SECOND, SERVING_COMMITS_MIN,
-    SERVING_COMMITS_PER_SECOND_MAX, SERVING_MEMBERS_MAX, SERVING_MESSAGE_DELIVERIES_PER_SECOND,
-    SERVING_SIZES_MAX,
-};
+use crate::limits::{MESSAGE_BYTES_MAX, SERVING_MEMBERS_MAX, SERVING_SIZES_MAX};
 use crate::load::scenario::Scenario;
 use crate::load::sizes::Sizes;
 use crate::mls::size::IDENTITY_BYTES;
@@ -85,6 +81,21 @@ pub enum Unservable {
         members: u32,
         /// How large.
         bytes: usize,
+    },
+    /// What would not fit into this machine.
+    #[error(
+        "{contender} at {members} members takes about {needed_mib} MiB, and {available_mib} MiB are \
+         free; choose a smaller size or other suites"
+    )]
+    Memory {
+        /// Whose.
+        contender: String,
+        /// At which size.
+        members: u32,
+        /// What engine and service take together, in MiB.
+        needed_mib: u64,
+        /// What there is.
+        available_mib: u64,
     },
     /// A scenario that no run can have.
     #[error("{contender} at {members} members: {fault}")]
@@ -199,7 +210,7 @@ impl Question {
     }
 
     /// What a contender puts on the wire in a group of so many members: the commits of its first
-    /// member, and messages of the mean size.
+    /// member, who is the one that commits in a run, and messages of the mean size.
     #[must_use]
     pub fn objects(&self, contender: &Contender, members: u32) -> Objects {
         let group = Dimensions {
@@ -224,60 +235,9 @@ impl Question {
         }
     }
 
-    /// Commits a second of every contender in a group of so many members.
-    #[must_use]
-    pub fn commits_per_s(&self, members: u32) -> f64 {
-        if let Some(per_min) = self.commits_per_min {
-            return per_min / 60.0;
-        }
-        let contenders = self.contenders.iter().filter(|contender| contender.is_loaded());
-        let largest = contenders.map(|contender| self.objects(contender, members).commit_max).max();
-        let fanned_out = largest.unwrap_or(1) as f64 * f64::from(members);
-        let most = (SERVING_BYTES_PER_SECOND / fanned_out).min(SERVING_COMMITS_PER_SECOND_MAX);
-        // A whole number of them a minute can be told, and repeated by hand.
-        let per_min = most * 60.0;
-        (if per_min >= 1.0 { per_min.floor() } else { per_min }) / 60.0
-    }
-
-    /// Messages that are sent for each commit.
-    #[must_use]
-    pub fn messages_per_commit(&self, members: u32) -> u32 {
-        let wanted = SERVING_MESSAGE_DELIVERIES_PER_SECOND / f64::from(members);
-        let each = wanted / self.commits_per_s(members);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let whole = each.round() as u32;
-        whole.clamp(1, MESSAGES_PER_COMMIT_MAX)
-    }
-
-    /// The measured window of a run: with commits it holds so many whole intervals between them.
-    #[must_use]
-    pub fn window(&self, contender: &Contender, members: u32, traffic: Traffic) -> Duration {
-        if traffic == Traffic::Messages {
-            return self.measure;
-        }
-        let per_s = self.commits_per_s(members);
-        let least = (self.measure.as_secs_f64() * per_s).ceil();
-        // A combiner's window has a full commit too, in its share.
-        let every = f64::from(contender.full_every().map_or(1, |(every, _)| every));
-        let intervals = (least.max(f64::from(SERVING_COMMITS_MIN)) / every).ceil() * every;
-        Duration::from_secs_f64(intervals / per_s)
-    }
-
-    /// Load before that: commits are due in the middle of their intervals, so that what the last one
-    /// costs is spent before the window ends.
-    #[must_use]
-    pub fn warm_up(&self, members: u32, traffic: Traffic) -> Duration {
-        let half = match traffic {
-            Traffic::Messages => 0.0,
-            Traffic::Both | Traffic::Commits => 0.5 / self.commits_per_s(members),
-        };
-        Duration::from_secs_f64(half.max(WARM_UP_S))
-    }
-
     /// A run as a scenario says it.
     #[must_use]
     pub fn text(&self, contender: &Contender, members: u32, traffic: Traffic) -> String {
-        let ms = |time: Duration| format!("{}ms", time.as_millis());
         let per_min = self.commits_per_s(members) * 60.0;
         let messages = self.messages_per_commit(members);
         let (rate, share) = match traffic {
@@ -290,20 +250,19 @@ impl Question {
              expect = \"Everybody gets everything.\"\n\
              seed = {seed}\n\
              key_exchange = \"{key_exchange}\"\n\
-             durations = {{ warm_up = \"{warm_up}\", measure = \"{window}\", drain = \"{DRAIN}\" }}\n",
+             {times}",
             name = contender.name(),
             traffic = traffic.name(),
             seed = self.seed,
             key_exchange = self.key_exchange,
-            warm_up = ms(self.warm_up(members, traffic)),
-            window = ms(self.window(contender, members, traffic)),
+            times = self.pace(contender, members, traffic).text(),
         );
         let class = |name: &str, suite: Suite, rate: f64, share: &str| {
             format!(
                 "\n[[groups]]\nname = \"{name}\"\ncount = 1\nmembers = {members}\n\
                  suite = \"{suite}\"\nsource = \"synthetic\"\ntree = \"{tree}\"\n\
                  payload = \"mimi\"\nrate = \"{rate}/min\"\narrivals = \"even\"\n\
-                 commits = \"{share}\"\n",
+                 commits = \"{share}\"\nsenders = {SENDERS}\n",
                 tree = tree_name(self.tree),
                 rate = (rate * 1e6).round() / 1e6,
             )
@@ -326,23 +285,6 @@ impl Question {
         traffic: Traffic,
     ) -> Result<Scenario, Mistake> {
         Scenario::parse(&self.text(contender, members, traffic), "serve-cost")
-    }
-
-    /// About how long all of it takes at most, setting up left out.
-    #[must_use]
-    pub fn length(&self) -> Duration {
-        let steady: Duration = self
-            .cells()
-            .iter()
-            .flat_map(|(contender, members)| {
-                [Traffic::Messages, Traffic::Both].map(|traffic| {
-                    self.warm_up(*members, traffic) + self.window(contender, *members, traffic)
-                })
-            })
-            .sum();
-        let cells = u32::try_from(self.cells().len()).unwrap_or(u32::MAX);
-        let searched = self.trial.map_or(Duration::ZERO, |_| self.budget.saturating_mul(cells));
-        steady.saturating_mul(self.rounds).saturating_add(searched)
     }
 }
 
@@ -367,9 +309,7 @@ const GROUP: &str = "group";
 const SECOND_GROUP: &str = "second";
 /// As the population makes them; a test holds the two together.
 const GROUP_ID_BYTES: usize = 32;
-/// More, and what commits cost would be lost in what messages do.
-const MESSAGES_PER_COMMIT_MAX: u32 = 20;
-/// Load before the measured window at least, in seconds.
-const WARM_UP_S: f64 = 1.0;
-/// What is on its way at the end may take so long: what it takes longer is no steady load.
-const DRAIN: &str = "20s";
+/// The first member alone, who has added all others, sends and commits. In a fresh tree anybody else's
+/// commit is shorter: each subtree that holds the first leaf has a key (RFC 9420 §4.1.2), while every
+/// other one takes a ciphertext for each of its leaves.
+const SENDERS: u32 = 1;

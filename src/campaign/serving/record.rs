@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::record::{Spread, TrialRecord};
+use crate::report::verdict::Status;
 
 /// Suites at a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,12 +37,17 @@ pub struct ServingRow {
     pub pattern: bool,
     /// Members of the group.
     pub members: u32,
-    /// The worst verdict of its runs; `failed` if one has no result.
+    /// The worst verdict of its runs; `failed` if one has no result. Of a run that was made again the
+    /// second one counts.
     pub status: String,
     /// Why it is not `valid`, each once.
     pub reasons: Vec<String>,
     /// How many runs were valid.
     pub valid: u32,
+    /// Why its figures are not those of a steady load of what is stated, whatever its verdicts; empty
+    /// if they are, and in older records.
+    #[serde(default)]
+    pub spoiled: Vec<String>,
     /// Commits that were due, a second: the same for all at one size.
     pub offered_commits_per_s: f64,
     /// Messages that were due beside them, a second.
@@ -50,6 +56,10 @@ pub struct ServingRow {
     pub commit_bytes: f64,
     /// The same to every member.
     pub fanout_bytes_per_commit: f64,
+    /// Bytes of MLS messages that members got of each commit, all together, on average; `None` when
+    /// nobody got one, and in older records.
+    #[serde(default)]
+    pub delivered_bytes_per_commit: Option<f64>,
     /// Bytes of an application message of mean size.
     pub message_bytes: usize,
     /// Processor time of the service for everything it did beside messages, for each commit.
@@ -74,6 +84,33 @@ pub struct ServingRow {
     pub trials: Vec<ServingTrial>,
 }
 
+impl ServingRow {
+    /// Whether its figures describe the service under the load that is stated.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.status == Status::Valid.name() && self.spoiled.is_empty()
+    }
+
+    /// What speaks against its figures, the worst first.
+    pub fn against(&self) -> impl Iterator<Item = &String> {
+        self.reasons.iter().chain(&self.spoiled)
+    }
+
+    /// The runs whose verdicts count: all but those that were made again.
+    pub fn counted(&self) -> impl Iterator<Item = &ServingTrial> {
+        self.trials.iter().filter(|trial| !trial.replaced)
+    }
+
+    /// Whether figures of runs with this traffic are of invalid ones, because none is valid.
+    #[must_use]
+    pub fn none_is_valid(&self, traffic: &str) -> bool {
+        let valid = |trial: &ServingTrial| {
+            trial.run.as_ref().is_some_and(|run| run.status == Status::Valid)
+        };
+        !self.counted().any(|trial| trial.traffic == traffic && valid(trial))
+    }
+}
+
 /// Times to the last member, of one histogram of all runs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastMember {
@@ -85,6 +122,24 @@ pub struct LastMember {
     pub p99: u64,
     /// The longest.
     pub max: u64,
+}
+
+impl Saturation {
+    /// The lowest rate that was not sustained, if it says so of the service: below any that the
+    /// generator could not offer.
+    #[must_use]
+    pub fn upper_per_s(&self) -> Option<f64> {
+        let limited = self.engine_limited_per_s.unwrap_or(f64::INFINITY);
+        self.not_sustained_per_s.filter(|upper| *upper <= limited)
+    }
+}
+
+impl LastMember {
+    /// Whether a p99 of so few is the longest, and has to be called so.
+    #[must_use]
+    pub fn is_few(&self) -> bool {
+        self.count < 100
+    }
 }
 
 /// Between which rates of commits a service is saturated.
@@ -102,7 +157,8 @@ pub struct Saturation {
     pub engine_limited_per_s: Option<f64>,
     /// How far apart the bounds are, as a share of the upper one.
     pub width: Option<f64>,
-    /// Processor time of the service for each commit at the sustained rate.
+    /// Processor time of the service for each commit at the sustained rate; `None` of a trial with few
+    /// commits.
     pub cpu_us_per_commit: Option<f64>,
     /// Every trial, in the order they were made; `factor` is of the common rate.
     pub searched: Vec<TrialRecord>,
@@ -117,6 +173,13 @@ pub struct ServingTrial {
     pub round: u32,
     /// `messages` or `commits_and_messages`.
     pub traffic: String,
+    /// Whether the run before it was the same, and said nothing of the service; `false` in older
+    /// records.
+    #[serde(default)]
+    pub again: bool,
+    /// Whether it was made again, so that it has no part in any figure; `false` in older records.
+    #[serde(default)]
+    pub replaced: bool,
     /// Why there is no result; `None` if there is one.
     pub error: Option<String>,
     /// Commits that were accepted and due in its window: of a combiner, those of the classical group.

@@ -1,15 +1,20 @@
 //! What the runs of one suite at one size come to.
 //!
 //! Pure. Times are of one histogram of all runs, never a mean of quantiles; every other figure is the
-//! median over rounds, with the least and the most. Called by `measure`.
+//! median over rounds, with the least and the most. A load that was not steady, or was not what is
+//! stated, is said in the row. Called by `measure`.
+
+use std::time::Duration;
 
 use super::question::{Contender, Question, Traffic};
 use super::record::{LastMember, ServingRow, ServingTrial};
 use crate::campaign::TrialError;
 use crate::campaign::record::{Spread, TrialRecord};
+use crate::limits::{ACHIEVED_SHARE_MIN, STATED_OFF_MAX, STEADY_INTERVALS, SUSTAINED_LAST_MIN};
 use crate::load::recorder::Series;
 use crate::report::build::series;
 use crate::report::record::{ClassRecord, Record};
+use crate::report::summary::{decimal, duration, grouped};
 use crate::report::verdict::Status;
 
 /// Verdicts, the worst last.
@@ -21,6 +26,8 @@ pub(super) struct Ran {
     pub(super) place: u32,
     pub(super) round: u32,
     pub(super) traffic: Traffic,
+    pub(super) again: bool,
+    pub(super) replaced: bool,
     pub(super) result: Result<Record, TrialError>,
 }
 
@@ -32,10 +39,18 @@ impl Ran {
             place: self.place,
             round: self.round,
             traffic: self.traffic.name().to_owned(),
+            again: self.again,
+            replaced: self.replaced,
             error: self.result.as_ref().err().map(|error| error.0.clone()),
             commits: record.map_or(0, commits),
             run: record.map(|record| TrialRecord::of(self.place, 1.0, record)),
         }
+    }
+
+    /// Whether it says nothing of the service, since the generator was the limit.
+    pub(super) fn is_of_the_generator(&self) -> bool {
+        let verdict = self.result.as_ref().map(|record| &record.verdict);
+        verdict.is_ok_and(|of| of.status == Status::Invalid && of.generator_limited)
     }
 
     fn status(&self) -> &'static str {
@@ -58,18 +73,15 @@ pub(super) fn row(
     members: u32,
     ran: Vec<Ran>,
 ) -> ServingRow {
-    let place = |one: &Ran| WORST.iter().position(|known| *known == one.status());
-    let worst = ran.iter().filter_map(place).max().unwrap_or(WORST.len() - 1);
-    let mut reasons: Vec<String> = Vec::new();
-    for reason in ran.iter().flat_map(Ran::reasons) {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    }
-    let counted = |traffic| Counted::of(&ran, traffic);
-    let (alone, both) = (counted(Traffic::Messages), counted(Traffic::Both));
+    let counted: Vec<&Ran> = ran.iter().filter(|one| !one.replaced).collect();
+    let place = |one: &&Ran| WORST.iter().position(|known| *known == one.status());
+    let worst = counted.iter().filter_map(place).max().unwrap_or(WORST.len() - 1);
+    let (alone, both) =
+        (Counted::of(&counted, Traffic::Messages), Counted::of(&counted, Traffic::Both));
     let objects = question.objects(contender, members);
     let per_s = question.commits_per_s(members);
+    let fanned_out = objects.commit_mean * f64::from(members);
+    let delivered = both.delivered_per_commit();
     let per_commit = Spread::of(both.records.iter().filter_map(|(round, record)| {
         // That of the same round, when the machine was as it was then.
         let message = alone.cpu_of(*round)?;
@@ -82,13 +94,20 @@ pub(super) fn row(
         pattern: contender.deployment().is_some(),
         members,
         status: WORST[worst].to_owned(),
-        reasons,
-        valid: u32::try_from(ran.iter().filter(|one| one.status() == WORST[0]).count())
+        reasons: each_once(counted.iter().flat_map(|one| one.reasons())),
+        valid: u32::try_from(counted.iter().filter(|one| one.status() == WORST[0]).count())
             .unwrap_or(u32::MAX),
+        spoiled: each_once(
+            both.records
+                .iter()
+                .flat_map(|(_, record)| unsteady(record, per_s))
+                .chain(delivered.and_then(|delivered| misstated(delivered, fanned_out))),
+        ),
         offered_commits_per_s: per_s,
         offered_messages_per_s: per_s * f64::from(question.messages_per_commit(members)),
         commit_bytes: objects.commit_mean,
-        fanout_bytes_per_commit: objects.commit_mean * f64::from(members),
+        fanout_bytes_per_commit: fanned_out,
+        delivered_bytes_per_commit: delivered,
         message_bytes: objects.application,
         cpu_us_per_commit: per_commit,
         cpu_us_per_commit_delivery: per_commit.map(|of| each(of, f64::from(members))),
@@ -105,13 +124,58 @@ pub(super) fn row(
     }
 }
 
+/// Why a run at `per_s` commits a second was no steady load, or what it cost is not all in its window.
+fn unsteady(record: &Record, per_s: f64) -> Vec<String> {
+    let mut why = Vec::new();
+    let (offered, achieved) = (record.throughput.offered_per_s, record.throughput.operations_per_s);
+    if achieved < ACHIEVED_SHARE_MIN * offered {
+        why.push(format!(
+            "not steady: {} of {} operations/s achieved, {}% asked for",
+            decimal(achieved),
+            decimal(offered),
+            ACHIEVED_SHARE_MIN * 100.0
+        ));
+    }
+    let most = Duration::from_secs_f64(STEADY_INTERVALS / per_s).max(SUSTAINED_LAST_MIN);
+    let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    let last = record.classes.iter().map(|class| class.commit_fanout_last.max).max().unwrap_or(0);
+    if last > most {
+        why.push(format!(
+            "not steady: a commit had its last member after {}, {} allowed",
+            duration(last),
+            duration(most)
+        ));
+    }
+    why
+}
+
+/// Whether commits had other bytes than are stated of them.
+fn misstated(delivered: f64, stated: f64) -> Option<String> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes")]
+    let whole = |bytes: f64| grouped(bytes.round() as u64);
+    ((delivered / stated - 1.0).abs() > STATED_OFF_MAX).then(|| {
+        let (delivered, stated) = (whole(delivered), whole(stated));
+        format!("not as stated: {delivered} bytes of a commit were delivered, {stated} are stated")
+    })
+}
+
+fn each_once(reasons: impl Iterator<Item = String>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for reason in reasons {
+        if !once.contains(&reason) {
+            once.push(reason);
+        }
+    }
+    once
+}
+
 /// The runs of one traffic whose figures count, by round: the valid ones, or all if none is.
 struct Counted<'a> {
     records: Vec<(u32, &'a Record)>,
 }
 
 impl<'a> Counted<'a> {
-    fn of(ran: &'a [Ran], traffic: Traffic) -> Self {
+    fn of(ran: &[&'a Ran], traffic: Traffic) -> Self {
         let of_kind = ran.iter().filter(|one| one.traffic == traffic);
         let all: Vec<(u32, &Record)> =
             of_kind.filter_map(|one| Some((one.round, one.result.as_ref().ok()?))).collect();
@@ -131,6 +195,15 @@ impl<'a> Counted<'a> {
         let here = self.records.iter().find(|(other, _)| *other == round);
         let here = here.and_then(|(_, record)| cpu_us_per_delivery(record));
         here.or_else(|| self.cpu().map(|of| of.median))
+    }
+
+    /// Bytes that members got of a commit of the room, all together: of a combiner with what its second
+    /// group had of it.
+    fn delivered_per_commit(&self) -> Option<f64> {
+        let commits: u64 = self.records.iter().map(|(_, record)| commits(record)).sum();
+        let classes = self.records.iter().flat_map(|(_, record)| &record.classes);
+        let bytes: u64 = classes.map(|class| class.commit_delivered_bytes).sum();
+        (commits > 0 && bytes > 0).then(|| bytes as f64 / commits as f64)
     }
 
     /// Some times of all classes and runs, as one histogram.
@@ -169,11 +242,11 @@ pub(super) fn commits(record: &Record) -> u64 {
 }
 
 /// What the service spent in the window beside what messages cost it, for each of the room's commits;
-/// `None` when it had none, or messages cost as much as everything.
+/// `None` when it had none, or did not deliver them all within, or messages cost as much as everything.
 pub(super) fn cpu_per_commit(record: &Record, members: u32, message_us: f64) -> Option<f64> {
     let server = record.server.as_ref()?;
     let all: u64 = record.classes.iter().map(|class| class.commit_response.count).sum();
-    let deliveries = server.deliveries.saturating_sub(all.saturating_mul(members.into()));
+    let deliveries = server.deliveries.checked_sub(all.saturating_mul(members.into()))?;
     let spent = server.cpu_us as f64 - deliveries as f64 * message_us;
     let commits = commits(record);
     (commits > 0 && spent > 0.0).then(|| spent / commits as f64)

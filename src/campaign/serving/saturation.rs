@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::question::{Contender, Question, Traffic};
 use super::record::Saturation;
-use super::rows::cpu_per_commit;
+use super::rows::{commits, cpu_per_commit};
 use crate::campaign::capacity::{Subject, judge, name_of};
 use crate::campaign::record::TrialRecord;
 use crate::campaign::search::{Found, Goal, Length, Said, Search, Step};
 use crate::campaign::{TrialError, Trials, text};
-use crate::limits::{ACHIEVED_SHARE_MIN, SUSTAINED_INTERVALS, SUSTAINED_LAST_MIN};
+use crate::limits::{
+    ACHIEVED_SHARE_MIN, SATURATED_COMMITS_MIN, SERVING_RATE_FACTOR_MAX, SUSTAINED_INTERVALS,
+    SUSTAINED_LAST_MIN,
+};
 use crate::report::record::Record;
 use crate::report::summary::duration;
 
@@ -76,7 +79,9 @@ pub(super) fn search(
             ..TrialRecord::of(number, factor, &record)
         };
         trials.say(&text::trial(&trial));
-        cpu_at.push((factor, cpu_per_commit(&record, members, 0.0)));
+        let told = commits(&record) >= SATURATED_COMMITS_MIN;
+        let cpu = told.then(|| cpu_per_commit(&record, members, 0.0)).flatten();
+        cpu_at.push((factor, cpu));
         missed_at.push((factor, missed));
         made.push(trial);
     };
@@ -129,7 +134,7 @@ fn trial_length(least: Duration, took: u64) -> Duration {
 
 /// Starts where one commit would just be done before the next; at the common rate if that is not known.
 fn goal(subject: &Subject, (common, took): (f64, u64), length: Duration, budget: Duration) -> Goal {
-    let most = subject.most(FACTOR_MAX, length).max(FACTOR_MIN);
+    let most = subject.most(SERVING_RATE_FACTOR_MAX, length).max(FACTOR_MIN);
     let back_to_back = 1e6 / (took.max(1) as f64 * common);
     let start = if took == 0 { 1.0 } else { back_to_back * START_SHARE };
     Goal {
@@ -155,8 +160,6 @@ const START_SHARE: f64 = 0.7;
 const WIDTH: f64 = 0.3;
 /// The lowest rate that is tried, of the common one.
 const FACTOR_MIN: f64 = 0.05;
-/// The highest.
-const FACTOR_MAX: f64 = 10_000.0;
 /// Commits of one trial at least, at the rate at which they follow each other.
 const COMMITS_PER_TRIAL: u64 = 4;
 /// No trial is made longer than this for them.

@@ -2,8 +2,10 @@
 //!
 //! Returns strings and never prints. Called by `text`.
 
+use super::question::Traffic;
 use super::record::{LastMember, ModelledRow, Saturation, ServingResult, ServingRow};
 use crate::campaign::record::Spread;
+use crate::limits::STATED_OFF_MAX;
 use crate::report::chart::Unit;
 use crate::report::summary::{Look, decimal, duration, grouped, table};
 
@@ -53,26 +55,31 @@ fn title(of: &ServingResult, row: &ServingRow) -> String {
 }
 
 fn commits(rows: &[&ServingRow]) -> Vec<Vec<String>> {
+    // Of few the p99 is the longest, and is called so.
+    let few = rows.iter().any(|row| row.commit_last.is_few());
     let head = [
         "commits of",
+        "n",
         "bytes",
         "fan-out",
         "CPU of one",
-        "of a delivery",
+        "least..most",
         "last p50",
-        "p99",
+        if few { "longest" } else { "p99" },
         "sustained/s",
     ];
     let mut all = vec![head.map(str::to_owned).to_vec()];
     all.extend(rows.iter().map(|row| {
+        let [both, either] = invalid(row);
         vec![
             marked(row),
+            grouped(row.commit_last.count),
             kilo(row.commit_bytes),
             kilo(row.fanout_bytes_per_commit),
-            micros(row.cpu_us_per_commit),
-            micros(row.cpu_us_per_commit_delivery),
-            time(row.commit_last, |of| of.p50),
-            time(row.commit_last, |of| of.p99),
+            micros(row.cpu_us_per_commit) + either,
+            row.cpu_us_per_commit.map_or_else(|| "-".to_owned(), ends),
+            time(row.commit_last, |of| of.p50) + both,
+            longest(row.commit_last, few) + both,
             row.saturation.as_ref().map_or_else(|| "-".to_owned(), bracket),
         ]
     }));
@@ -80,26 +87,39 @@ fn commits(rows: &[&ServingRow]) -> Vec<Vec<String>> {
 }
 
 fn messages(rows: &[&ServingRow]) -> Vec<Vec<String>> {
+    let few = |of: fn(&ServingRow) -> LastMember| rows.iter().any(|row| of(row).is_few());
+    let (alone, beside) = (few(|row| row.message_last_alone), few(|row| row.message_last_beside));
+    let name = |few: bool| if few { "longest" } else { "p99" };
     let head = [
-        "messages of",
-        "bytes",
-        "of a delivery",
-        "last p99 alone",
-        "beside commits",
-        "egress/s of both",
+        "messages of".to_owned(),
+        "bytes".to_owned(),
+        "of a delivery".to_owned(),
+        format!("last {} alone", name(alone)),
+        format!("{} beside commits", name(beside)),
+        "egress/s of both".to_owned(),
     ];
-    let mut all = vec![head.map(str::to_owned).to_vec()];
+    let mut all = vec![head.to_vec()];
     all.extend(rows.iter().map(|row| {
+        let [both, _] = invalid(row);
+        let messages = if row.none_is_valid(Traffic::Messages.name()) { INVALID } else { "" };
         vec![
             marked(row),
             kilo(row.message_bytes as f64),
-            micros(row.cpu_us_per_message_delivery),
-            time(row.message_last_alone, |of| of.p99),
-            time(row.message_last_beside, |of| of.p99),
-            row.egress_bytes_per_s.map_or_else(|| "-".to_owned(), |of| kilo(of.median)),
+            micros(row.cpu_us_per_message_delivery) + messages,
+            longest(row.message_last_alone, alone) + messages,
+            longest(row.message_last_beside, beside) + both,
+            row.egress_bytes_per_s.map_or_else(|| "-".to_owned(), |of| kilo(of.median)) + both,
         ]
     }));
     all
+}
+
+/// What follows a figure of runs with commits if none of them is valid, and one that takes runs
+/// without commits too.
+fn invalid(row: &ServingRow) -> [&'static str; 2] {
+    let both = row.none_is_valid(Traffic::Both.name());
+    let either = both || row.none_is_valid(Traffic::Messages.name());
+    [both, either].map(|none| if none { INVALID } else { "" })
 }
 
 fn bytes(rows: &[&ModelledRow]) -> Vec<Vec<String>> {
@@ -120,15 +140,12 @@ fn bytes(rows: &[&ModelledRow]) -> Vec<Vec<String>> {
 }
 
 /// Never one number without its bounds.
-pub(in crate::campaign) fn bracket(of: &Saturation) -> String {
+fn bracket(of: &Saturation) -> String {
     let per_s = |value: f64| decimal(value);
-    match (of.sustained_per_s, of.not_sustained_per_s, of.engine_limited_per_s) {
-        (Some(low), Some(high), None) => format!("{}..{}", per_s(low), per_s(high)),
-        // Whichever is lower ends what is known of the service.
-        (Some(low), Some(high), Some(engine)) if high <= engine => {
-            format!("{}..{}", per_s(low), per_s(high))
-        }
-        (Some(low), _, Some(_)) => format!("{}.. engine", per_s(low)),
+    // Whichever of service and engine gives up first ends what is known of the service.
+    match (of.sustained_per_s, of.upper_per_s(), of.engine_limited_per_s) {
+        (Some(low), Some(high), _) => format!("{}..{}", per_s(low), per_s(high)),
+        (Some(low), None, Some(_)) => format!("{}.. engine", per_s(low)),
         (Some(low), None, None) => format!("{}.. ?", per_s(low)),
         (None, Some(high), _) => format!("? ..{}", per_s(high)),
         (None, None, Some(_)) => "engine".to_owned(),
@@ -136,24 +153,49 @@ pub(in crate::campaign) fn bracket(of: &Saturation) -> String {
     }
 }
 
-/// Rows whose runs are not all valid, with the worst of the reasons.
+/// The same where there is room: with the rate at which the engine was the limit.
+#[must_use]
+pub(in crate::campaign) fn in_words(of: &Saturation) -> String {
+    let low = of.sustained_per_s.map_or_else(|| "none".to_owned(), decimal);
+    match (of.upper_per_s(), of.engine_limited_per_s) {
+        (Some(high), _) => format!("{low} to {}", decimal(high)),
+        (None, Some(limit)) => format!("{low}, engine-limited at {}", decimal(limit)),
+        (None, None) => format!("{low}, no more tried"),
+    }
+}
+
+/// Rows whose figures are not those of valid runs of a steady load, with all that speaks against them,
+/// and what was made again.
 fn spoiled(of: &ServingResult) -> Option<String> {
-    let lines: Vec<String> = of
-        .rows
-        .iter()
-        .filter(|row| row.status != "valid")
-        .map(|row| {
-            format!(
-                "! {} at {}: {}, {} of {} runs valid\n  {}",
-                short(&row.name),
-                grouped(row.members.into()),
-                row.status.to_uppercase(),
-                row.valid,
-                row.trials.len(),
-                row.reasons.first().map_or("no reason is known", String::as_str),
-            )
-        })
-        .collect();
+    let mut lines: Vec<String> = Vec::new();
+    for row in of.rows.iter().filter(|row| !row.is_sound()) {
+        let spoiled = if row.spoiled.is_empty() { "" } else { ", not steady or not as stated" };
+        lines.push(format!(
+            "! {} at {}: {}{spoiled}, {} of {} runs valid",
+            short(&row.name),
+            grouped(row.members.into()),
+            row.status.to_uppercase(),
+            row.valid,
+            row.counted().count(),
+        ));
+        lines.extend(row.against().take(REASONS).map(|reason| format!("  {reason}")));
+        if row.against().next().is_none() {
+            lines.push("  no reason is known".to_owned());
+        }
+    }
+    let marks = |row: &ServingRow| invalid(row).contains(&INVALID);
+    if of.rows.iter().any(marks) {
+        lines.push(format!(
+            "{INVALID} after a figure: of all its runs, since none of them is valid"
+        ));
+    }
+    let again: usize = of.rows.iter().map(|row| row.trials.len() - row.counted().count()).sum();
+    if again > 0 {
+        lines.push(format!(
+            "{} made once more, since the first time said nothing of the service",
+            if again == 1 { "1 run was".to_owned() } else { format!("{again} runs were") }
+        ));
+    }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -168,7 +210,7 @@ fn unsustained(of: &ServingResult) -> Option<String> {
             let why = why.map_or_else(String::new, |why| format!("\n  {why}"));
             let end = found.conclusion.replace('_', " ");
             let name = format!("{} at {}", short(&row.name), grouped(row.members.into()));
-            Some(format!("{name}: {}, {end}{why}", bracket(found)))
+            Some(format!("{name}: {}; {end}{why}", in_words(found)))
         })
         .collect();
     let head =
@@ -178,11 +220,11 @@ fn unsustained(of: &ServingResult) -> Option<String> {
 
 fn reading(of: &ServingResult) -> String {
     let mut lines = vec![
-        "CPU is the service's; of a commit it is all that messages alone do not take. Last is the last"
+        "CPU is the service's; of a commit it is all that messages alone do not take, over the rounds.".to_owned(),
+        "Last is the last member. In a fresh tree one member has added all others, and is the one that".to_owned(),
+        "commits: no commit is larger. Suites differ in their bytes alone: those of the byte model, to"
             .to_owned(),
-        "member; a p99 of few commits is their longest. In a fresh tree one member has added all others:"
-            .to_owned(),
-        "the largest commits there are. Suites differ in their bytes alone, which are exact.".to_owned(),
+        format!("which what was delivered is held, within {}%.", STATED_OFF_MAX * 100.0),
     ];
     if !of.sustained_means.is_empty() {
         lines.push("A rate is sustained if:".to_owned());
@@ -193,7 +235,7 @@ fn reading(of: &ServingResult) -> String {
 
 fn marked(row: &ServingRow) -> String {
     let name = short(&row.name);
-    if row.status == "valid" { name.to_owned() } else { format!("! {name}") }
+    if row.is_sound() { name.to_owned() } else { format!("! {name}") }
 }
 
 /// A pattern without its post-quantum suite, which [`patterns`] says.
@@ -223,8 +265,22 @@ fn time(of: LastMember, read: fn(&LastMember) -> u64) -> String {
     if of.count == 0 { "-".to_owned() } else { duration(read(&of)) }
 }
 
+/// The p99, or of few the longest.
+fn longest(of: LastMember, few: bool) -> String {
+    time(of, if few { |of| of.max } else { |of| of.p99 })
+}
+
 fn micros(of: Option<Spread>) -> String {
     of.map_or_else(|| "-".to_owned(), |of| Unit::Micros.value(of.median).replace('µ', "u"))
+}
+
+/// The least and the most over the rounds, the unit once if they share it.
+fn ends(of: Spread) -> String {
+    let [min, max] = [of.min, of.max].map(|end| Unit::Micros.value(end).replace('µ', "u"));
+    match (min.split_once(' '), max.split_once(' ')) {
+        (Some((least, one)), Some((_, other))) if one == other => format!("{least}..{max}"),
+        _ => format!("{min}..{max}"),
+    }
 }
 
 /// Bytes in three digits and thousands.
@@ -241,6 +297,11 @@ fn kilo(bytes: f64) -> String {
 fn rounded(value: f64) -> u64 {
     value.round() as u64
 }
+
+/// After a figure: none of its runs is valid.
+const INVALID: &str = "*";
+/// Of what speaks against a row, as many are told.
+const REASONS: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -265,6 +326,26 @@ mod tests {
         check(None, Some(0.86), None, "? ..0.86");
         check(None, None, Some(0.86), "engine");
         check(None, None, None, "?");
+        let words = |low, high, engine_limited_per_s| {
+            in_words(&Saturation {
+                sustained_per_s: low,
+                not_sustained_per_s: high,
+                engine_limited_per_s,
+                ..Saturation::default()
+            })
+        };
+        assert_eq!(words(Some(0.61), Some(2.0), Some(0.9)), "0.61, engine-limited at 0.90");
+        assert_eq!(words(Some(0.61), Some(0.86), Some(0.9)), "0.61 to 0.86");
+        assert_eq!(words(None, None, None), "none, no more tried");
+    }
+
+    #[test]
+    fn the_ends_of_a_spread_share_a_unit_where_they_can() {
+        let check = |min, max, expected| {
+            assert_eq!(ends(Spread { median: min, min, max }), expected);
+        };
+        check(2.41e6, 2.58e6, "2.41..2.58 s");
+        check(950.0, 2_580.0, "950 us..2.58 ms");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::campaign::record::{CampaignOutcome, CampaignRecord, SCHEMA_VERSION};
 use crate::campaign::{TrialError, Trials, page, text};
 use crate::load::recorder::Series;
 use crate::load::scenario::{Class, Scenario};
-use crate::load::schedule::{OperationKind, Schedule};
+use crate::load::schedule::{Operation, OperationKind, Schedule};
 use crate::mls::size::pattern::Deployment;
 use crate::mls::{Suite, TreeState, size};
 use crate::report::html::sound;
@@ -51,6 +51,12 @@ fn question() -> Question {
 struct MadeUp {
     bytes_per_s: f64,
     engine_bytes_per_s: f64,
+    /// Runs, from 0, at which the generator is late.
+    late: Vec<usize>,
+    /// Of a commit's bytes, what is delivered.
+    delivered: f64,
+    /// Of what is offered, what is achieved.
+    achieved: f64,
     fails_for: Option<&'static str>,
     elapsed: Duration,
     said: Vec<String>,
@@ -65,6 +71,9 @@ impl MadeUp {
         Self {
             bytes_per_s,
             engine_bytes_per_s: f64::INFINITY,
+            late: Vec::new(),
+            delivered: 1.0,
+            achieved: 1.0,
             fails_for: None,
             elapsed: Duration::ZERO,
             said: Vec::new(),
@@ -81,10 +90,10 @@ impl MadeUp {
         let mut classes = Vec::new();
         for (index, class) in (0_u32..).zip(&scenario.groups) {
             let (mut messages, mut commits) = (Series::default(), Series::default());
-            let mut all = Series::default();
+            let (mut all, mut commit_bytes) = (Series::default(), 0.0);
             let due = schedule.of_group(index).filter(|op| window.contains(&op.intended));
             for operation in due {
-                let length = length(class, operation.kind) as u64;
+                let length = length(class, operation) as u64;
                 let fanned_out = length * u64::from(class.members);
                 deliveries += u64::from(class.members);
                 bytes += fanned_out;
@@ -92,6 +101,7 @@ impl MadeUp {
                 let took = Duration::from_secs_f64(fanned_out as f64 / self.bytes_per_s);
                 all.record(Duration::ZERO, took);
                 let of = if operation.kind == OperationKind::Commit {
+                    commit_bytes += fanned_out as f64 * self.delivered;
                     &mut commits
                 } else {
                     &mut messages
@@ -105,10 +115,13 @@ impl MadeUp {
                 commit_response: distribution(&commits),
                 commit_fanout_last: distribution(&commits),
                 fanout_last: distribution(&all),
+                commit_deliveries: commits.count() * u64::from(class.members),
+                commit_delivered_bytes: Duration::from_secs_f64(commit_bytes).as_secs(),
                 ..record.classes[0].clone()
             });
         }
-        let limited = offered_bytes as f64 > self.engine_bytes_per_s * window_s;
+        let too_much = offered_bytes as f64 > self.engine_bytes_per_s * window_s;
+        let limited = too_much || self.late.contains(&(self.ran.len() - 1));
         record.verdict = Verdict {
             status: if limited { Status::Invalid } else { Status::Valid },
             reasons: if limited {
@@ -130,16 +143,16 @@ impl MadeUp {
         });
         let offered = scenario.offered_per_second();
         record.throughput.offered_per_s = offered;
-        record.throughput.operations_per_s = offered;
+        record.throughput.operations_per_s = offered * self.achieved;
         record.throughput.window_s = window_s;
         record.throughput.delivered_bytes_per_s = bytes as f64 / window_s;
         record
     }
 }
 
-fn length(class: &Class, kind: OperationKind) -> usize {
+fn length(class: &Class, operation: &Operation) -> usize {
     let lengths = class.suite.lengths();
-    match kind {
+    match operation.kind {
         OperationKind::Application { bytes } => {
             size::application_message(&lengths, 32, bytes as usize)
         }
@@ -151,7 +164,8 @@ fn length(class: &Class, kind: OperationKind) -> usize {
             tree: class.tree,
             handshake: class.handshake,
         }
-        .update_commit(0),
+        // Nobody comes or goes: a member sits at the leaf of its number.
+        .update_commit(operation.sender),
     }
 }
 
@@ -234,7 +248,6 @@ fn a_row_gives_back_what_the_service_was_made_to_cost() {
     for row in &result.rows {
         let bytes = row.commit_bytes;
         let each = bytes * NS_PER_BYTE / 1e3 + US_PER_DELIVERY;
-        // Commits of eight members take turns, and some are a ciphertext shorter than the first's.
         let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.02;
         let cpu = row.cpu_us_per_commit_delivery.unwrap().median;
         assert!(near(cpu, each), "{} {}: {cpu} {each}", row.name, row.members);
@@ -242,7 +255,12 @@ fn a_row_gives_back_what_the_service_was_made_to_cost() {
         assert!(near(whole, each * f64::from(row.members)), "{whole}");
         let took = row.fanout_bytes_per_commit / 1e9 * 1e6;
         assert!(near(row.commit_last.p50 as f64, took.max(1.0)) || took < 100.0, "{took} {row:?}");
-        assert!(row.commit_last.count >= 2 * 2, "two a window, two rounds");
+        assert!(row.commit_last.count >= 2, "one a window, two rounds");
+        assert_eq!(
+            row.delivered_bytes_per_commit.map(f64::round),
+            Some(row.fanout_bytes_per_commit)
+        );
+        assert!(row.is_sound(), "{:?}", row.spoiled);
         assert!(row.message_last_alone.count > 0 && row.message_last_beside.count > 0);
         assert!(row.message_last_beside.max < row.commit_last.p50, "commits are no messages");
         assert_eq!((row.status.as_str(), row.valid, row.trials.len()), ("valid", 4, 4));
@@ -288,8 +306,12 @@ fn saturation_is_a_bracket_around_what_the_service_can_send() {
         assert!(low <= edge * 1.02 && edge * 0.98 <= high, "{low} {edge} {high}: {}", row.name);
         assert!(found.width.unwrap() <= 0.31 && found.conclusion == "bounded", "{found:?}");
         assert!(found.because[0].contains("a commit had its last member after"), "{found:?}");
-        assert!(found.searched.len() >= 2 && found.cpu_us_per_commit.is_some());
+        assert!(found.searched.len() >= 2);
+        assert_eq!(found.cpu_us_per_commit, None, "the window's ends would weigh too much");
     }
+    let many = row(&result, "mlkem1024", 10);
+    let cpu = many.saturation.as_ref().unwrap().cpu_us_per_commit.unwrap();
+    assert!((cpu / many.cpu_us_per_commit.unwrap().median - 1.0).abs() < 0.02, "{cpu}");
     assert!(service.ran.iter().any(|scenario| scenario.groups[0].commits.as_fraction() == 1.0));
 }
 
@@ -350,27 +372,78 @@ fn a_combiner_loads_two_groups_at_the_rates_of_its_ratio() {
     assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
 }
 
+/// Every row of a service is spoiled, for a reason that says so.
+fn spoils(service: MadeUp, why: &str) {
+    let alone = Question { members: vec![1_000], trial: None, ..question() };
+    let (result, _) = measured(&alone, service);
+    let row = row(&result, "mlkem1024", 1_000);
+    assert_eq!((row.status.as_str(), row.valid, row.is_sound()), ("valid", 4, false));
+    assert!(row.spoiled.iter().any(|reason| reason.contains(why)), "{:?}", row.spoiled);
+    let text = render(result, 100);
+    let told = format!("! mlkem1024-aes256-mldsa87 at 1,000: VALID, not steady or not as stated");
+    assert!(text.contains(&told) && text.contains(why), "{text}");
+    assert!(text.contains("\n! mlkem1024-aes256-mldsa87"), "{text}");
+}
+
 #[test]
-fn a_scenario_has_its_commits_in_the_middle_of_their_intervals() {
-    let question = Question {
-        contenders: vec![pattern("combiner:4"), question().contenders[1]],
-        ..question()
-    };
-    for (contender, members) in question.cells() {
-        let scenario = question.scenario(&contender, members, Traffic::Both).unwrap();
-        let window = scenario.window();
-        let interval = Duration::from_secs_f64(1.0 / question.commits_per_s(members));
-        let schedule = Schedule::plan(&scenario);
-        let due: Vec<Duration> = schedule
-            .of_group(0)
-            .filter(|op| op.kind == OperationKind::Commit && window.contains(&op.intended))
-            .map(|op| op.intended)
-            .collect();
-        let whole = (window.end - window.start).as_secs_f64() / interval.as_secs_f64();
-        assert!((due.len() as f64 - whole).abs() < 1.01, "{} {whole}", due.len());
-        let rest = window.end - *due.last().unwrap();
-        assert!(rest > interval / 4 || interval < Duration::from_secs(1), "{rest:?} {interval:?}");
-    }
+fn a_load_that_is_not_steady_spoils_its_row() {
+    spoils(MadeUp { achieved: 0.98, ..MadeUp::new(1e9) }, "not steady: ");
+    // 1.66 GB take 16.6 s, of intervals of 30 s.
+    spoils(
+        MadeUp::new(1e8),
+        "not steady: a commit had its last member after 16.6 s, 15.0 s allowed",
+    );
+}
+
+#[test]
+fn commits_that_are_not_as_large_as_stated_spoil_their_row() {
+    let service = MadeUp { delivered: 0.72, ..MadeUp::new(1e9) };
+    spoils(service, "1,197,918,000 bytes of a commit were delivered, 1,663,775,000 are stated");
+    let close = MadeUp { delivered: 0.995, ..MadeUp::new(1e9) };
+    let (result, _) = measured(&Question { trial: None, ..question() }, close);
+    assert!(result.rows.iter().all(ServingRow::is_sound));
+}
+
+/// One suite in a small group, without a search.
+fn alone() -> Question {
+    let contenders = question().contenders[..1].to_vec();
+    Question { contenders, members: vec![10], trial: None, ..question() }
+}
+
+#[test]
+fn a_run_that_the_generator_was_late_for_is_made_once_more() {
+    let asked = alone();
+    let (result, service) = measured(&asked, MadeUp { late: vec![1], ..MadeUp::new(1e9) });
+    let one = &result.rows[0];
+    assert_eq!((service.ran.len(), one.trials.len(), one.counted().count()), (5, 5, 4));
+    assert_eq!(service.ran[1], service.ran[2]);
+    assert_eq!((one.status.as_str(), one.valid, one.reasons.len()), ("valid", 4, 0));
+    let marks: Vec<_> =
+        one.trials.iter().map(|trial| (trial.place, trial.replaced, trial.again)).collect();
+    assert_eq!(marks[1..3], [(2, true, false), (3, false, true)]);
+    assert!(render(result, 100).contains("1 run was made once more"));
+    // And only once: what is late again is late.
+    let (result, service) = measured(&asked, MadeUp { late: vec![1, 2], ..MadeUp::new(1e9) });
+    let one = &result.rows[0];
+    assert_eq!((service.ran.len(), one.status.as_str(), one.valid), (5, "invalid", 3));
+    assert_eq!(one.reasons, ["the generator was the limit"]);
+}
+
+#[test]
+fn figures_of_runs_of_which_none_is_valid_are_marked() {
+    let asked = Question { rounds: 1, ..alone() };
+    let (result, service) = measured(&asked, MadeUp { late: vec![0, 1], ..MadeUp::new(1e9) });
+    let late =
+        if service.ran[0].groups[0].commits.is_zero() { Traffic::Messages } else { Traffic::Both };
+    let one = &result.rows[0];
+    assert!(one.none_is_valid(late.name()));
+    assert!(![Traffic::Messages, Traffic::Both].iter().all(|of| one.none_is_valid(of.name())));
+    assert!(one.cpu_us_per_commit.is_some(), "of what there is");
+    let text = render(result, 100);
+    assert!(text.contains("* after a figure: of all its runs"), "{text}");
+    // What a commit costs takes runs of both kinds.
+    let cpu = text.lines().find(|line| line.starts_with("! x25519")).unwrap();
+    assert!(cpu.contains("us* ") || cpu.contains("ms* "), "{cpu}");
 }
 
 fn campaign(result: ServingResult) -> CampaignRecord {

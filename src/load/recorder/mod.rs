@@ -34,6 +34,8 @@ pub struct ClassSeries {
     pub fanout_last: Series,
     /// Of it, that of the commits which the schedule calls for.
     pub commit_fanout_last: Series,
+    /// Deliveries of those commits, whenever they came, and their bytes of MLS messages.
+    pub commit_deliveries: (u64, u64),
     /// By [`Period`], in the order of [`Period::ALL`]; empty when nobody goes away.
     pub periods: Vec<PeriodSeries>,
 }
@@ -296,13 +298,20 @@ impl Recorder {
         }
     }
 
-    /// What was delivered at `at`, in a group of class `class`, is a commit that the schedule called
-    /// for.
-    pub fn commit_delivered(&mut self, class: u32, delivered: &Delivered, at: Duration) {
-        if !delivered.last || delivered.missed || !delivered.measured {
-            return;
-        }
-        if let Some(class) = class_mut(&mut self.classes, class) {
+    /// The `bytes` that were delivered at `at`, in a group of class `class`, are a commit that the
+    /// schedule called for.
+    pub fn commit_delivered(
+        &mut self,
+        class: u32,
+        delivered: &Delivered,
+        bytes: usize,
+        at: Duration,
+    ) {
+        let class = class_mut(&mut self.classes, class).filter(|_| delivered.measured);
+        let Some(class) = class else { return };
+        class.commit_deliveries.0 += 1;
+        class.commit_deliveries.1 += bytes as u64;
+        if delivered.last && !delivered.missed {
             class.commit_fanout_last.record(delivered.intended, at);
         }
     }
@@ -341,6 +350,8 @@ impl Recorder {
             mine.fanout_member.merge(&theirs.fanout_member);
             mine.fanout_last.merge(&theirs.fanout_last);
             mine.commit_fanout_last.merge(&theirs.commit_fanout_last);
+            mine.commit_deliveries.0 += theirs.commit_deliveries.0;
+            mine.commit_deliveries.1 += theirs.commit_deliveries.1;
             for (mine, theirs) in mine.periods.iter_mut().zip(&theirs.periods) {
                 mine.response.merge(&theirs.response);
                 mine.fanout_last.merge(&theirs.fanout_last);

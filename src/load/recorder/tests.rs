@@ -115,22 +115,24 @@ fn the_last_member_of_a_commit_is_told_apart_from_that_of_everything() {
     let [soon, late] = [10, 900].map(Duration::from_micros);
     recorder.delivered(0, &last, 100, soon);
     recorder.delivered(0, &last, 100_000, late);
-    recorder.commit_delivered(0, &last, late);
-    for nothing in [
+    recorder.commit_delivered(0, &last, 100_000, late);
+    for not_the_last in [
         Delivered { last: false, ..last },
         Delivered { missed: true, ..last },
         Delivered { measured: false, ..last },
     ] {
-        recorder.commit_delivered(0, &nothing, late);
+        recorder.commit_delivered(0, &not_the_last, 1_000, late);
     }
     let class = &recorder.classes[0];
     assert_eq!((class.commit_fanout_last.count(), class.commit_fanout_last.max_us()), (1, 900));
+    assert_eq!(class.commit_deliveries, (3, 102_000), "all but what is not measured");
     let rest = class.fanout_last.clone().without(&class.commit_fanout_last).unwrap();
     assert_eq!((rest.count(), rest.max_us()), (1, 10));
     assert!(rest.without(&class.commit_fanout_last).is_none(), "what is not in it stays");
     let mut both = recorder.clone();
     both.merge(&recorder);
     assert_eq!(both.classes[0].commit_fanout_last.count(), 2);
+    assert_eq!(both.classes[0].commit_deliveries, (6, 204_000));
 }
 
 #[test]

@@ -129,8 +129,8 @@ impl Worker<'_> {
                 let missed = found.missed || self.is_beside(found.attempt);
                 let recorded = Delivered { missed, ..found };
                 self.recorder.delivered(class, &recorded, body.len(), at);
-                if recorded.last && self.is_commit(recorded.attempt) {
-                    self.recorder.commit_delivered(class, &recorded, at);
+                if self.is_commit(recorded.attempt) {
+                    self.recorder.commit_delivered(class, &recorded, body.len(), at);
                 }
                 self.slow_delivered((group, member), &recorded, at);
                 self.acknowledge(session, (group, member), seq);

@@ -59,21 +59,25 @@ impl Plot {
     /// Nothing where there is one line without a mark: the title names it.
     fn legend(&self) -> Markup {
         let void = self.marks.iter().any(|mark| mark.void);
+        let hollow = self.marks.iter().any(|mark| mark.hollow && !mark.void);
         html! {
-            @if self.lines.len() > 1 || void {
+            @if self.lines.len() > 1 || void || hollow {
                 ul.legend {
                     @for line in &self.lines {
                         @let marked = self.marks.iter().any(|mark| mark.style == line.style);
                         li {
                             svg.swatch aria-hidden="true" {
                                 line class=(line_class(line)) x1="0" x2="30" y1="7" y2="7" {}
-                                @if marked { (shape("15", "7", line.style, false)) }
+                                @if marked { (shape("15", "7", line.style, Fill::Full)) }
                             }
                             (line.name)
                         }
                     }
+                    @if hollow {
+                        li { svg.swatch aria-hidden="true" { (shape("15", "7", 1, Fill::Hollow)) } "at least: no upper bound is known" }
+                    }
                     @if void {
-                        li { svg.swatch aria-hidden="true" { (shape("15", "7", 1, true)) } "does not count: not valid" }
+                        li { svg.swatch aria-hidden="true" { (shape("15", "7", 1, Fill::Void)) } "does not count: not valid" }
                     }
                 }
             }
@@ -139,7 +143,7 @@ impl Plot {
             @if let Some((low, high)) = mark.range {
                 line class=(format!("range s{}", style(mark.style))) x1=(x) x2=(x) y1=(y(low)) y2=(y(high)) {}
             }
-            (shape(&x, &y(mark.at.1), mark.style, mark.void))
+            (shape(&x, &y(mark.at.1), mark.style, Fill::of(mark)))
         }
     }
 }
@@ -174,8 +178,35 @@ fn style(of: u8) -> u8 {
     of.clamp(1, STYLES)
 }
 
-/// A mark of a style's shape around a place; crossed out if it is void.
-fn shape(x: &str, y: &str, of: u8, void: bool) -> Markup {
+/// How the shape of a mark is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    Full,
+    Hollow,
+    /// Not, and crossed out.
+    Void,
+}
+
+impl Fill {
+    fn of(mark: &Mark) -> Self {
+        match (mark.void, mark.hollow) {
+            (true, _) => Self::Void,
+            (false, true) => Self::Hollow,
+            (false, false) => Self::Full,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Full => "",
+            Self::Hollow => " hollow",
+            Self::Void => " void",
+        }
+    }
+}
+
+/// A mark of a style's shape around a place.
+fn shape(x: &str, y: &str, of: u8, fill: Fill) -> Markup {
     let outline = match style(of) {
         1 => "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z",
         2 => "M-4 -4H4V4H-4Z",
@@ -186,8 +217,8 @@ fn shape(x: &str, y: &str, of: u8, void: bool) -> Markup {
     };
     html! {
         svg.mark x=(x) y=(y) {
-            path class=(format!("shape s{}{}", style(of), if void { " void" } else { "" })) d=(outline) {}
-            @if void { path.cross d="M-7 -7L7 7M-7 7L7 -7" {} }
+            path class=(format!("shape s{}{}", style(of), fill.class())) d=(outline) {}
+            @if fill == Fill::Void { path.cross d="M-7 -7L7 7M-7 7L7 -7" {} }
         }
     }
 }
@@ -209,7 +240,10 @@ mod tests {
             scale: Scale::linear(Unit::Count, 0.0, [to]),
         };
         let points = (0..5_000_u32).map(|x| Some((f64::from(x), f64::from(x % 7))));
-        let mark = |void| Mark { at: (2_500.0, 3.0), range: Some((1.0, 6.0)), style: 2, void };
+        let mark = |void| {
+            let hollow = false;
+            Mark { at: (2_500.0, 3.0), range: Some((1.0, 6.0)), style: 2, hollow, void }
+        };
         Plot {
             id: "a".to_owned(),
             title: "<b>".to_owned(),
@@ -243,6 +277,16 @@ mod tests {
         assert!(plot.draw().into_string().contains("does not count: not valid"));
         plot.marks.retain(|mark| !mark.void);
         assert!(!plot.draw().into_string().contains("does not count"));
+    }
+
+    #[test]
+    fn a_bound_is_hollow_and_the_legend_says_so() {
+        let mut plot = plot();
+        assert!(!plot.draw().into_string().contains("at least"));
+        plot.marks[0].hollow = true;
+        let text = plot.draw().into_string();
+        assert!(text.contains("at least: no upper bound is known"), "{text}");
+        assert_eq!(text.matches("shape s2 hollow").count(), 1);
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Mark {
     pub range: Option<(f64, f64)>,
     /// From 1 to [`STYLES`].
     pub style: u8,
+    /// Not filled in: its figure is a bound, and what is beyond is not known.
+    pub hollow: bool,
     /// Crossed out: its figures do not count.
     pub void: bool,
 }

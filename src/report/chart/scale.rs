@@ -65,13 +65,13 @@ impl Scale {
         Self { unit, from, to, kind: Kind::Linear }
     }
 
-    /// Logarithmic, over all positive `values`, out to a 1, 2 or 5 of a decade. Without any, one
-    /// decade.
+    /// Logarithmic, over all positive `values`, out to a 1, 2 or 5 of a decade, of bytes as they are
+    /// written: 1, 10 and 100 of each power of 1,024 stand for decades. Without any, one decade.
     #[must_use]
     pub fn log(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = ends(values).unwrap_or((1.0, 10.0));
-        let (from, to) = (step_down(low), step_up(high));
-        let to = if to > from { to } else { from * 10.0 };
+        let (from, to) = (step_down(unit, low), step_up(unit, high));
+        let to = if to > from { to } else { step_up(unit, from * 10.0) };
         Self { unit, from, to, kind: Kind::Decades }
     }
 
@@ -127,7 +127,10 @@ impl Scale {
         let crowded = values.len() > 5;
         let decades = self.kind == Kind::Decades;
         let powers_stay = decades && (self.to / self.from).log10() > DECADES_WITH_SPARE_STEPS;
-        let is_power = |value: f64| (value.log10() - value.log10().round()).abs() < 1e-9;
+        let is_power = |value: f64| {
+            let power = (value / thousands(self.unit, value)).log10();
+            (power - power.round()).abs() < 1e-9
+        };
         let ticks = values.into_iter().enumerate().map(|(index, value)| Tick {
             value,
             place: self.place(value),
@@ -148,21 +151,25 @@ impl Scale {
     }
 
     fn log_values(&self) -> Vec<f64> {
-        let (first, last) = (exponent(self.from), exponent(self.to));
+        let steps: &[f64] = if self.has_steps() { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let (first, last) = (exponent(self.from) - 1, exponent(self.to));
+        let powers: Vec<f64> = match self.unit {
+            Unit::Bytes => {
+                let thousand = |index: i32| 1_024_f64.powi(index);
+                let whole = (0..=last.max(0) / 3)
+                    .flat_map(|of| [1.0, 10.0, 100.0].map(|power| power * thousand(of)));
+                (first..0).map(|power| 10_f64.powi(power)).chain(whole).collect()
+            }
+            _ => (first..=last).map(|power| 10_f64.powi(power)).collect(),
+        };
+        let values = powers.iter().flat_map(|power| steps.iter().map(move |step| step * power));
+        let values: Vec<f64> = values.filter(|value| self.holds(*value)).collect();
         if self.has_steps() {
-            let steps = (first..=last).flat_map(|power| {
-                [1.0, 2.0, 5.0].into_iter().map(move |step| step * 10_f64.powi(power))
-            });
-            return steps.filter(|value| self.holds(*value)).collect();
+            return values;
         }
         let decades = (self.to / self.from).log10();
-        let mut every = 1;
-        while decades / f64::from(every) > TICKS {
-            every += 1;
-        }
-        let every = usize::try_from(every).unwrap_or(usize::MAX);
-        let powers = (first..=last).map(|power| 10_f64.powi(power));
-        powers.filter(|value| self.holds(*value)).step_by(every).collect()
+        let every = (1..).find(|every| decades / f64::from(*every) <= TICKS).unwrap_or(1_u32);
+        values.into_iter().step_by(usize::try_from(every).unwrap_or(usize::MAX)).collect()
     }
 
     /// Every power of two, or of as many as leave room.
@@ -207,18 +214,37 @@ fn exponent(value: f64) -> i32 {
     (value.log10() + 1e-9).floor() as i32
 }
 
+/// What a value's digits are counted from: of bytes the power of 1,024 that it is written with.
+fn thousands(unit: Unit, value: f64) -> f64 {
+    let power = exponent(value).max(0) / 3;
+    match unit {
+        // Below a power of 1,024 the one of 1,000 is already passed.
+        Unit::Bytes if value < 1_024_f64.powi(power) * (1.0 - 1e-9) => 1_024_f64.powi(power - 1),
+        Unit::Bytes => 1_024_f64.powi(power),
+        _ => 1.0,
+    }
+}
+
 /// The largest 1, 2 or 5 of a decade that is not above `value`.
-fn step_down(value: f64) -> f64 {
-    let power = 10_f64.powi(exponent(value));
+fn step_down(unit: Unit, value: f64) -> f64 {
+    let whole = thousands(unit, value);
+    // Between 1,000 and 1,024 of something there is no step.
+    let digits = (value / whole).min(if unit == Unit::Bytes { 999.0 } else { f64::INFINITY });
+    let power = 10_f64.powi(exponent(digits));
     let steps = [5.0, 2.0, 1.0].into_iter().map(|step| step * power);
-    steps.into_iter().find(|step| *step <= value * (1.0 + 1e-9)).unwrap_or(power)
+    steps.into_iter().find(|step| *step <= digits * (1.0 + 1e-9)).unwrap_or(power) * whole
 }
 
 /// The smallest 1, 2, 5 or 10 of a decade that is not below `value`.
-fn step_up(value: f64) -> f64 {
-    let power = 10_f64.powi(exponent(value));
+fn step_up(unit: Unit, value: f64) -> f64 {
+    let whole = thousands(unit, value);
+    let digits = value / whole;
+    let power = 10_f64.powi(exponent(digits));
     let steps = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);
-    steps.into_iter().find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    let step =
+        steps.into_iter().find(|step| *step >= digits * (1.0 - 1e-9)).unwrap_or(10.0 * power);
+    // A thousand of something is written as one of the next, which is 1,024.
+    if unit == Unit::Bytes && step > 999.0 { 1_024.0 * whole } else { step * whole }
 }
 
 #[cfg(test)]
@@ -257,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn a_logarithmic_axis_of_bytes_has_ticks_that_are_round_as_written() {
+        let check = |values: [f64; 2], expected: &str| {
+            assert_eq!(texts(Scale::log(Unit::Bytes, values)), expected);
+        };
+        check([877e3, 18.7e6], "500 KiB, 1 MiB, 2 MiB, 5 MiB, 10 MiB, 20 MiB");
+        check([877e3, 1.66e9], "1 MiB, 10 MiB, 100 MiB, 1 GiB");
+        check([300.0, 900.0], "200 B, 500 B, 1 KiB");
+        check([1.01 * 1_024e3, 3e6], "500 KiB, 1 MiB, 2 MiB, 5 MiB");
+        check([1.0, 1e12], "1 B, 100 B, 10 KiB, 1 MiB, 100 MiB, 10 GiB, 1 TiB");
+    }
+
+    #[test]
     fn an_axis_of_what_is_doubled_has_its_ticks_where_that_is() {
         let check = |values: &[f64], expected: &str| {
             assert_eq!(texts(Scale::doubling(Unit::Count, values.iter().copied())), expected);
@@ -281,12 +319,13 @@ mod tests {
         #[test]
         fn every_value_lies_inside_in_its_order_and_ticks_do_too(
             mut values in prop::collection::vec(1e-3_f64..1e10, 1..20),
-            kind in 0..3,
+            kind in 0..4,
         ) {
             let of = values.iter().copied();
             let (log, scale) = match kind {
                 0 => (true, Scale::log(Unit::Micros, of)),
                 1 => (true, Scale::doubling(Unit::Micros, of)),
+                2 => (true, Scale::log(Unit::Bytes, of)),
                 _ => (false, Scale::linear(Unit::Micros, 0.0, of)),
             };
             values.sort_by(f64::total_cmp);
