@@ -237,37 +237,35 @@ fn a_page_is_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
 
 #[test]
 fn pages_of_campaigns_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
-    let Some(program) = chromium() else { return skipped() };
-    let desk = Desk::new();
     let (load, last) = (["load", "runs"], ["provenance", "reading"]);
     for (name, record, sections) in [
         ("sweep", sweep(), [&load[..], &last].concat()),
         ("find-max", search(), [&load[..], &["said", "goal"], &last].concat()),
         ("contend", contention(), [&["racers", "sizes", "points"][..], &last].concat()),
+        (
+            "serve-cost",
+            serving(),
+            [&["suites", "points", "searched", "modelled"][..], &last].concat(),
+        ),
     ] {
-        let page = campaign::render(&record);
-        drawn(&program, &desk, &page, &sections);
-        if std::env::var_os(KEPT).is_some() {
-            pictures(&program, &desk, name, &page);
-        }
+        looked_at(name, &campaign::render(&record), &sections);
     }
 }
 
 #[test]
-fn pages_of_suites_are_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
+fn the_page_of_suites_is_drawn_by_a_real_chromium_or_this_is_skipped_for_want_of_one() {
+    let sections = ["failures", "time", "bytes", "alone", "beside", "states", "every", "published"];
+    let sections = [&sections[..], &["provenance"]].concat();
+    looked_at("suites", &stentor::suites::page::render(&suites()), &sections);
+}
+
+/// A page without a fault, and pictures of it where somebody wants to see them.
+fn looked_at(name: &str, page: &str, sections: &[&str]) {
     let Some(program) = chromium() else { return skipped() };
     let desk = Desk::new();
-    let clients = ["failures", "time", "bytes", "alone", "beside", "states", "every", "published"];
-    let clients = [&clients[..], &["provenance"]].concat();
-    let service = ["suites", "points", "searched", "modelled", "provenance", "reading"];
-    for (name, page, sections) in [
-        ("suites", stentor::suites::page::render(&suites()), &clients[..]),
-        ("serve-cost", campaign::render(&serving()), &service[..]),
-    ] {
-        drawn(&program, &desk, &page, sections);
-        if std::env::var_os(KEPT).is_some() {
-            pictures(&program, &desk, name, &page);
-        }
+    drawn(&program, &desk, page, sections);
+    if std::env::var_os(KEPT).is_some() {
+        pictures(&program, &desk, name, page);
     }
 }
 
