@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+mod forecasting;
 mod joining;
 mod measuring;
 mod serving;
 
+pub use forecasting::*;
 pub use joining::*;
 pub use measuring::*;
 pub use serving::*;

@@ -144,6 +144,8 @@ mod tests {
             source,
             shards: 1,
             shape: None,
+            mix: None,
+            floor: None,
             durable: None,
             operations_per_s: 1.0,
             deliveries_per_s: 1.0,

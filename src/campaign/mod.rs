@@ -16,6 +16,7 @@ pub mod plan;
 pub mod record;
 pub mod search;
 pub mod serving;
+mod surface;
 pub mod sweep;
 pub mod text;
 mod trials;

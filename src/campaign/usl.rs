@@ -331,7 +331,7 @@ fn solve(mut left: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
 
 /// Of Student's t, two-sided 95 %: what tables print for 1 to 30 degrees of freedom; beyond, the
 /// first terms of its expansion around the normal quantile, right to 0.001.
-fn student_quantile(freedom: usize) -> f64 {
+pub(super) fn student_quantile(freedom: usize) -> f64 {
     const TABLE: [f64; 30] = [
         12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
         2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,

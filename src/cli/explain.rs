@@ -14,6 +14,7 @@ use clap::Args;
 use super::plan::evidence;
 use super::scenario_file::{self, ScenarioFile};
 use super::{provenance, with_causes};
+use crate::campaign::cost::Here;
 use crate::campaign::estimate::Estimate;
 use crate::campaign::explain::{Machine, Minting, explain};
 use crate::clock;
@@ -24,6 +25,7 @@ use crate::load::traffic::Draft;
 use crate::mls::{self, Cache, Handshake, Suite, TapeOperation, TapeSpec};
 use crate::net::Bound;
 use crate::process;
+use crate::report::folder;
 use crate::report::provenance::Provenance;
 
 /// Say what a scenario will do and take, before it is run.
@@ -35,6 +37,9 @@ pub(crate) struct Explain {
     /// searched. The reference records if none are named.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     records: Vec<PathBuf>,
+    /// The folder of results, whose host.json has what a packet costs here at least.
+    #[arg(long, default_value = "results", value_name = "DIR")]
+    results: PathBuf,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -63,7 +68,9 @@ fn say(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let forecast = Forecast::of(&draft);
     let minting = minting(&draft)?;
     let machine = machine();
-    let said = explain(&scenario, &forecast, &evidence, (&machine, &minting), provenance);
+    let here = Here::of(&provenance, folder::read_host(&arguments.results).as_ref());
+    let found = (&evidence, &here);
+    let said = explain(&scenario, &forecast, found, (&machine, &minting), provenance);
     print!("{}", if arguments.json { said.to_json() } else { said.to_text() });
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 
 use super::{provenance, read_text, with_causes};
+use crate::campaign::cost::Here;
 use crate::campaign::evidence::Evidence;
 use crate::campaign::plan::question::Written;
 use crate::campaign::plan::{PLAN_FILE, Question, plan, render};
@@ -17,7 +18,7 @@ use crate::clock;
 use crate::limits::{RECORD_BYTES_MAX, SCENARIO_BYTES_MAX};
 use crate::load::scenario::hash;
 use crate::place::Mistake;
-use crate::report::folder::RunFolder;
+use crate::report::folder::{self, RunFolder};
 use crate::report::provenance::Provenance;
 
 /// Exit code of a plan that something is missing from because no record says it.
@@ -116,7 +117,8 @@ fn answer(arguments: &Plan) -> anyhow::Result<ExitCode> {
     let started = clock::unix();
     let mut provenance = Provenance::of_program();
     provenance::fill_in(&mut provenance, started);
-    let plan = plan(&question, &evidence, provenance);
+    let here = Here::of(&provenance, folder::read_host(&arguments.out).as_ref());
+    let plan = plan(&question, (&evidence, &here), provenance);
     let (text, json) = (render(&plan), plan.to_json());
     let asked = toml::to_string(&plan.question).context("a question is plain data")?;
     let folder = RunFolder::create(&arguments.out, "plan", &hash(&asked), started)?;

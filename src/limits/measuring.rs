@@ -450,28 +450,12 @@ pub const SURVIVAL_BODY_BYTES_MAX: usize = 6_000;
 /// the end.
 pub const SURVIVAL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many times as far as what was measured a plan looks without being told to: what is true at
-/// twice the load mostly is what was measured, and beyond it something else becomes the limit.
-pub const EXTRAPOLATION_MAX: f64 = 2.0;
-
 /// Share of the engine's cores that may be busy before a rate that closed loops reach is called the
 /// engine's, and not the service's. The rest is what a sleeping thread needs to wake in time.
 pub const ENGINE_BUSY_SHARE_MAX: f64 = 0.90;
 
 /// Most numbers of racers, or sizes of groups, that contention curves have.
 pub const CONTENTION_STEPS_MAX: usize = 16;
-
-/// Users of one plan, at most: more than there are people.
-pub const PLAN_USERS_MAX: f64 = 1e10;
-
-/// Sizes of groups of one plan: each is a line of its table.
-pub const PLAN_GROUPS_MAX: usize = 32;
-
-/// Where a law of sizes is cut into slices, in standard deviations of its logarithm from the median:
-/// each is a line of a plan's table. What a delivery costs bends little within a deviation, and the
-/// largest groups, one in 740, are a slice of their own.
-pub const LAW_SLICES: [f64; 5] = [-1.0, 0.0, 1.0, 2.0, 3.0];
-const _: () = assert!(LAW_SLICES.len() < PLAN_GROUPS_MAX);
 
 /// Bytes of a log's record before what it says.
 pub const LOG_RECORD_HEAD_BYTES: usize = 24;

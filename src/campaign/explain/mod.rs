@@ -8,7 +8,7 @@ mod record;
 
 pub use record::{AbsencesRow, ClassRow, Explanation, PhaseRow, SCHEMA_VERSION};
 
-use super::cost::Surface;
+use super::cost::{Asked, Cost, Costs, Here, Unmeasured, handled};
 use super::estimate::Estimate;
 use super::evidence::{Evidence, Measured, Shape};
 use super::figure::{Figure, Unit, rounded};
@@ -51,19 +51,26 @@ pub struct Minting {
 pub fn explain(
     scenario: &Scenario,
     forecast: &Forecast,
-    evidence: &Evidence,
+    (evidence, here): (&Evidence, &Here),
     (machine, minting): (&Machine, &Minting),
     provenance: Provenance,
 ) -> Explanation {
-    let mut explaining =
-        Explaining { scenario, forecast, evidence, figures: Vec::new(), warnings: Vec::new() };
+    let mut explaining = Explaining {
+        scenario,
+        forecast,
+        evidence,
+        here,
+        figures: Vec::new(),
+        warnings: Vec::new(),
+        notes: Vec::new(),
+    };
     explaining.count();
     explaining.absences();
     explaining.mint(minting);
     explaining.processors(machine);
     explaining.memory(machine);
     explaining.sockets(machine);
-    let Explaining { figures, warnings, .. } = explaining;
+    let Explaining { figures, warnings, notes, .. } = explaining;
     Explanation {
         schema_version: SCHEMA_VERSION,
         provenance,
@@ -71,6 +78,7 @@ pub fn explain(
         phases: forecast.phases.iter().map(PhaseRow::of).collect(),
         figures,
         warnings,
+        notes,
         records: evidence.sources.clone(),
     }
 }
@@ -79,8 +87,10 @@ struct Explaining<'a> {
     scenario: &'a Scenario,
     forecast: &'a Forecast,
     evidence: &'a Evidence,
+    here: &'a Here,
     figures: Vec<Figure>,
     warnings: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Explaining<'_> {
@@ -203,6 +213,11 @@ impl Explaining<'_> {
             self.limit("the server", busy, shards, "its shards have");
         }
         let engine = self.busy("engine", |run| run.engine_us_per_delivery);
+        if engine.is_some() && self.forecast.classes.iter().any(|class| class.rounds > 0) {
+            let note = "the generator's cores are those of messages: what live members compute comes \
+                        on top";
+            self.notes.push(note.to_owned());
+        }
         if let Some(busy) = engine {
             // One thread plays all members.
             self.limit("the generator", busy, 1.0, "its one thread has");
@@ -230,36 +245,65 @@ impl Explaining<'_> {
     }
 
     fn busy(&mut self, side: &str, of: fn(&Measured) -> Option<f64>) -> Option<Estimate> {
-        let surface = Surface::of(self.evidence, self.scenario.is_durable(), of)?;
-        let (mut all, mut from) = (Estimate::default(), Vec::new());
-        let total = self.forecast.total(|class| class.deliveries).most;
-        for class in self.forecast.classes.iter().filter(|class| class.deliveries.most > 0.0) {
-            let members = class.deliveries.most / class.accepted.most;
-            let shape = Shape { members, frame_bytes: class.mean_frame };
-            match surface.at(shape, false) {
-                Ok(cost) => {
-                    all = all + cost.cpu_us * (class.deliveries.most / total);
-                    from.extend(cost.from);
-                }
-                Err(why) => {
-                    let name = &class.name;
-                    self.warnings.push(format!("no estimate of the {side}'s cores: {name}: {why}"));
-                    return None;
-                }
-            }
-        }
+        let costs = Costs::of(self.evidence, self.here, of)?;
         let busiest = self.forecast.phases.iter().map(|phase| phase.busiest_deliveries);
         let busiest = busiest.fold(0.0, f64::max);
-        let busy = all * (busiest / 1e6);
+        let (each, from) = match self.mean_cost(&costs, busiest) {
+            Ok(mean) => mean,
+            Err((name, why)) => {
+                self.warnings.push(format!("no estimate of the {side}'s cores: {name}: {why}"));
+                return None;
+            }
+        };
+        for line in costs.basis() {
+            if !self.notes.contains(&line) {
+                self.notes.push(line);
+            }
+        }
+        let busy = each * (busiest / 1e6);
         let how = format!(
-            "{} deliveries in the busiest second x {} to {} us each, interpolated between records of \
-             their machine",
+            "{} deliveries in the busiest second x {} to {} us each: floors of a packet, as many as \
+             records had at such a load",
             rounded(busiest),
-            rounded(all.low),
-            rounded(all.high)
+            rounded(each.low),
+            rounded(each.high)
         );
         self.put(&format!("{side}, cores at the busiest"), Unit::Cores, busy, &how, &from);
         Some(busy)
+    }
+
+    /// Of a delivery of any class, in a second with so many; the class that there is none for.
+    fn mean_cost(
+        &self,
+        costs: &Costs,
+        busiest: f64,
+    ) -> Result<(Estimate, Vec<usize>), (String, Unmeasured)> {
+        let total = self.forecast.total(|class| class.deliveries).most;
+        let classes = self.forecast.classes.iter();
+        let shapes: Vec<_> = classes
+            .filter(|class| class.deliveries.most > 0.0)
+            .map(|class| {
+                let members = class.deliveries.most / class.accepted.most;
+                let share = class.deliveries.most / total;
+                (class, Shape { members, frame_bytes: class.mean_frame }, share)
+            })
+            .collect();
+        let load = shapes.iter().map(|(_, shape, share)| handled(*shape, busiest * share));
+        let handled_per_s = load.sum::<f64>() / f64::from(self.scenario.shards);
+        let (mut all, mut from) = (Estimate::default(), Vec::new());
+        for (class, shape, share) in shapes {
+            let members = self.forecast.members as f64;
+            let logged = self.scenario.is_durable();
+            let asked = Asked { shape, handled_per_s, members, logged };
+            let Cost { cpu_us, from: records, .. } =
+                costs.at(&asked, false).map_err(|why| (class.name.clone(), why))?;
+            // Of what racers bring through only bounds are known.
+            let fewest = class.deliveries.least / class.deliveries.most;
+            let cpu_us = Estimate { low: cpu_us.low * fewest, ..cpu_us };
+            all = all + cpu_us * share;
+            from.extend(records);
+        }
+        Ok((all, from))
     }
 
     fn memory(&mut self, machine: &Machine) {

@@ -28,6 +28,9 @@ pub struct Explanation {
     pub figures: Vec<Figure>,
     /// What may spoil the run.
     pub warnings: Vec<String>,
+    /// What to know before believing it.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// The records, in the order that figures name them by.
     pub records: Vec<Source>,
 }
@@ -152,6 +155,7 @@ impl Explanation {
         list(&mut text, "Phases", self.phases.iter().map(PhaseRow::line));
         section(&mut text, "In all", &self.figures);
         list(&mut text, "Warnings", self.warnings.iter().cloned());
+        list(&mut text, "Before believing it", self.notes.iter().cloned());
         list(&mut text, "How each number came about", self.figures.iter().map(explained));
         let used: Vec<usize> = self.figures.iter().flat_map(|of| of.from.iter().copied()).collect();
         let records = self.records.iter().enumerate().filter(|(index, _)| used.contains(index));

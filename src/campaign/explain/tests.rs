@@ -22,7 +22,19 @@ fn said_from(evidence: &Evidence, text: &str, machine: &Machine, minting: &Minti
     let scenario = Scenario::parse(text, "t").unwrap();
     let forecast = Forecast::of(&Draft::of(scenario.clone()));
     let provenance = Provenance::of_program();
-    explain(&scenario, &forecast, evidence, (machine, minting), provenance)
+    explain(&scenario, &forecast, (evidence, &here()), (machine, minting), provenance)
+}
+
+/// The machine that most reference records are of, with a floor as one of them had it.
+fn here() -> Here {
+    let evidence = Evidence::reference();
+    let run = evidence.runs.iter().find(|run| is_of(&evidence, run, "/fanout-1k/")).unwrap();
+    let floors = run.floor.into_iter().collect();
+    Here { machine: evidence.machine_of(run), floors, host_left_out: None }
+}
+
+fn is_of(evidence: &Evidence, run: &Measured, part: &str) -> bool {
+    evidence.sources[run.source].path.contains(part)
 }
 
 fn value(explanation: &Explanation, name: &str) -> Estimate {
@@ -35,18 +47,18 @@ fn a_scenario_that_a_record_is_of_is_said_to_cost_what_the_record_has() {
     let explanation = said(TEXT, &MACHINE, &Minting::default());
     assert_eq!(value(&explanation, "operations"), Estimate::exactly(100.0));
     assert_eq!(value(&explanation, "deliveries"), Estimate::exactly(100_000.0));
-    let record = Evidence::reference();
-    let run = record
-        .runs
-        .iter()
-        .find(|run| run.shape.is_some_and(|of| of.members == 1_000.0 && of.frame_bytes < 500.0));
+    let evidence = Evidence::reference();
+    let run = evidence.runs.iter().find(|run| is_of(&evidence, run, "/fanout-1k/"));
     let cpu_us = run.unwrap().cpu_us_per_delivery.unwrap();
+    // It is at an eighth of the record's load, which makes a delivery dearer and its second cheaper.
     let busy = value(&explanation, "server, cores at the busiest");
     let of_record = cpu_us * 20_000.0 / 1e6;
-    assert!(busy.low * 0.8 < of_record && of_record < busy.high * 1.2, "{busy:?} {of_record}");
+    assert!(busy.low < of_record * 7.5 && of_record < busy.high, "{busy:?} {of_record}");
+    assert!(busy.high > busy.low * 1.5, "{busy:?}");
     assert_eq!(explanation.warnings, Vec::<String>::new());
     assert!(explanation.figures.iter().all(|figure| !figure.how.is_empty()));
     let text = explanation.to_text();
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     assert!(text.contains("a: 1 groups, 1000 members; 100 application messages; 100,000 deliv"));
     assert!(text.contains("results/reference/fanout-1k/run.json, commit"), "{text}");
 }
@@ -59,7 +71,7 @@ fn what_may_spoil_the_run_is_said_before() {
         descriptors: 16,
         socket_buffer: 212_992,
     };
-    let fast = TEXT.replace("20/s", "2000/s");
+    let fast = TEXT.replace("20/s", "9000/s");
     let warnings = said(&fast, &poor, &Minting::default()).warnings.join("\n");
     for part in [
         "the server will be the limit",
@@ -119,4 +131,45 @@ fn minting_is_said_from_what_it_took_just_now() {
     assert_eq!((time.low, time.expected, time.high), (1.0, 2.0, 4.0));
     let json: serde_json::Value = serde_json::from_str(&explanation.to_json()).unwrap();
     assert_eq!(json["classes"][0]["applications"], 100);
+}
+
+/// Every committed record of a scenario, explained from all other records on a machine whose floor is
+/// the one that was measured right after the run.
+#[test]
+fn what_a_scenario_is_said_to_cost_before_it_is_run_holds_what_its_record_measured() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reference = Evidence::reference();
+    let (mut held, mut told) = (0, Vec::new());
+    for run in reference.runs.iter().filter(|run| run.floor.is_some()) {
+        let source = &reference.sources[run.source];
+        let path = root.join(format!("scenarios/{}.toml", source.scenario));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let others = Evidence {
+            sources: reference.sources.clone(),
+            runs: reference.runs.iter().filter(|of| of.source != run.source).cloned().collect(),
+        };
+        let scenario = Scenario::parse(&text, &source.scenario).unwrap();
+        let forecast = Forecast::of(&Draft::of(scenario.clone()));
+        let machine = reference.machine_of(run);
+        let here = Here { machine, floors: run.floor.into_iter().collect(), host_left_out: None };
+        let found = (&others, &here);
+        let provenance = Provenance::of_program();
+        let ways = (&MACHINE, &Minting::default());
+        let said = explain(&scenario, &forecast, found, ways, provenance);
+        let busiest = forecast.phases.iter().map(|phase| phase.busiest_deliveries);
+        let measured = run.cpu_us_per_delivery.unwrap() * busiest.fold(0.0, f64::max) / 1e6;
+        let figure = said.figures.iter().find(|of| of.name == "server, cores at the busiest");
+        // What lies outside of the other records is said to, and is no number that could be wrong.
+        let Some(figure) = figure else {
+            assert!(said.warnings.iter().any(|of| of.starts_with("no estimate of the server")));
+            continue;
+        };
+        assert!(figure.value.high >= figure.value.low * 1.5, "{figure:?}");
+        held += usize::from(figure.value.holds(measured));
+        told.push((source.scenario.clone(), measured, figure.value));
+    }
+    // Each interval is of 95 %, but scenarios have seconds that are busier than what was averaged, and
+    // ten cases cannot tell 95 % from 90: at least four of five have to hold.
+    assert!(told.len() >= 5, "{told:#?}");
+    assert!(held * 5 >= told.len() * 4, "{held} of {}: {told:#?}", told.len());
 }

@@ -7,13 +7,13 @@
 use super::demand::{Class, Demand};
 use super::question::Question;
 use super::record::{Gap, Scaling};
-use crate::campaign::cost::{Cost, Surface, Unmeasured};
+use crate::campaign::cost::{Asked, Costs, Here, Unmeasured, handled};
 use crate::campaign::estimate::Estimate;
 use crate::campaign::evidence::{Evidence, Measured, Shape};
 use crate::campaign::figure::{Figure, Unit, rounded};
 use crate::campaign::memory::Footprints;
 use crate::campaign::usl::{Fit, Point};
-use crate::limits::{CONNECTIONS_MAX, EXTRAPOLATION_MAX};
+use crate::limits::{CONNECTIONS_MAX, EXTRAPOLATION_MAX, SAME_PLACE};
 
 /// What has to serve it, as far as records go.
 #[derive(Clone, Debug, Default)]
@@ -25,13 +25,16 @@ pub(super) struct Sized {
 }
 
 /// Works it out.
-pub(super) fn size(question: &Question, demand: &Demand, evidence: &Evidence) -> Sized {
-    let mut sizing = Sizing { question, demand, evidence, sized: Sized::default() };
+pub(super) fn size(
+    question: &Question,
+    demand: &Demand,
+    (evidence, here): (&Evidence, &Here),
+) -> Sized {
+    let mut sizing = Sizing { question, demand, evidence, here, sized: Sized::default() };
     sizing.note_machines();
-    sizing.note_objective();
     sizing.fit_loads();
     if let Some(nodes) = sizing.nodes() {
-        sizing.memory(nodes);
+        sizing.memory(nodes.expected);
     }
     sizing.sized
 }
@@ -40,18 +43,26 @@ struct Sizing<'a> {
     question: &'a Question,
     demand: &'a Demand,
     evidence: &'a Evidence,
+    here: &'a Here,
     sized: Sized,
 }
 
-/// How much of a shard is used, and what a node of several comes to.
+/// What a node of several shards is.
 struct Node {
-    /// Cores' worth of work.
-    capacity: Estimate,
     /// Its shards.
     shards: u32,
     /// How many shards it is worth.
     worth: Estimate,
     from: Vec<usize>,
+}
+
+/// How far a shard may be loaded with groups of one size.
+#[derive(Clone, Copy)]
+struct Loaded {
+    /// Share of its core that was busy, less the headroom.
+    usable: f64,
+    /// What it had to do per second then.
+    handled_per_s: f64,
 }
 
 impl Sizing<'_> {
@@ -73,46 +84,17 @@ impl Sizing<'_> {
                 machines.len()
             ));
         }
+        if self.question.slo.is_none() {
+            let note = "no objective is asked for, so a shard is loaded as far as any record of groups \
+                        of that size did";
+            self.sized.notes.push(note.to_owned());
+        }
         for source in self.evidence.sources.iter() {
             if let Some(why) = &source.left_out {
                 let note = format!("nothing rests on {}: {why}", source.path);
                 self.sized.notes.push(note);
             }
         }
-    }
-
-    /// Whether records of groups and messages like these kept the objective.
-    fn note_objective(&mut self) {
-        let Some(objective) = self.question.slo else {
-            let note = "no objective is asked for, so a shard is loaded as far as any record did";
-            self.sized.notes.push(note.to_owned());
-            return;
-        };
-        let notes: Vec<String> = self
-            .demand
-            .classes
-            .iter()
-            .filter_map(|class| {
-                let near: Vec<&Measured> =
-                    self.evidence.runs.iter().filter(|run| is_near(run, class)).collect();
-                let members = class.groups.members;
-                if near.is_empty() {
-                    return Some(format!(
-                        "no record is of groups of about {members} members with messages as long, \
-                         so nothing says that they keep {objective:?}"
-                    ));
-                }
-                let best = near.iter().map(|run| run.last_member_p99_us).min()?;
-                let kept = u128::from(best) <= objective.as_micros();
-                (!kept).then(|| {
-                    format!(
-                        "no record of groups of about {members} members kept {objective:?}: the \
-                         best had a p99 of {best} us to the last member"
-                    )
-                })
-            })
-            .collect();
-        self.sized.notes.extend(notes);
     }
 
     /// The law over operations in flight, where one campaign measured enough loads.
@@ -133,14 +115,14 @@ impl Sizing<'_> {
     }
 
     /// Nodes that serve the demand, without those that may fail. `None` with a gap.
-    fn nodes(&mut self) -> Option<f64> {
-        let work = self.work()?;
-        let node = self.node()?;
-        let by_work = work.over(node.capacity);
+    fn nodes(&mut self) -> Option<Estimate> {
+        let shards = self.shards()?;
+        let node = self.worth()?;
+        let by_work = shards.over(node.worth);
         let how = format!(
-            "{} cores of work / {} of a node",
-            rounded(work.expected),
-            rounded(node.capacity.expected)
+            "{} shards / {} of a node's worth",
+            rounded(shards.expected),
+            rounded(node.worth.expected)
         );
         self.put("nodes for the work", Unit::Count, by_work.map(f64::ceil), how, &node.from);
         let by_connections = self.by_connections(&node);
@@ -153,32 +135,58 @@ impl Sizing<'_> {
         let cores = nodes * f64::from(node.shards);
         let how = format!("nodes x {} shards, a core each", node.shards);
         self.put("cores", Unit::Count, cores, how, &node.from);
-        self.note_largest_group(&node);
-        Some(needed.expected)
+        Some(needed)
     }
 
-    /// Cores that the deliveries keep busy at the peak.
-    fn work(&mut self) -> Option<Estimate> {
-        let Some(surface) = Surface::of(self.evidence, self.question.durable, server) else {
+    /// Shards that the deliveries load as far as records show that they may be.
+    fn shards(&mut self) -> Option<Estimate> {
+        let Some(costs) = Costs::of(self.evidence, self.here, |run| run.cpu_us_per_delivery) else {
             let what = Unmeasured::Nothing.to_string();
             self.gap(what, &["stentor run scenarios/fanout-1k.toml"]);
             return None;
         };
-        let mut work = Some(Estimate::default());
+        self.sized.notes.extend(costs.basis());
+        let (mut work, mut shards) = (Some(Estimate::default()), Some(Estimate::default()));
         for class in &self.demand.classes.clone() {
-            let busy = self.work_of(&surface, class);
+            let loaded = self.loaded(class);
+            let busy = self.work_of(&costs, class, loaded);
             work = work.zip(busy).map(|(sum, busy)| sum + busy);
+            let of_class = busy.zip(loaded).map(|(busy, loaded)| busy * (1.0 / loaded.usable));
+            shards = shards.zip(of_class).map(|(sum, shards)| sum + shards);
+            if let Some((busy, loaded)) = busy.zip(loaded) {
+                self.note_largest_group(class, busy, loaded);
+            }
         }
-        let work = work?;
-        let how = "each size: peak deliveries x processor time of one".to_owned();
-        self.put("work at the peak", Unit::Cores, work, how, &[]);
-        Some(work)
+        if let Some(work) = work {
+            let how = "each size: peak deliveries x processor time of one".to_owned();
+            self.put("work at the peak", Unit::Cores, work, how, &[]);
+        }
+        let shards = shards?;
+        let how = "each size: its work / what is used of a shard".to_owned();
+        self.put("shards for the work", Unit::Cores, shards, how, &[]);
+        Some(shards)
     }
 
-    fn work_of(&mut self, surface: &Surface, class: &Class) -> Option<Estimate> {
+    fn work_of(
+        &mut self,
+        costs: &Costs,
+        class: &Class,
+        loaded: Option<Loaded>,
+    ) -> Option<Estimate> {
         let members = class.groups.members;
-        let at =
-            |frame_bytes| surface.at(Shape { members, frame_bytes }, self.question.extrapolate);
+        // A shard is to be as busy as the record's was; a small service never gets there.
+        let all = self.demand.classes.iter().map(|of| {
+            let frame_bytes = of.frame.expected;
+            handled(Shape { members: of.groups.members, frame_bytes }, of.peak_deliveries_per_s)
+        });
+        let all = all.sum::<f64>();
+        let handled_per_s = loaded.map_or(all, |loaded| loaded.handled_per_s.min(all));
+        let at = |frame_bytes| {
+            let shape = Shape { members, frame_bytes };
+            let logged = self.question.durable;
+            let asked = Asked { shape, handled_per_s, members: self.demand.connections, logged };
+            costs.at(&asked, self.question.extrapolate)
+        };
         let bounds = [class.frame.low, class.frame.expected, class.frame.high].map(at);
         let [Ok(low), Ok(expected), Ok(high)] = bounds else {
             let wrong = bounds.into_iter().find_map(Result::err)?;
@@ -190,16 +198,16 @@ impl Sizing<'_> {
             expected: expected.cpu_us.expected,
             high: high.cpu_us.high,
         };
-        if [&low, &expected, &high].iter().any(|cost: &&Cost| cost.extrapolated) {
-            let note = format!(
+        if low.extrapolated || expected.extrapolated || high.extrapolated {
+            self.sized.notes.push(format!(
                 "the cost of a delivery in groups of {members} lies outside of what was measured"
-            );
-            self.sized.notes.push(note);
+            ));
         }
         let from: Vec<usize> = [low.from, expected.from, high.from].concat();
         let how = format!(
-            "interpolated at {members} members and {} bytes of a frame",
-            rounded(class.frame.expected)
+            "floors of {} bytes, as many as records had where a shard handled {} packets a second",
+            rounded(class.frame.expected),
+            rounded(handled_per_s)
         );
         let name = format!("a delivery to {members} members");
         self.put(&name, Unit::Microseconds, cost, how, &from);
@@ -210,44 +218,70 @@ impl Sizing<'_> {
         Some(busy)
     }
 
-    /// What one node is good for.
-    fn node(&mut self) -> Option<Node> {
-        let Some((busy, at)) = self.busiest() else {
-            let what =
-                "no record kept the objective, so nothing says how far a shard may be loaded";
-            self.gap(
-                what.to_owned(),
-                &["stentor find-max scenarios/fanout-1k.toml", "or another --slo"],
+    /// How far a shard may be loaded with groups like these: as far as the busiest of the records of
+    /// their like was that kept the objective. `None` with a gap.
+    fn loaded(&mut self, class: &Class) -> Option<Loaded> {
+        let members = class.groups.members;
+        let durable = self.question.durable;
+        let same = |run: &&Measured| run.durable.is_none_or(|logged| logged == durable);
+        let runs: Vec<&Measured> = self.evidence.runs.iter().filter(same).collect();
+        let near: Vec<&Measured> = runs.iter().copied().filter(|run| is_near(run, class)).collect();
+        let Some(objective) = self.question.slo else {
+            let near = if near.is_empty() { nearest(&runs, members) } else { near };
+            return self.busiest(&near, class);
+        };
+        let logged = if durable { ", logged" } else { "" };
+        let run = format!("a scenario with members = {members}, then stentor find-max SCENARIO");
+        let then = "then stentor plan --records with its folder";
+        if near.is_empty() {
+            let what = format!(
+                "no record is of groups of about {members} members with messages as long{logged}, \
+                 so nothing says that they keep {objective:?}"
             );
+            self.gap(what, &[&run, then]);
+            return None;
+        }
+        let kept = |run: &&Measured| u128::from(run.last_member_p99_us) <= objective.as_micros();
+        let kept: Vec<&Measured> = near.iter().copied().filter(kept).collect();
+        if kept.is_empty() {
+            let best = near.iter().map(|run| run.last_member_p99_us).min().unwrap_or_default();
+            let what = format!(
+                "no record of groups of about {members} members kept {objective:?}: the best had a \
+                 p99 of {} to the last member",
+                Unit::Seconds.written(best as f64 / 1e6)
+            );
+            self.gap(what, &[&run, then, "or another --slo"]);
+            return None;
+        }
+        self.busiest(&kept, class)
+    }
+
+    fn busiest(&mut self, of: &[&Measured], class: &Class) -> Option<Loaded> {
+        let members = class.groups.members;
+        let busy = of.iter().filter_map(|run| Some((run.busy()?.min(1.0), *run)));
+        let Some((busy, run)) = busy.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+            let what = format!("no record says how busy a shard was with groups of {members}");
+            self.gap(what, &["stentor run scenarios/fanout-1k.toml"]);
             return None;
         };
         let headroom = self.question.headroom;
         let usable = busy * (1.0 - headroom);
+        let kept = if self.question.slo.is_some() { " that kept the objective" } else { "" };
         let how = format!(
-            "the busiest shard that kept the objective was busy {} of its core; less headroom {headroom}",
+            "the busiest shard{kept}, of groups of {}, was busy {} of its core; less headroom \
+             {headroom}",
+            rounded(run.shape.map_or(members, |shape| shape.members)),
             Unit::Share.written(busy)
         );
-        self.put("used of a shard", Unit::Share, Estimate::exactly(usable), how, &[at]);
-        let (shards, worth, from) = self.worth()?;
-        let from = [from, vec![at]].concat();
-        let capacity = worth * usable;
-        let how =
-            format!("{} shards' worth x {} of each", rounded(worth.expected), rounded(usable));
-        self.put("work of a node", Unit::Cores, capacity, how, &from);
-        Some(Node { capacity, shards, worth, from })
-    }
-
-    /// The busiest shard among runs that kept the objective, and its record.
-    fn busiest(&self) -> Option<(f64, usize)> {
-        let objective = self.question.slo.map_or(u128::MAX, |slo| slo.as_micros());
-        let kept = |run: &&Measured| u128::from(run.last_member_p99_us) <= objective;
-        let runs = self.evidence.runs.iter().filter(kept);
-        runs.filter_map(|run| Some((run.busy()?.min(1.0), run.source)))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
+        let name = format!("used of a shard, groups of {members}");
+        self.put(&name, Unit::Share, Estimate::exactly(usable), how, &[run.source]);
+        let shape = run.shape.or(run.mix)?;
+        let handled_per_s = handled(shape, run.deliveries_per_s) / f64::from(run.shards);
+        Some(Loaded { usable, handled_per_s })
     }
 
     /// How many shards' worth a node of as many as asked for is: X(N) / X(1) of the fitted law.
-    fn worth(&mut self) -> Option<(u32, Estimate, Vec<usize>)> {
+    fn worth(&mut self) -> Option<Node> {
         let measured: Vec<&Measured> = best_by_shards(self.evidence);
         let most = measured.last().map_or(1, |run| run.shards);
         let shards = self.question.shards.unwrap_or(most);
@@ -268,7 +302,7 @@ impl Sizing<'_> {
                         let worth = throughput * (1.0 / one);
                         let how = format!("X({shards}) / X(1) of the law that was fitted");
                         self.put("shards' worth of a node", Unit::Cores, worth, how, &from);
-                        Some((shards, worth, from))
+                        Some(Node { shards, worth, from })
                     }
                     Err(beyond) => {
                         let what = format!("nodes of {shards} shards: {beyond}");
@@ -286,7 +320,7 @@ impl Sizing<'_> {
                 let note = "nodes are of one shard, since no records say how several scale; groups \
                             are spread over nodes, which share nothing";
                 self.sized.notes.push(note.to_owned());
-                Some((1, Estimate::exactly(1.0), Vec::new()))
+                Some(Node { shards: 1, worth: Estimate::exactly(1.0), from: Vec::new() })
             }
         }
     }
@@ -323,21 +357,16 @@ impl Sizing<'_> {
     }
 
     /// A group lives on one shard, however many there are.
-    fn note_largest_group(&mut self, node: &Node) {
-        let usable = node.capacity.expected / node.worth.expected;
-        for class in &self.demand.classes {
-            let Some(count) = class.groups.count.filter(|count| *count > 0) else { continue };
-            let name = format!("work for groups of {}", class.groups.members);
-            let work = self.sized.figures.iter().find(|figure| figure.name == name);
-            let each = work.map_or(0.0, |work| work.value.expected) / count as f64;
-            if each > usable {
-                self.sized.notes.push(format!(
-                    "one group of {} members alone is {} cores of work, more than a shard has; a \
-                     group cannot be split",
-                    class.groups.members,
-                    rounded(each)
-                ));
-            }
+    fn note_largest_group(&mut self, class: &Class, busy: Estimate, loaded: Loaded) {
+        let Some(count) = class.groups.count.filter(|count| *count > 0) else { return };
+        let each = busy.expected / count as f64;
+        if each > loaded.usable {
+            self.sized.notes.push(format!(
+                "one group of {} members alone is {} cores of work, more than a shard has; a group \
+                 cannot be split",
+                class.groups.members,
+                rounded(each)
+            ));
         }
     }
 
@@ -374,8 +403,12 @@ impl Sizing<'_> {
     }
 }
 
-fn server(run: &Measured) -> Option<f64> {
-    run.cpu_us_per_delivery
+/// The runs whose groups are nearest in size.
+fn nearest<'a>(runs: &[&'a Measured], members: f64) -> Vec<&'a Measured> {
+    let far = |run: &Measured| run.shape.map(|shape| (shape.members / members).ln().abs());
+    let least = runs.iter().filter_map(|run| far(run)).fold(f64::INFINITY, f64::min);
+    let is_nearest = |run: &&Measured| far(run).is_some_and(|far| far <= least + SAME_PLACE.ln());
+    runs.iter().copied().filter(is_nearest).collect()
 }
 
 /// Whether groups and messages are within twice of those asked for, either way.

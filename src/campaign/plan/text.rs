@@ -5,6 +5,11 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use super::record::PlanRecord;
 use crate::campaign::evidence::Source;
 use crate::campaign::figure::{Figure, rounded};
+use crate::report::paragraph::paragraph;
+use crate::report::summary::Look;
+
+/// As wide as any terminal is made, whatever this one is: the text is kept in a file, too.
+const LOOK: Look = Look { width: 100, colour: false };
 
 const UNDERLINED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -65,7 +70,9 @@ pub(in crate::campaign) fn list(
     }
     text.push_str(&format!("{heading}\n"));
     for line in lines {
-        text.push_str(&format!("  {line}\n"));
+        for part in line.split('\n') {
+            text.push_str(&paragraph(&format!("  {part}"), 6, LOOK));
+        }
     }
     text.push('\n');
 }
