@@ -17,7 +17,7 @@ pub enum Period {
     Away,
     /// Some are coming back, or getting what they missed.
     Returning,
-    /// Everybody is back and has everything.
+    /// Everybody who was not lost on the way is back and has everything.
     After,
 }
 

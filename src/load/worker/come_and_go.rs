@@ -157,8 +157,12 @@ impl Worker<'_> {
 
     /// A member that was on its way will not be attached.
     pub(super) fn give_up_return(&mut self, session: SessionNumber) {
+        let was_expected = self.returns.is_under_way(session);
         self.returns.lost(session);
         self.take_in_early(session);
+        if was_expected {
+            self.look_whether_all_are_back();
+        }
     }
 
     /// The service has ended a member's session, or gives it none.
@@ -194,8 +198,13 @@ impl Worker<'_> {
         }
         let at = self.since_origin();
         self.returns.seen(session, self.oracle.seen(group, member), at);
+        self.look_whether_all_are_back();
+    }
+
+    /// Nobody is on the way and nobody goes any more: whoever was lost on it will not be back either.
+    fn look_whether_all_are_back(&mut self) {
         if self.returns.is_still() && self.walk.is_over() {
-            self.recorder.everybody_is_back(at);
+            self.recorder.everybody_is_back(self.since_origin());
         }
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Manner {
     pub(super) work: Duration,
     /// How much longer it keeps deliveries than answers.
     pub(super) delivery_delay: Duration,
+    /// Which of all who want to be attached, in their order from 1, it does not attach.
+    pub(super) turns_away: Option<u64>,
     /// Of how many submissions it turns one away, because it has too much to do.
     pub(super) sheds_one_of: Option<u64>,
 }

@@ -65,6 +65,7 @@ pub(super) struct Service {
     /// The commit that half of a group is not to have, and what that half waits for since.
     fork: Option<(Entry, Vec<Entry>)>,
     submissions: u64,
+    attachments: u64,
     /// When it is done with what has been submitted so far.
     done_at: Instant,
     seen: Seen,
@@ -83,6 +84,7 @@ impl Service {
             kept: Vec::new(),
             fork: None,
             submissions: 0,
+            attachments: 0,
             done_at: clock::now(),
             seen: Seen::default(),
         }
@@ -209,7 +211,9 @@ impl Service {
         let group = found.map(|group| &self.order.groups[group]);
         let device = self.sessions[number].device.map(|(device, _)| device);
         let member = group.zip(device).and_then(|(group, device)| group.place_of(device));
-        let (Some(found), Some(group), Some(_)) = (found, group, member) else {
+        self.attachments += 1;
+        let welcome = self.manner.turns_away != Some(self.attachments);
+        let (Some(found), Some(group), Some(_), true) = (found, group, member, welcome) else {
             let reason = Reason::Rejected(Reject::NotMember);
             return self.answer(number, &Reply::AttachRefused { group: id, reason });
         };
