@@ -140,8 +140,8 @@ fn bounds_that_contradict_each_other_at_the_end_of_the_range_are_none() {
 fn what_long_trials_have_no_time_to_say_is_taken_from_the_short_ones_bound_by_bound() {
     let service = |load: f64, seconds: f64| met(load < if seconds > 10.0 { 10.0 } else { 4.0 });
     let short = search(GOAL, |load, _| met(load < 4.0)).1;
-    let took =
-        short.iter().filter(|(_, length)| *length == Length::Short).count() as u32 * GOAL.short;
+    let of_short = short.iter().filter(|(_, length)| *length == Length::Short);
+    let took: Duration = of_short.map(|_| GOAL.short).sum();
     let (found, tried) = search(Goal { budget: took + GOAL.long, ..GOAL }, service);
     assert_eq!(found.end, End::OutOfTime);
     let long = tried.iter().filter(|(_, length)| *length == Length::Long).count();
