@@ -39,6 +39,10 @@ pub(crate) struct Plan {
     /// Devices of each, every one a member of each of its user's groups [default: 1].
     #[arg(long, value_name = "N")]
     devices_per_user: Option<f64>,
+    /// Groups that a device is a member of, on average; it needs a connection to each node that has one
+    /// of them [default: what the groups come to, one of each size whose number is not said].
+    #[arg(long, value_name = "N")]
+    groups_per_device: Option<f64>,
     /// Messages that a user sends in a day.
     #[arg(long, value_name = "N")]
     messages_per_user_day: Option<f64>,
@@ -65,6 +69,9 @@ pub(crate) struct Plan {
     /// Whether messages are logged before they are answered: none or wal [default: none].
     #[arg(long, value_name = "KIND")]
     durability: Option<String>,
+    /// How closely the service looks at handshakes: opaque, header or public [default: opaque].
+    #[arg(long, value_name = "LEVEL")]
+    validation: Option<String>,
     /// Longest p99 of the time to a message's last member; none if left out.
     #[arg(long, value_name = "DURATION")]
     slo: Option<String>,
@@ -162,6 +169,7 @@ fn flags(arguments: &Plan) -> anyhow::Result<Written> {
     let fields = [
         ("users", arguments.users.map(|users| users.to_string())),
         ("devices_per_user", number(arguments.devices_per_user)),
+        ("groups_per_device", number(arguments.groups_per_device)),
         ("messages_per_user_day", number(arguments.messages_per_user_day)),
         ("peak_factor", number(arguments.peak_factor)),
         ("groups", arguments.groups.as_deref().map(groups).transpose()?),
@@ -170,6 +178,7 @@ fn flags(arguments: &Plan) -> anyhow::Result<Written> {
         ("suite", quoted(&arguments.suite)),
         ("payload", quoted(&arguments.payload)),
         ("durability", quoted(&arguments.durability)),
+        ("validation", quoted(&arguments.validation)),
         ("slo", quoted(&arguments.slo)),
         ("headroom", quoted(&arguments.headroom)),
         ("spare", whole(arguments.spare)),

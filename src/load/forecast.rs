@@ -382,7 +382,8 @@ fn phases(
             length: phase.length,
             operations: within.len() as u64,
             busiest: seconds.iter().map(|second| second.0).max().unwrap_or_default(),
-            deliveries: seconds.iter().map(|second| second.1).sum(),
+            // A sum of nothing is -0.
+            deliveries: seconds.iter().map(|second| second.1).fold(0.0, |sum, of| sum + of),
             busiest_deliveries: seconds.iter().map(|second| second.1).fold(0.0, f64::max),
         }
     };

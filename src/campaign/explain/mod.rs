@@ -16,7 +16,7 @@ use super::memory::Footprints;
 use crate::limits::{CLIENT_SOCKETS, DESCRIPTORS_SPARED, RING_ENTRIES_MAX, SOCKET_BUFFER_BYTES};
 use crate::load::bytes::Bounds;
 use crate::load::forecast::{Absent, Forecast};
-use crate::load::scenario::Scenario;
+use crate::load::scenario::{Class, Scenario};
 use crate::report::provenance::Provenance;
 
 /// The machine that the run would be made on, as far as it is known.
@@ -64,6 +64,7 @@ pub fn explain(
         warnings: Vec::new(),
         notes: Vec::new(),
     };
+    explaining.closed_loops();
     explaining.count();
     explaining.absences();
     explaining.mint(minting);
@@ -74,8 +75,8 @@ pub fn explain(
     Explanation {
         schema_version: SCHEMA_VERSION,
         provenance,
-        classes: forecast.classes.iter().map(ClassRow::of).collect(),
-        phases: forecast.phases.iter().map(PhaseRow::of).collect(),
+        classes: scenario.groups.iter().zip(&forecast.classes).map(ClassRow::of).collect(),
+        phases: forecast.phases.iter().map(|phase| PhaseRow::of(scenario, phase)).collect(),
         figures,
         warnings,
         notes,
@@ -98,7 +99,36 @@ impl Explaining<'_> {
         self.figures.push(Figure::of(name, unit, value, how).resting_on(from));
     }
 
+    /// Whether racers of some class want the next change after the one before.
+    fn is_closed(&self) -> bool {
+        self.scenario.groups.iter().any(Class::is_closed)
+    }
+
+    fn closed_loops(&mut self) {
+        if self.is_closed() {
+            let note = "closed loops have as many operations as the service answers: they are in no \
+                        count of operations, deliveries or bytes, and in no figure of cores";
+            self.notes.push(note.to_owned());
+        }
+    }
+
     fn count(&mut self) {
+        let forecast = self.forecast;
+        if forecast.operations() > 0 || !self.is_closed() {
+            self.count_traffic();
+        }
+        let exactly = |count: u64| Estimate::exactly(count as f64);
+        let how = "one for each member and each device that may join; one more is the operator's";
+        self.put("sessions", Unit::Count, exactly(forecast.sessions), how, &[]);
+        let how = "members that share one by the scenario; at the start";
+        self.put("connections", Unit::Count, exactly(forecast.connections), how, &[]);
+        if self.scenario.is_durable() {
+            let how = "messages of durable groups with their log entries; checkpoints on top";
+            self.put("log", Unit::Bytes, estimate(forecast.log_bytes), how, &[]);
+        }
+    }
+
+    fn count_traffic(&mut self) {
         let forecast = self.forecast;
         let exactly = |count: u64| Estimate::exactly(count as f64);
         let schedule = "counted in the schedule; a round of a race is one";
@@ -125,14 +155,6 @@ impl Explaining<'_> {
         let how = "that of the busiest second, as its share of the deliveries";
         let peak = estimate(egress.times(share));
         self.put("egress, busiest second", Unit::BytesPerSecond, peak, how, &[]);
-        let how = "one for each member and each device that may join; one more is the operator's";
-        self.put("sessions", Unit::Count, exactly(forecast.sessions), how, &[]);
-        let how = "members that share one by the scenario; at the start";
-        self.put("connections", Unit::Count, exactly(forecast.connections), how, &[]);
-        if self.scenario.is_durable() {
-            let how = "messages of durable groups with their log entries; checkpoints on top";
-            self.put("log", Unit::Bytes, estimate(forecast.log_bytes), how, &[]);
-        }
     }
 
     /// What comes of members that go away, and of slow ones.
@@ -248,6 +270,9 @@ impl Explaining<'_> {
         let costs = Costs::of(self.evidence, self.here, of)?;
         let busiest = self.forecast.phases.iter().map(|phase| phase.busiest_deliveries);
         let busiest = busiest.fold(0.0, f64::max);
+        if busiest <= 0.0 {
+            return None;
+        }
         let (each, from) = match self.mean_cost(&costs, busiest) {
             Ok(mean) => mean,
             Err((name, why)) => {

@@ -8,6 +8,7 @@ use crate::campaign::evidence::Source;
 use crate::campaign::figure::{Figure, Unit};
 use crate::campaign::plan::{explained, list, record, section};
 use crate::load::forecast::{OfClass, OfPhase};
+use crate::load::scenario::{Class, Scenario};
 use crate::report::provenance::Provenance;
 
 /// The version that [`Explanation::schema_version`] has.
@@ -54,6 +55,12 @@ pub struct ClassRow {
     pub joins: u64,
     /// Rounds of a race.
     pub rounds: u64,
+    /// Whether its racers want the next change after the one before.
+    #[serde(default)]
+    pub closed_loop: bool,
+    /// Of a closed loop: changes per second that think times allow at the most.
+    #[serde(default)]
+    pub most_per_s: Option<f64>,
     /// What comes of its members that are not always there.
     #[serde(default)]
     pub absences: AbsencesRow,
@@ -89,6 +96,9 @@ pub struct PhaseRow {
     pub kind: String,
     /// How long it is.
     pub length_s: f64,
+    /// Whether closed loops have others in it, which nothing counts.
+    #[serde(default)]
+    pub closed_loop: bool,
     /// Operations that are due in it.
     pub operations: u64,
     /// Operations in its busiest second.
@@ -100,8 +110,16 @@ pub struct PhaseRow {
 }
 
 impl ClassRow {
-    pub(super) fn of(class: &OfClass) -> Self {
+    pub(super) fn of((written, class): (&Class, &OfClass)) -> Self {
+        let closed_loop = written.is_closed();
+        let think = written.contention.and_then(|contention| contention.think);
+        let racers = f64::from(written.racers) * class.groups as f64;
+        let most_per_s = think
+            .filter(|think| closed_loop && !think.is_zero())
+            .map(|think| racers / think.as_secs_f64());
         Self {
+            closed_loop,
+            most_per_s,
             name: class.name.clone(),
             groups: class.groups,
             members: class.members,
@@ -125,8 +143,9 @@ impl ClassRow {
 }
 
 impl PhaseRow {
-    pub(super) fn of(phase: &OfPhase) -> Self {
+    pub(super) fn of(scenario: &Scenario, phase: &OfPhase) -> Self {
         Self {
+            closed_loop: scenario.groups.iter().any(Class::is_closed),
             name: phase.name.clone(),
             kind: phase.kind.name().to_owned(),
             length_s: phase.length.as_secs_f64(),
@@ -190,6 +209,15 @@ impl ClassRow {
             slow => format!("; {slow} of them slow"),
         };
         let Self { name, groups, members, .. } = self;
+        if self.closed_loop {
+            let most = self.most_per_s.map_or_else(String::new, |most| {
+                format!(", at most {} by their think time", Unit::PerSecond.written(most))
+            });
+            return format!(
+                "{name}: {groups} groups, {members} members{slow}; closed loop: as many operations as \
+                 the service answers{most}"
+            );
+        }
         let what = parts.join(", ");
         let deliveries = spread(self.deliveries);
         format!(
@@ -201,8 +229,18 @@ impl ClassRow {
 
 impl PhaseRow {
     fn line(&self) -> String {
+        let answered = "as many operations as the service answers";
+        if self.closed_loop && self.operations == 0 {
+            let length = Unit::Seconds.written(self.length_s);
+            return format!("{} ({}), {length}: closed loop: {answered}", self.name, self.kind);
+        }
+        let closed = match self.closed_loop {
+            true => format!("; and, of closed loops, {answered}"),
+            false => String::new(),
+        };
         format!(
-            "{} ({}), {}: {} operations, {} in its busiest second; {} deliveries, {} of that second",
+            "{} ({}), {}: {} operations, {} in its busiest second; {} deliveries, {} of that \
+             second{closed}",
             self.name,
             self.kind,
             Unit::Seconds.written(self.length_s),

@@ -110,6 +110,34 @@ fn who_comes_back_and_who_is_slow_is_said_and_whether_a_group_keeps_what_they_ne
 }
 
 #[test]
+fn of_a_closed_loop_is_said_that_nothing_counts_it_and_never_minus_zero() {
+    let text = |think: &str| {
+        format!(
+            "why = \"\"\nexpect = \"\"\nseed = 1\n\
+             durations = {{ warm_up = \"1s\", measure = \"4s\", drain = \"1s\" }}\n\
+             [[groups]]\nname = \"r\"\ncount = 2\nmembers = 8\nrate = \"1/s\"\narrivals = \"even\"\n\
+             source = \"live\"\nracers = 4\n\
+             contention = {{ policy = \"retry\", think = \"{think}\" }}\n"
+        )
+    };
+    let said_of = |think: &str| said(&text(think), &MACHINE, &Minting::default());
+    let free = said_of("0s").to_text();
+    for part in [
+        "r: 2 groups, 16 members; closed loop: as many operations as the service answers\n",
+        "closed loop: as many operations as",
+        "closed loops have as many operations",
+    ] {
+        assert!(free.contains(part), "{part}: {free}");
+    }
+    assert!(!free.contains("-0") && !free.contains("0 operations"), "{free}");
+    // Two groups of four racers that think for half a second.
+    let thinking = said_of("500ms");
+    assert_eq!(thinking.classes[0].most_per_s, Some(16.0));
+    let words: Vec<String> = thinking.to_text().split_whitespace().map(str::to_owned).collect();
+    assert!(words.join(" ").contains("at most 16.0/s by their think time"), "{words:?}");
+}
+
+#[test]
 fn what_no_record_says_is_a_warning_and_no_number() {
     let pairs = TEXT.replace("members = 1000", "members = 2");
     let mut evidence = Evidence::default();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::groups::{self, Groups, WrittenSizes};
+use crate::delivery::Level;
 use crate::limits::{KEY_PACKAGES_PER_SUITE_MAX, PLAN_USERS_MAX, SHARDS_MAX};
 use crate::mls::Suite;
 use crate::place::Mistake;
@@ -22,6 +23,8 @@ pub struct Written {
     pub users: Option<u64>,
     /// A number.
     pub devices_per_user: Option<f64>,
+    /// Groups that a device is a member of, on average.
+    pub groups_per_device: Option<f64>,
     /// Of one user in a day.
     pub messages_per_user_day: Option<f64>,
     /// Times the mean of a day.
@@ -36,6 +39,8 @@ pub struct Written {
     pub payload: Option<String>,
     /// `none` or `wal`.
     pub durability: Option<String>,
+    /// `opaque`, `header` or `public`.
+    pub validation: Option<String>,
     /// A duration.
     pub slo: Option<String>,
     /// A share.
@@ -65,6 +70,10 @@ pub struct Question {
     pub users: f64,
     /// Devices of each, every one a member of each of its user's groups.
     pub devices_per_user: f64,
+    /// Groups that a device is a member of, on average: on as many nodes it needs a connection. Unless
+    /// said, the memberships of those sizes whose number is known, for each device, and one group of
+    /// each size whose number is not.
+    pub groups_per_device: f64,
     /// Messages that a user sends in a day.
     pub messages_per_user_day: f64,
     /// How many times as many as the mean of a day are sent in its busiest second.
@@ -79,6 +88,8 @@ pub struct Question {
     pub payload_bytes: u32,
     /// Whether messages are logged before they are answered.
     pub durable: bool,
+    /// How closely the service looks at handshakes.
+    pub validation: Level,
     /// Longest p99 of the time to a message's last member.
     pub slo: Option<Duration>,
     /// Share of what a node was measured to serve that is left free.
@@ -109,11 +120,12 @@ pub struct Fault {
 }
 
 /// What is assumed where nothing is said.
-const DEFAULTS: [(&str, &str); 10] = [
+const DEFAULTS: [(&str, &str); 11] = [
     ("devices_per_user", "1"),
     ("commits", "2%"),
     ("online", "100%"),
     ("payload", "200B"),
+    ("validation", "opaque"),
     ("headroom", "30%"),
     ("spare", "1"),
     ("retention_days", "30"),
@@ -148,6 +160,7 @@ impl Written {
         Self {
             users: self.users.or(other.users),
             devices_per_user: self.devices_per_user.or(other.devices_per_user),
+            groups_per_device: self.groups_per_device.or(other.groups_per_device),
             messages_per_user_day: self.messages_per_user_day.or(other.messages_per_user_day),
             peak_factor: self.peak_factor.or(other.peak_factor),
             commits: self.commits.or(other.commits),
@@ -155,6 +168,7 @@ impl Written {
             suite: self.suite.or(other.suite),
             payload: self.payload.or(other.payload),
             durability: self.durability.or(other.durability),
+            validation: self.validation.or(other.validation),
             slo: self.slo.or(other.slo),
             headroom: self.headroom.or(other.headroom),
             spare: self.spare.or(other.spare),
@@ -183,6 +197,11 @@ impl Written {
         let users = number("users", filled.users.map(|users| users as f64), 1.0, PLAN_USERS_MAX)?;
         let devices = number("devices_per_user", filled.devices_per_user, 0.01, 100.0)?;
         let groups = groups::resolve(filled.groups.as_ref(), users, devices)?;
+        let each = match filled.groups_per_device {
+            None => groups_per_device(&groups, users * devices),
+            said => number("groups_per_device", said, 1.0, 1e6)?,
+        };
+        filled.groups_per_device = Some(each);
         let shards = filled.shards;
         if shards.is_some_and(|shards| shards == 0 || shards as usize > SHARDS_MAX) {
             return Err(fault("shards", format!("1 to {SHARDS_MAX} are allowed")));
@@ -195,6 +214,7 @@ impl Written {
         Ok(Question {
             users,
             devices_per_user: devices,
+            groups_per_device: each,
             messages_per_user_day: number(
                 "messages_per_user_day",
                 filled.messages_per_user_day,
@@ -207,6 +227,7 @@ impl Written {
             suite: suite(filled.suite.as_deref())?,
             payload_bytes: payload(filled.payload.as_deref())?,
             durable: durable(filled.durability.as_deref())?,
+            validation: level(filled.validation.as_deref())?,
             slo: filled.slo.as_deref().map(|text| duration("slo", text)).transpose()?,
             headroom: share("headroom", filled.headroom.as_deref(), 0.95)?,
             spare: filled.spare.unwrap_or_default(),
@@ -233,6 +254,14 @@ impl Question {
     pub fn devices(&self) -> f64 {
         self.users * self.devices_per_user
     }
+}
+
+/// What is assumed unless it is said; rounded to what a file would say.
+fn groups_per_device(groups: &[Groups], devices: f64) -> f64 {
+    let memberships =
+        |of: &Groups| of.count.map_or(1.0, |count| count as f64 * of.members / devices);
+    let sum: f64 = groups.iter().map(memberships).sum();
+    ((sum * 100.0).round() / 100.0).max(1.0)
 }
 
 pub(super) fn fault(field: &str, message: String) -> Fault {
@@ -271,6 +300,14 @@ fn payload(text: Option<&str>) -> Result<u32, Fault> {
     let text = text.unwrap_or_default();
     let wrong = || fault("payload", format!("{text:?} is not a size up to 4MiB, such as \"200B\""));
     Payload::parse(text).map(Payload::bytes).ok_or_else(wrong)
+}
+
+fn level(text: Option<&str>) -> Result<Level, Fault> {
+    let text = text.unwrap_or_default();
+    let named = Level::ALL.into_iter().find(|level| level.name() == text);
+    named.ok_or_else(|| {
+        fault("validation", format!("{text:?} is none of opaque, header and public"))
+    })
 }
 
 fn durable(text: Option<&str>) -> Result<bool, Fault> {

@@ -2,7 +2,11 @@
 //!
 //! A shard is loaded as far as a record shows that it kept the objective, less the headroom. What
 //! no record says is a gap with the commands that would fill it; numbers that would rest on it are
-//! left out. Called by the plan.
+//! left out. What devices hold open at several nodes is in `spread`, what reading handshakes costs in
+//! `reading`. Called by the plan.
+
+mod reading;
+mod spread;
 
 use super::demand::{Class, Demand};
 use super::question::Question;
@@ -11,9 +15,8 @@ use crate::campaign::cost::{Asked, Costs, Here, Unmeasured, handled};
 use crate::campaign::estimate::Estimate;
 use crate::campaign::evidence::{Evidence, Measured, Shape};
 use crate::campaign::figure::{Figure, Unit, rounded};
-use crate::campaign::memory::Footprints;
 use crate::campaign::usl::{Fit, Point};
-use crate::limits::{CONNECTIONS_MAX, EXTRAPOLATION_MAX, SAME_PLACE};
+use crate::limits::{EXTRAPOLATION_MAX, SAME_PLACE};
 
 /// What has to serve it, as far as records go.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +37,7 @@ pub(super) fn size(
     sizing.note_machines();
     sizing.fit_loads();
     if let Some(nodes) = sizing.nodes() {
-        sizing.memory(nodes.expected);
+        sizing.memory(nodes);
     }
     sizing.sized
 }
@@ -125,6 +128,7 @@ impl Sizing<'_> {
             rounded(node.worth.expected)
         );
         self.put("nodes for the work", Unit::Count, by_work.map(f64::ceil), how, &node.from);
+        self.note_connections();
         let by_connections = self.by_connections(&node);
         let by_storm = self.by_storm(&node);
         let needed = by_work.max(by_connections).max(by_storm).map(|nodes| nodes.ceil().max(1.0));
@@ -150,6 +154,8 @@ impl Sizing<'_> {
         for class in &self.demand.classes.clone() {
             let loaded = self.loaded(class);
             let busy = self.work_of(&costs, class, loaded);
+            let reading = self.reading(class);
+            let busy = busy.zip(reading).map(|(busy, reading)| busy + reading);
             work = work.zip(busy).map(|(sum, busy)| sum + busy);
             let of_class = busy.zip(loaded).map(|(busy, loaded)| busy * (1.0 / loaded.usable));
             shards = shards.zip(of_class).map(|(sum, shards)| sum + shards);
@@ -158,7 +164,7 @@ impl Sizing<'_> {
             }
         }
         if let Some(work) = work {
-            let how = "each size: peak deliveries x processor time of one".to_owned();
+            let how = "each size: its deliveries, and reading its commits".to_owned();
             self.put("work at the peak", Unit::Cores, work, how, &[]);
         }
         let shards = shards?;
@@ -325,37 +331,6 @@ impl Sizing<'_> {
         }
     }
 
-    fn by_connections(&mut self, node: &Node) -> Estimate {
-        let most = CONNECTIONS_MAX as f64 * f64::from(node.shards);
-        let nodes = Estimate::exactly((self.demand.connections / most).ceil());
-        let how = format!("{} connections / {most} of a node, its bound", self.demand.connections);
-        self.put("nodes for the connections", Unit::Count, nodes, how, &[]);
-        nodes
-    }
-
-    /// The fastest that members came back in any record is the least a shard can do.
-    fn by_storm(&mut self, node: &Node) -> Estimate {
-        let returns = self.evidence.runs.iter();
-        let fastest = returns
-            .filter_map(|run| Some((run.reconnects_per_s?, run.source)))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((per_s, source)) = fastest else {
-            let what = "no record says how fast members come back".to_owned();
-            self.gap(what, &["stentor run scenarios/reconnect-storm.toml"]);
-            return Estimate::default();
-        };
-        let nodes = Estimate::exactly(self.demand.storm_per_s).over(node.worth * per_s);
-        let nodes = nodes.map(f64::ceil);
-        let how = format!(
-            "{} handshakes/s / {} of a shard, resumed ones and this side's bound / {} shards' worth",
-            rounded(self.demand.storm_per_s),
-            rounded(per_s),
-            rounded(node.worth.expected)
-        );
-        self.put("nodes for a storm", Unit::Count, nodes, how, &[source]);
-        nodes
-    }
-
     /// A group lives on one shard, however many there are.
     fn note_largest_group(&mut self, class: &Class, busy: Estimate, loaded: Loaded) {
         let Some(count) = class.groups.count.filter(|count| *count > 0) else { return };
@@ -367,38 +342,6 @@ impl Sizing<'_> {
                 class.groups.members,
                 rounded(each)
             ));
-        }
-    }
-
-    fn memory(&mut self, nodes: f64) {
-        let Some(footprints) = Footprints::of(self.evidence) else {
-            let what = "no record says what connections take in memory".to_owned();
-            self.gap(what, &["stentor run scenarios/fanout-10k.toml"]);
-            return;
-        };
-        let each = self.demand.connections / nodes;
-        match footprints.idle(each, self.question.extrapolate) {
-            Err(error) => {
-                let runs = ["stentor run scenarios/broadcast-100k.toml", "or more, smaller nodes"];
-                self.gap(error.to_string(), &runs);
-            }
-            Ok(idle) => {
-                if idle.extrapolated {
-                    let note = "the memory of a node lies outside of what was measured";
-                    self.sized.notes.push(note.to_owned());
-                }
-                let growth = footprints.growth();
-                let packages = self.demand.key_package_bytes / nodes;
-                let bytes = idle.bytes + growth.bytes * each + Estimate::exactly(packages);
-                let from = [idle.from, growth.from].concat();
-                let how = format!(
-                    "{} connections of a node, idle, interpolated; what records grew by under load, \
-                     for each; its share of the KeyPackages; messages that wait come on top, up to \
-                     the bounds of the settings",
-                    rounded(each)
-                );
-                self.put("memory of a node", Unit::Bytes, bytes, how, &from);
-            }
         }
     }
 }

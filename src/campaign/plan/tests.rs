@@ -122,9 +122,11 @@ fn nodes_are_work_over_what_a_shard_was_measured_to_do_and_every_number_says_how
     assert_near(&plan.sizing, "used of a shard, groups of 100", 0.51);
     assert_near(&plan.sizing, "shards for the work", 0.045 / 0.3 + 0.1275 / 0.51);
     assert_near(&plan.sizing, "nodes for the work", 1.0);
-    assert_near(&plan.sizing, "nodes for a storm", 2.0);
-    assert_near(&plan.sizing, "nodes", 4.0);
-    assert_near(&plan.sizing, "cores", 4.0);
+    // 86,400 devices of 9,000 x 10 / 86,400 + 1 groups each, and 4,320 handshakes/s for 10 s.
+    let storm = figure(&plan.sizing, "nodes for a storm").value;
+    assert_eq!((storm.low, storm.expected, storm.high), (2.0, 4.0, 5.0));
+    assert_near(&plan.sizing, "nodes", 6.0);
+    assert_near(&plan.sizing, "cores", 6.0);
     assert!(plan.is_complete(), "{:?}", plan.gaps);
     for figure in plan.demand.iter().chain(&plan.sizing) {
         assert!(!figure.how.is_empty(), "{figure:?}");
@@ -133,13 +135,51 @@ fn nodes_are_work_over_what_a_shard_was_measured_to_do_and_every_number_says_how
         assert!(figure.from.iter().all(|index| *index < plan.records.len()), "{figure:?}");
     }
     let text = render(&plan);
-    for part in ["nodes for a storm", "8,640 handshakes/s / 4,320 of a shard", "results/1/run.json"]
-    {
+    for part in ["nodes for a storm", "8,640 handshakes/s, each device", "results/1/run.json"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert!(text.contains("commit 0123456789ab, 8 x CPU, Linux"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&plan.to_json()).unwrap();
     assert_eq!(json["records"][1]["git_commit"], "0123456789abcdef");
+}
+
+#[test]
+fn a_device_of_many_groups_is_connected_to_many_nodes_and_their_memory_says_so() {
+    let asked = |groups: f64| {
+        answer(
+            &format!(
+                "groups_per_device = {groups:?}\nusers = 86400\n{}",
+                QUESTION.replacen("users = 86400\n", "", 1)
+            ),
+            &two_sizes(),
+        )
+    };
+    let (one, many) = (asked(1.0), asked(9.0));
+    let of = |plan: &PlanRecord, name: &str| figure(&plan.sizing, name).value;
+    let (alone, spread) = (of(&one, "connections of a node"), of(&many, "connections of a node"));
+    assert!(alone.is_exact(), "a device of one group is at one node: {alone:?}");
+    assert!(spread.high > alone.high, "{spread:?} {alone:?}");
+    assert!(of(&many, "nodes for a storm").high > of(&one, "nodes for a storm").high);
+    // More nodes, each with less, but more in all.
+    let in_all =
+        |plan: &PlanRecord| of(plan, "memory of a node").high * (of(plan, "nodes").expected - 2.0);
+    assert!(in_all(&many) > in_all(&one) * 2.0, "{} {}", in_all(&many), in_all(&one));
+    assert!(many.notes.iter().any(|note| note.contains("one of its 9 groups")), "{:?}", many.notes);
+    // Unless it is said, it follows from how many groups there are.
+    assert_eq!(answer(QUESTION, &two_sizes()).question.groups_per_device, Some(2.04));
+}
+
+#[test]
+fn a_service_that_reads_commits_works_more() {
+    let opaque = answer(QUESTION, &two_sizes());
+    let public = answer(&format!("validation = \"public\"\n{QUESTION}"), &two_sizes());
+    let of = |plan: &PlanRecord| figure(&plan.sizing, "work at the peak").value.expected;
+    // 750 of 1,000 operations are of groups of 10, 2 % of them commits of some 70 us and more.
+    let reading = figure(&public.sizing, "reading commits of 10").value;
+    assert!((15.0 * 60e-6..15.0 * 200e-6).contains(&reading.expected), "{reading:?}");
+    let both = reading.expected + figure(&public.sizing, "reading commits of 100").value.expected;
+    assert!((of(&public) - of(&opaque) - both).abs() < 1e-9, "{both}");
+    assert!(opaque.sizing.iter().all(|figure| !figure.name.contains("reading")));
 }
 
 #[test]
@@ -262,6 +302,13 @@ fn a_mistake_is_named_with_its_field() {
     check("\"2%\"", "\"100%\"", "commits", "not a share from 0% to 99%");
     check("\"10s\"", "\"10\"", "storm", "not a duration");
     check("key_packages = 10\n", "key_packages = 1000\n", "key_packages", "512");
+    check(
+        "spare = 2",
+        "validation = \"deep\"\nspare = 2",
+        "validation",
+        "opaque, header and public",
+    );
+    check("spare = 2", "groups_per_device = 0.5\nspare = 2", "groups_per_device", "from 1 to");
     check("spare = 2", "suite = \"x25519\"\nspare = 2", "suite", "x25519");
     let unknown = Written::parse("user = 1\n", "q.toml").unwrap_err().one_line();
     assert!(unknown.starts_with("q.toml:1:1: user: unknown field"), "{unknown}");
