@@ -125,7 +125,7 @@ def saturated(found):
     least = digits(low) if low is not None else "none"
     if high is not None and (limited is None or high <= limited):
         return f"{least} to {digits(high)}"
-    return f"{least}, engine-limited at {digits(limited)}" if limited is not None else f"{least}, not more tried"
+    return f"{least}, engine-limited at {digits(limited)}" if limited is not None else f"{least}, no more tried"
 
 
 def counted(row, traffic):

@@ -380,8 +380,8 @@ fn spoils(service: MadeUp, why: &str) {
     assert_eq!((row.status.as_str(), row.valid, row.is_sound()), ("valid", 4, false));
     assert!(row.spoiled.iter().any(|reason| reason.contains(why)), "{:?}", row.spoiled);
     let text = render(result, 100);
-    let told = format!("! mlkem1024-aes256-mldsa87 at 1,000: VALID, not steady or not as stated");
-    assert!(text.contains(&told) && text.contains(why), "{text}");
+    let told = "! mlkem1024-aes256-mldsa87 at 1,000: VALID, not steady or not as stated";
+    assert!(text.contains(told) && text.contains(why), "{text}");
     assert!(text.contains("\n! mlkem1024-aes256-mldsa87"), "{text}");
 }
 
