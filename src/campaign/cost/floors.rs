@@ -111,7 +111,7 @@ impl Here {
         };
         format!(
             "{line}; records had {}, {of_same}, and what they cost is scaled from theirs, {times} \
-             times on average",
+             times at the median",
             told(others)
         )
     }

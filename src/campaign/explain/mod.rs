@@ -280,11 +280,11 @@ impl Explaining<'_> {
                 return None;
             }
         };
-        for line in costs.basis() {
-            if !self.notes.contains(&line) {
-                self.notes.push(line);
-            }
+        let [basis, error] = costs.basis();
+        if !self.notes.contains(&basis) {
+            self.notes.push(basis);
         }
+        self.notes.push(format!("of the {side}, {error}"));
         let busy = each * (busiest / 1e6);
         let how = format!(
             "{} deliveries in the busiest second x {} to {} us each: floors of a packet, as many as \

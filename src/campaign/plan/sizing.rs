@@ -83,7 +83,8 @@ impl Sizing<'_> {
         if machines.len() > 1 {
             let list = machines.join("; ");
             self.sized.notes.push(format!(
-                "the records are of {} machines, so the numbers are of none of them: {list}",
+                "the records are of {} machines; their costs are counted in floors and brought to one, \
+                 their latencies and memory are not: {list}",
                 machines.len()
             ));
         }
