@@ -93,11 +93,10 @@ impl Here {
         };
         let again =
             small(&of_records(true)).zip(small(&points)).map(|(records, here)| records / here);
-        let spread = again.map_or(Estimate::exactly(1.0), |again| Estimate {
-            low: again.min(1.0),
-            expected: 1.0,
-            high: again.max(1.0),
-        });
+        let spread = again.map_or_else(
+            || Estimate::exactly(1.0),
+            |again| Estimate { low: again.min(1.0), expected: 1.0, high: again.max(1.0) },
+        );
         Some(Found { surface: Surface::of(points)?, spread, basis })
     }
 
