@@ -87,6 +87,7 @@ fn every_object_of_the_reference_record_is_as_long_as_the_model_says() {
             sized.model_bytes = Some(model.bytes(sized.object));
         }
         check(entry, &again);
+        assert_eq!(again.sizes, outcome.sizes, "it was measured by this model");
     }
 }
 
