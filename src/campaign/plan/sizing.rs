@@ -363,14 +363,33 @@ fn is_near(run: &Measured, class: &Class) -> bool {
     })
 }
 
-/// The most that each number of shards delivered, by shards.
+/// The most that each number of shards delivered, by shards: of groups and messages that are alike, and
+/// equally durable, those that were measured at most numbers of shards.
 fn best_by_shards(evidence: &Evidence) -> Vec<&Measured> {
-    let mut runs: Vec<&Measured> = evidence.runs.iter().collect();
-    runs.sort_by(|a, b| {
-        a.shards.cmp(&b.shards).then(b.deliveries_per_s.total_cmp(&a.deliveries_per_s))
-    });
-    runs.dedup_by_key(|run| run.shards);
-    runs
+    let mut kinds: Vec<Vec<&Measured>> = Vec::new();
+    for run in &evidence.runs {
+        match kinds.iter_mut().find(|kind| is_alike(kind[0], run)) {
+            Some(kind) => kind.push(run),
+            None => kinds.push(vec![run]),
+        }
+    }
+    for kind in &mut kinds {
+        kind.sort_by(|a, b| {
+            a.shards.cmp(&b.shards).then(b.deliveries_per_s.total_cmp(&a.deliveries_per_s))
+        });
+        kind.dedup_by_key(|run| run.shards);
+    }
+    // Of several the first, in the order of the records.
+    kinds.into_iter().rev().max_by_key(Vec::len).unwrap_or_default()
+}
+
+fn is_alike(one: &Measured, other: &Measured) -> bool {
+    let same = |a: f64, b: f64| a <= b * SAME_PLACE && b <= a * SAME_PLACE;
+    let shapes = one.shape.zip(other.shape);
+    one.durable == other.durable
+        && shapes.is_some_and(|(one, other)| {
+            same(one.members, other.members) && same(one.frame_bytes, other.frame_bytes)
+        })
 }
 
 fn sweep_over_shards(shards: u32) -> [String; 2] {

@@ -260,6 +260,12 @@ fn several_shards_on_a_node_want_a_law_over_shards() {
     assert_near(&plan.sizing, "shards' worth of a node", worth);
     assert_eq!(plan.scaling[0].over, "shards");
     assert!((plan.scaling[0].fit.law.sigma - 0.05).abs() < 1e-6, "{:?}", plan.scaling);
+    // Neither larger groups nor durable ones say how a shard of these compares with several.
+    let mut unlike = runs.clone();
+    unlike.push(run(1, 1, 10_000.0, 1.0, 2e6));
+    unlike.push(Measured { durable: Some(true), ..run(1, 1, 100.0, 5.1, 3e5) });
+    let plan = answer(&asked, &evidence(unlike));
+    assert_near(&plan.sizing, "shards' worth of a node", worth);
     let beyond = answer(&asked.replace("shards = 8", "shards = 17"), &evidence(runs));
     let what = &beyond.gaps[0].what;
     assert_eq!(what, "nodes of 17 shards: 17 is beyond twice the largest N that was measured, 8");
