@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn who_joins_is_unmerged_until_somebody_below_the_node_commits() {
+    fn a_seat_is_taken_again_through_blank_nodes_until_its_new_member_commits() {
         let mut shape = merged(8);
         shape.commit(0, &[5], 1);
         assert_eq!(shape.clone().commit(0, &[], 0), [1, 1, 3], "6 and 7 share a node yet");
@@ -285,5 +285,26 @@ mod tests {
         let mut grown = shape.clone();
         grown.commit(0, &[], 1);
         assert_eq!(grown.commit(8, &[], 0), [1, 1]);
+    }
+
+    #[test]
+    fn who_joins_below_a_node_is_unmerged_until_it_commits() {
+        let lengths = dimensions(8, TreeState::Merged).lengths;
+        let mut shape = merged(8);
+        shape.commit(0, &[5], 0);
+        shape.commit(6, &[], 0);
+        let before = shape.clone();
+        assert_eq!(shape.commit(0, &[], 1), [1, 1, 1], "who joins is not encrypted to");
+        let unmerged = shape.bytes(&lengths) - before.bytes(&lengths);
+        assert_eq!(unmerged - 4, leaf(&lengths), "its place among the unmerged, and its leaf");
+        assert_eq!(shape.clone().commit(0, &[], 0), [1, 1, 2], "the node's key, and its own");
+        shape.commit(5, &[], 0);
+        assert_eq!(shape.commit(0, &[], 0), [1, 1, 1]);
+    }
+
+    /// Bytes of a leaf that was blank, from a KeyPackage.
+    fn leaf(lengths: &Lengths) -> usize {
+        let (node_type, lifetime) = (1, 16);
+        node_type + leaf_node(lengths, IDENTITY_BYTES, lifetime)
     }
 }
