@@ -1,8 +1,8 @@
 //! What was measured: records of runs and campaigns, reduced to what a forecast can rest on.
 //!
 //! Each measurement names its record, and each record its commit and machine, so that whoever reads
-//! a forecast can audit it. A record that proves nothing (an invalid run, a debug build) stays in
-//! the list with the reason why nothing rests on it. Reads no file: the caller brings text. Used by
+//! a forecast can audit it. A record that proves nothing (an invalid run, one that was given up, a
+//! debug build) stays in the list with the reason why nothing rests on it. Reads no file: the caller brings text. Used by
 //! the plan and by what is said before a run.
 
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,8 @@ impl Evidence {
             self.add_campaign(path, source, &campaign);
         } else {
             let record = Record::from_json(text)?;
-            let left_out = worthless(&record.provenance, record.verdict.status);
+            let given_up = record.aborted.is_some().then_some(RUN_GIVEN_UP);
+            let left_out = worthless(&record.provenance, record.verdict.status, given_up);
             self.runs.extend(left_out.is_none().then(|| Measured::of_run(source, &record)));
             self.sources.push(Source::of(path, "run", &record.provenance, left_out));
         }
@@ -198,14 +199,16 @@ impl Evidence {
     fn add_campaign(&mut self, path: &str, source: usize, campaign: &CampaignRecord) {
         let provenance = &campaign.provenance;
         let trials = trials(&campaign.outcome);
-        let valid: Vec<&TrialRecord> =
-            trials.iter().copied().filter(|trial| trial.status == Status::Valid).collect();
-        let status = if valid.is_empty() { Status::Invalid } else { Status::Valid };
+        let is_valid = |trial: &&&TrialRecord| trial.status == Status::Valid;
+        let valid = trials.iter().filter(is_valid);
+        let status = valid.clone().next().map_or(Status::Invalid, |trial| trial.status);
+        let whole: Vec<&TrialRecord> = valid.copied().filter(|trial| !trial.aborted).collect();
+        let given_up = whole.is_empty().then_some(TRIALS_GIVEN_UP);
         let empty = trials.is_empty().then(|| "it holds no runs at a load".to_owned());
-        let left_out = empty.or_else(|| worthless(provenance, status));
+        let left_out = empty.or_else(|| worthless(provenance, status, given_up));
         if left_out.is_none() {
             let measured = |trial: &&TrialRecord| Measured::of_trial(source, provenance, trial);
-            self.runs.extend(valid.iter().map(measured));
+            self.runs.extend(whole.iter().map(measured));
         }
         self.sources.push(Source::of(path, kind(&campaign.outcome), provenance, left_out));
     }
@@ -252,10 +255,21 @@ fn of_points(points: &[LoadPoint]) -> Vec<&TrialRecord> {
     points.iter().flat_map(|point| &point.trials).collect()
 }
 
-/// Why a result proves nothing of the service.
-fn worthless(provenance: &Provenance, status: Status) -> Option<String> {
+/// A window that was cut short is no steady load: what it was given up for is where it ends.
+const RUN_GIVEN_UP: &str = "it was given up for a threshold";
+const TRIALS_GIVEN_UP: &str = "all of its valid runs were given up for a threshold";
+
+/// Why a result proves nothing of the service; `given_up` if its window, or every one, was cut short.
+fn worthless(
+    provenance: &Provenance,
+    status: Status,
+    given_up: Option<&'static str>,
+) -> Option<String> {
     if status != Status::Valid {
         return Some(format!("its verdict is {}", status.name()));
+    }
+    if let Some(given_up) = given_up {
+        return Some(given_up.to_owned());
     }
     let profile = &provenance.build_profile;
     (profile != "release").then(|| format!("it is of a {profile} build"))
@@ -395,76 +409,4 @@ fn durability(classes: &[ClassRecord]) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::slow::SlowRecord;
-
-    #[test]
-    fn the_reference_records_are_read_and_name_where_they_come_from() {
-        let evidence = Evidence::reference();
-        assert_eq!(evidence.sources.len(), REFERENCE.len());
-        for (index, source) in evidence.sources.iter().enumerate() {
-            assert!(evidence.runs.iter().any(|run| run.source == index), "{source:?}");
-            assert!(source.git_commit.is_some() && source.cores.is_some(), "{source:?}");
-            assert_eq!(source.left_out, None, "{source:?}");
-        }
-    }
-
-    #[test]
-    fn what_a_run_measured_is_what_its_record_says() {
-        let at = REFERENCE.iter().position(|(path, _)| path.contains("/fanout-1k/")).unwrap();
-        let record = Record::from_json(REFERENCE[at].1).unwrap();
-        let evidence = Evidence::reference();
-        let measured = evidence.runs.iter().find(|run| run.source == at).unwrap();
-        let server = record.server.unwrap();
-        let shape = measured.shape.unwrap();
-        assert_eq!((shape.members, measured.shards), (1_000.0, 1));
-        let bytes = server.delivery_bytes as f64 / server.deliveries as f64;
-        assert_eq!(shape.frame_bytes, bytes);
-        assert_eq!(measured.durable, Some(false));
-        let busy = server.cpu_us as f64 / 1e6 / record.throughput.window_s;
-        assert!((measured.busy().unwrap() / busy - 1.0).abs() < 0.01, "{:?}", measured.busy());
-    }
-
-    #[test]
-    fn a_run_that_many_came_back_to_says_nothing_about_the_cost_of_a_delivery() {
-        let evidence = Evidence::reference();
-        let of = |part: &str| {
-            let runs = &mut evidence.runs.iter();
-            runs.find(|run| evidence.sources[run.source].path.contains(part)).unwrap()
-        };
-        let (storm, few) = (of("/reconnect-storm/"), of("/incident-like/"));
-        assert!(storm.mix.is_none() && storm.reconnects_per_s.is_some(), "{storm:?}");
-        assert!(few.mix.is_some() && few.reconnects_per_s.is_some(), "{few:?}");
-        let alike = |run: &Measured| run.shape.is_none() || run.reconnects_per_s.is_none();
-        assert!(evidence.runs.iter().all(alike));
-    }
-
-    #[test]
-    fn a_run_with_slow_members_says_nothing_about_it_either() {
-        let mut record = Record::from_json(REFERENCE[0].1).unwrap();
-        let shape = |record: &Record| {
-            let run = Measured::of_run(0, record);
-            run.shape.or(run.mix)
-        };
-        assert!(shape(&record).is_some());
-        record.classes[0].slow = Some(SlowRecord::default());
-        assert!(shape(&record).is_none());
-    }
-
-    #[test]
-    fn a_record_that_proves_nothing_is_named_and_left_out() {
-        let text = REFERENCE[0].1;
-        let debug =
-            text.replacen("\"build_profile\": \"release\"", "\"build_profile\": \"debug\"", 1);
-        let invalid = text.replacen("\"status\": \"valid\"", "\"status\": \"invalid\"", 1);
-        let mut evidence = Evidence::default();
-        evidence.add("debug", &debug).unwrap();
-        evidence.add("invalid", &invalid).unwrap();
-        assert!(evidence.runs.is_empty());
-        let why: Vec<_> = evidence.sources.iter().map(|of| of.left_out.clone().unwrap()).collect();
-        assert_eq!(why, ["it is of a debug build", "its verdict is invalid"]);
-        assert!(evidence.add("other", "{\"schema_version\": 9}").is_err());
-        assert!(evidence.add("other", "no record").is_err());
-    }
-}
+mod tests;
