@@ -113,13 +113,81 @@ fn find_max(of: &Capacity) -> String {
     }
     lines.push(format!("width                 {width} (asked for: {asked})"));
     lines.push(format!(
-        "trials                {}, judged by {} s at a load, then by {} s, all of one mind at a bound",
+        "trials                {}: a load is judged by {} s, then by {} s; a bound takes {} long ones of \
+         one mind",
         of.trials.len(),
         decimal(of.goal.short_s * f64::from(of.goal.trials)),
         decimal(of.goal.long_s * f64::from(of.goal.trials)),
+        needed(of),
     ));
+    let rests = |bound: &Bound, said, otherwise: &dyn Fn(&TrialRecord) -> bool| {
+        rests_on(of, (bound.factor, said), otherwise)
+    };
+    if let Some(lower) = &of.lower {
+        let missed = |trial: &TrialRecord| says(trial, "missed") && trial.factor <= lower.factor;
+        lines.push(format!("lower bound rests on  {}", rests(lower, "met", &missed)));
+    }
+    if let Some(upper) = &of.upper {
+        let met = |trial: &TrialRecord| says(trial, "met") && trial.factor >= upper.factor;
+        lines.push(format!("upper bound rests on  {}", rests(upper, "missed", &met)));
+    }
     lines.push(format!("SLO                   {}", of.slo.join("\n                      ")));
     lines.join("\n")
+}
+
+fn says(trial: &TrialRecord, what: &str) -> bool {
+    trial.said.as_deref() == Some(what)
+}
+
+fn is_long(trial: &&TrialRecord) -> bool {
+    trial.length.as_deref() == Some("long")
+}
+
+/// Long trials that have to agree about a bound: one more where trials of one length have contradicted
+/// each other, as the search has it.
+fn needed(of: &Capacity) -> u32 {
+    let contradict = |long: bool| {
+        let told = |what: &'static str| {
+            let trials = of.trials.iter().filter(move |trial| is_long(trial) == long);
+            trials.filter(move |trial| says(trial, what)).map(|trial| trial.factor)
+        };
+        let (highest, lowest) = (told("met").reduce(f64::max), told("missed").reduce(f64::min));
+        highest.zip(lowest).is_some_and(|(met, missed)| missed <= met)
+    };
+    of.goal.trials + u32::from(contradict(true) || contradict(false))
+}
+
+/// What a bound came to: the trials at that load which said so, and whether as many as it takes, and
+/// those on its own side that said otherwise.
+fn rests_on(
+    of: &Capacity,
+    (factor, said): (f64, &str),
+    otherwise: &dyn Fn(&TrialRecord) -> bool,
+) -> String {
+    let by_length = |which: &dyn Fn(&TrialRecord) -> bool| {
+        let (long, short): (Vec<_>, Vec<_>) =
+            of.trials.iter().filter(|trial| which(trial)).partition(is_long);
+        (long.len(), short.len())
+    };
+    let trials = |count: usize, kind: &str| {
+        format!("{count} {kind} trial{}", if count == 1 { "" } else { "s" })
+    };
+    let here = |trial: &TrialRecord| trial.factor.total_cmp(&factor).is_eq() && says(trial, said);
+    let needed = needed(of);
+    let rests = match by_length(&here) {
+        (0, short) => format!("{} and no long one", trials(short, "short")),
+        (long, _) if u32::try_from(long).is_ok_and(|long| long < needed) => {
+            format!("{} of the {needed} that it takes", trials(long, "long"))
+        }
+        (long, _) => trials(long, "long"),
+    };
+    let against = match by_length(&otherwise) {
+        (0, 0) => return format!("{rests}, of one mind"),
+        (0, short) => trials(short, "short"),
+        (long, 0) => trials(long, "long"),
+        (long, short) => format!("{} and {}", trials(long, "long"), trials(short, "short")),
+    };
+    format!("{rests}; {against} said otherwise")
 }
 
 fn conclusion(of: &Capacity) -> String {

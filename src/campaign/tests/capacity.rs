@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{MadeUp, closed, scenario};
 use crate::campaign::capacity::{Subject, judge};
-use crate::campaign::record::{CampaignOutcome, CampaignRecord, Capacity, SCHEMA_VERSION};
+use crate::campaign::record::{
+    CampaignOutcome, CampaignRecord, Capacity, SCHEMA_VERSION, TrialRecord,
+};
 use crate::campaign::search::{Goal, Said};
 use crate::campaign::text;
 use crate::load::scenario::Scenario;
@@ -67,6 +69,67 @@ fn a_capacity_is_written_with_both_bounds_their_width_and_every_trial() {
         text.contains("fanout_last.p99 < 250ms\n") && text.contains("bounded backlog"),
         "{text}"
     );
+}
+
+/// The lines that say what the two bounds came to.
+fn rests(capacity: &Capacity) -> [String; 2] {
+    let text = render(capacity.clone());
+    ["lower", "upper"].map(|bound| {
+        let starts = format!("{bound} bound rests on  ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&starts));
+        line.unwrap_or("no such line").to_owned()
+    })
+}
+
+#[test]
+fn what_each_bound_rests_on_is_told_with_what_contradicts_it() {
+    let (capacity, _) = search(MadeUp::new(640.0, 1e9));
+    assert_eq!(rests(&capacity), ["3 long trials, of one mind"; 2].map(str::to_owned));
+    let text = render(capacity.clone());
+    assert!(text.contains("a bound takes 3 long ones of one mind"), "{text}");
+    let (lower, upper) = (capacity.lower.unwrap().factor, capacity.upper.unwrap().factor);
+    let with = |length: &str, factor: f64, said: &str| {
+        let mut capacity = capacity.clone();
+        capacity.trials.push(TrialRecord {
+            factor,
+            length: Some(length.to_owned()),
+            said: Some(said.to_owned()),
+            ..capacity.trials[0].clone()
+        });
+        capacity
+    };
+    let check = |capacity: &Capacity, expected: [&str; 2]| {
+        assert_eq!(rests(capacity), expected.map(str::to_owned));
+    };
+    let few = "3 long trials of the 4 that it takes";
+    let alone = format!("{few}, of one mind");
+    let contradicted = with("short", lower * 0.9, "missed");
+    check(&contradicted, [&format!("{few}; 1 short trial said otherwise"), &alone]);
+    assert!(render(contradicted).contains("a bound takes 4 long ones"), "one more");
+    let contradicted = with("long", upper, "met");
+    check(&contradicted, [&alone, &format!("{few}; 1 long trial said otherwise")]);
+    check(&with("short", lower, "generator_limited"), ["3 long trials, of one mind"; 2]);
+    check(&with("short", lower * 0.9, "met"), ["3 long trials, of one mind"; 2]);
+}
+
+#[test]
+fn a_search_that_ran_out_of_time_does_not_say_that_anything_agreed() {
+    let budget = Duration::from_secs(60);
+    let mut service = MadeUp::new(640.0, 1e9);
+    let subject = Subject::of(&scenario()).unwrap();
+    let mut capacity = subject.search(Goal { budget, ..GOAL }, &mut service).unwrap();
+    assert_eq!(capacity.conclusion, "out_of_time");
+    let [lower, upper] = rests(&capacity);
+    for said in [&lower, &upper] {
+        assert!(said.ends_with("short trials and no long one, of one mind"), "{said}");
+    }
+    // As if one of those at the upper bound had met it.
+    let at = capacity.upper.unwrap().factor;
+    let trial = capacity.trials.iter_mut().find(|trial| trial.factor.total_cmp(&at).is_eq());
+    trial.unwrap().said = Some("met".to_owned());
+    let [lower_now, upper_now] = rests(&capacity);
+    assert_eq!(lower_now, lower);
+    assert_eq!(upper_now, "1 short trial and no long one; 1 short trial said otherwise");
 }
 
 #[test]
