@@ -3,7 +3,8 @@
 //! Holds what is known of each and decides nothing by itself; `coming` asks and tells. Everything is
 //! looked up by session, one for each device of each group.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::delivery::Seq;
@@ -47,8 +48,8 @@ pub(super) struct Comers {
     begun: HashSet<usize>,
     /// Of those, the ones that have got what they asked for.
     ready: HashSet<usize>,
-    /// Questions to be asked again, and when.
-    again: Vec<(Duration, usize)>,
+    /// Questions to be asked again, and when: the next one on top.
+    again: BinaryHeap<Reverse<(Duration, usize)>>,
     /// Commits whose roster change has been told to the oracle.
     told: HashSet<u64>,
     /// Members that are gone, until they have their last message.
@@ -121,18 +122,18 @@ impl Comers {
 
     /// A question is to be asked again at `at`.
     pub(super) fn put_off(&mut self, operation: usize, at: Duration) {
-        self.again.push((at, operation));
+        self.again.push(Reverse((at, operation)));
     }
 
-    /// When the next question is to be asked again.
+    /// When the next question is to be asked again. O(1): every turn of the worker asks.
     pub(super) fn next_again(&self) -> Option<Duration> {
-        self.again.iter().map(|(at, _)| *at).min()
+        self.again.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes a question that is to be asked again by `now`.
+    /// Takes the question that has waited longest of those that are to be asked again by `now`.
     pub(super) fn take_again(&mut self, now: Duration) -> Option<usize> {
-        let due = self.again.iter().position(|(at, _)| *at <= now)?;
-        Some(self.again.swap_remove(due).1)
+        self.next_again().filter(|at| *at <= now)?;
+        self.again.pop().map(|Reverse((_, operation))| operation)
     }
 
     /// Whether a commit's change is to be told; true once.
@@ -172,5 +173,37 @@ impl Comers {
                 .note(|| format!("{unanswered} KeyPackages and GroupInfos never came"));
         }
         self.joins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_question_that_was_put_off_is_asked_once_when_it_is_due_the_earliest_first(
+            turns in prop::collection::vec((prop::collection::vec(0_u64..50, 0..6), 0_u64..60), 1..20),
+        ) {
+            let (mut comers, mut waiting) = (Comers::default(), Vec::new());
+            let mut operation = 0;
+            for (put_off, now) in turns {
+                for at in put_off.into_iter().map(Duration::from_millis) {
+                    comers.put_off(operation, at);
+                    waiting.push((at, operation));
+                    operation += 1;
+                }
+                waiting.sort_unstable();
+                prop_assert_eq!(comers.next_again(), waiting.first().map(|(at, _)| *at));
+                let now = Duration::from_millis(now);
+                let due = waiting.partition_point(|(at, _)| *at <= now);
+                for (_, expected) in waiting.drain(..due) {
+                    prop_assert_eq!(comers.take_again(now), Some(expected));
+                }
+                prop_assert_eq!(comers.take_again(now), None);
+            }
+        }
     }
 }
