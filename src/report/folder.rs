@@ -8,6 +8,8 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::host::HostRecord;
 use super::html;
 use super::intervals::{IntervalRecord, csv, hlog, ndjson};
@@ -45,6 +47,18 @@ pub struct FolderError {
     pub source: io::Error,
 }
 
+/// Digits of a hash that tell folders apart: of a hundred, two are alike by chance once in a million
+/// times.
+const DIGITS: usize = 8;
+
+/// What tells contents apart in a folder's name: the first eight hexadecimal digits of their hash.
+#[must_use]
+pub fn digits_of(content: &[u8]) -> String {
+    let mut digits = format!("{:016x}", xxh3_64(content));
+    digits.truncate(DIGITS);
+    digits
+}
+
 impl RunFolder {
     /// Makes `results/<utc>-<scenario>-<hash8>`, and `results` if need be. Runs that start within
     /// one second get `-2` and so on.
@@ -60,7 +74,7 @@ impl RunFolder {
         let moment = Utc::from_unix(started_unix).compact();
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let scenario: String = scenario.chars().take(40).map(plain).collect();
-        let hash: String = hash.chars().take(8).map(plain).collect();
+        let hash: String = hash.chars().take(DIGITS).map(plain).collect();
         let name = format!("{moment}-{scenario}-{hash}");
         let failed = |path: &Path, source| FolderError { path: path.display().to_string(), source };
         make_results(results)?;
@@ -193,4 +207,16 @@ pub fn keep_in(folder: &Path, name: &str, text: &str) -> Result<PathBuf, FolderE
     file.sync_all().map_err(failed)?;
     fs::rename(&unfinished, &path).map_err(failed)?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digits_of_a_content_are_the_first_of_its_xxh3() {
+        // Of nothing, as the specification of XXH3 has it: 2d06800538d394c2.
+        assert_eq!(digits_of(b""), "2d068005");
+        assert_ne!(digits_of(b"one"), digits_of(b"other"));
+    }
 }

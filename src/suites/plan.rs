@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::cell::Cell;
 use super::group::{GROUP, State};
@@ -19,6 +18,7 @@ use crate::mls::size::IDENTITY_BYTES;
 use crate::mls::stack::StackKind;
 use crate::mls::tape::Handshake;
 use crate::mls::{Dimensions, TreeState};
+use crate::report::folder::digits_of;
 
 /// What a comparison measures. Two with the same settings are the same comparison.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Settings {
     #[must_use]
     pub fn hash(&self) -> String {
         let json = serde_json::to_string(self).expect("settings are plain data");
-        format!("{:016x}", xxh3_64(json.as_bytes()))[..8].to_owned()
+        digits_of(json.as_bytes())
     }
 }
 
@@ -210,5 +210,16 @@ mod tests {
         assert_eq!(one.hash(), settings(&[2], &[]).hash());
         assert_ne!(one.hash(), settings(&[3], &[]).hash());
         assert_eq!(one.hash().len(), 8);
+    }
+
+    #[test]
+    fn a_comparison_that_was_kept_is_found_by_its_settings() {
+        for json in [
+            include_str!("../../results/reference/suites/suites.json"),
+            include_str!("../../results/reference/suites-states/suites.json"),
+        ] {
+            let record = crate::suites::record::SuitesRecord::from_json(json).unwrap();
+            assert_eq!(record.settings.hash(), record.provenance.scenario_hash);
+        }
     }
 }

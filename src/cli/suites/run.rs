@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::last_words::LastWords;
 use super::tell;
@@ -16,6 +15,7 @@ use crate::cli::run::look_of_terminal;
 use crate::clock;
 use crate::mls::stack::StackKind;
 use crate::process::Machine;
+use crate::report::folder::digits_of;
 use crate::report::provenance::Provenance;
 use crate::report::summary::Look;
 use crate::suites::cell::Cell;
@@ -123,8 +123,7 @@ fn settings(
 /// What tells two programs apart that are of one commit and were changed since: their own bytes.
 fn changed() -> anyhow::Result<String> {
     let of = std::env::current_exe().and_then(std::fs::read);
-    let hash = xxh3_64(&of.context("cannot read the program itself")?);
-    Ok(format!(", changed: {}", &format!("{hash:016x}")[..8]))
+    Ok(format!(", changed: {}", digits_of(&of.context("cannot read the program itself")?)))
 }
 
 /// Every cell's outcome: those that were kept, and those that are measured now.

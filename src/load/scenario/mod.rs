@@ -131,8 +131,7 @@ impl Scenario {
         if hashes.is_empty() {
             return hash(text);
         }
-        let both = [hash(text).as_bytes(), &hashes].concat();
-        format!("{:032x}", xxh3_128(&both))
+        digits_of(&[hash(text).as_bytes(), &hashes].concat())
     }
 
     /// Whether the service needs a log.
@@ -187,7 +186,11 @@ pub fn hash(text: &str) -> String {
         canonical.push_str(line.trim_end());
         canonical.push('\n');
     }
-    format!("{:032x}", xxh3_128(canonical.as_bytes()))
+    digits_of(canonical.as_bytes())
+}
+
+fn digits_of(content: &[u8]) -> String {
+    format!("{:032x}", xxh3_128(content))
 }
 
 #[cfg(test)]
