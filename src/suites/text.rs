@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::registry::{Entry, Offers};
 use crate::mls::primitive::{Lengths, Quantum};
+use crate::mls::size::pattern::{Deployment, KINDS};
 use crate::report::summary::{Look, table};
 
-/// Each suite in a line, with who offers it.
+/// Each suite in a line, with who offers it; below, the patterns that are made of two.
 #[must_use]
 pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
     let header = ["suite", "number", "KEM", "hash", "signature", "bits", "PQ", "PQ auth", "stacks"];
@@ -19,9 +20,25 @@ pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
          * provisional: no registry has assigned the number; mls-rs's are private to it\n\
          bits: what its name or its draft claims; with X25519, Ed25519 or X-Wing it is no more than 128\n\
          PQ, PQ auth: confidential, authentic against a quantum computer; hybrid: if either part holds\n\
-         stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n",
-        table(rows, look)
+         stacks: r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc, - none here\n\n{}",
+        table(rows, look),
+        patterns()
     )
+}
+
+/// Deployments that are no suites: what each is, and where its figures come from.
+fn patterns() -> String {
+    let mut text = format!(
+        "patterns of two suites, {} and a post-quantum one. No stack runs one: their\n\
+         bytes are sums of the byte model's, and their load is synthetic traffic of those lengths\n",
+        Deployment::CLASSICAL
+    );
+    let column = KINDS.iter().map(|kind| kind.written.len()).max().unwrap_or_default();
+    for kind in &KINDS {
+        text += &format!("  {:column$}  {}\n", kind.written, kind.what);
+    }
+    let written = KINDS.map(|kind| kind.written).join(",");
+    text + &format!("  stentor suites serve-cost --patterns {written}\n")
 }
 
 fn row(entry: &Entry, offers: &Offers) -> Vec<String> {
@@ -67,6 +84,19 @@ pub struct Listed {
     pub lengths: Lengths,
     /// The stacks that offer it, with their providers.
     pub stacks: Vec<&'static str>,
+    /// The patterns that it can be the post-quantum suite of.
+    pub patterns: Vec<ListedPattern>,
+}
+
+/// A pattern of two suites as JSON has it. No stack runs one: its figures are the byte model's.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedPattern {
+    /// As `suites serve-cost --patterns` takes it.
+    pub written: String,
+    /// What it is.
+    pub what: &'static str,
+    /// The suite of its messages and most of its commits.
+    pub classical: &'static str,
 }
 
 /// The same, for other tools.
@@ -85,6 +115,15 @@ pub fn listed(entries: &[&Entry], offers: &Offers) -> Vec<Listed> {
         pq_authenticity: entry.authenticity(),
         lengths: entry.lengths(),
         stacks: offers.of(entry).into_iter().map(|kind| kind.name()).collect(),
+        patterns: KINDS
+            .iter()
+            .filter_map(|kind| Some((kind.with(entry.name)?, kind.what)))
+            .map(|(of, what)| ListedPattern {
+                written: of.name(),
+                what,
+                classical: of.classical.name(),
+            })
+            .collect(),
     };
     entries.iter().map(listed).collect()
 }
@@ -120,5 +159,36 @@ mod tests {
         assert_eq!(json[3]["stacks"].as_array().map(Vec::len), Some(0), "{json}");
         assert_eq!(json[7]["pq_confidentiality"], "hybrid");
         assert_eq!(json[7]["lengths"]["kem_output"], 1_120);
+    }
+
+    #[test]
+    fn patterns_are_named_below_the_suites_with_how_they_are_asked_for() {
+        let text = list(&every(), &Offers::ask().unwrap(), Look::default());
+        let (_, below) = text.split_once("patterns of two suites").unwrap();
+        assert!(below.contains("No stack runs one") && below.contains("byte model"), "{below}");
+        for kind in KINDS {
+            let starts = |line: &&str| line.trim_start().starts_with(kind.written);
+            let line = below.lines().find(starts).unwrap_or_default();
+            assert!(line.ends_with(kind.what), "{line}");
+        }
+        let (_, asked) = below.split_once("serve-cost --patterns ").unwrap();
+        let classical = crate::mls::Suite::named(Deployment::CLASSICAL).unwrap();
+        for written in asked.trim_end().split(',') {
+            Deployment::parse(written, classical).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_suite_has_the_patterns_that_may_be_made_with_it() {
+        let of = |name: &str| {
+            let listed = listed(&every(), &Offers::ask().unwrap());
+            let entry = listed.into_iter().find(|entry| entry.name == name).unwrap();
+            entry.patterns.into_iter().map(|of| of.written).collect::<Vec<_>>()
+        };
+        assert_eq!(of("x25519-aes128-ed25519"), Vec::<String>::new());
+        assert_eq!(of("xwing-aes128-ed25519"), ["welcome:xwing-aes128-ed25519"]);
+        let both = ["welcome", "combiner:10"].map(|it| format!("{it}:mlkem768-aes256-mldsa65"));
+        assert_eq!(of("mlkem768-aes256-mldsa65"), both);
+        assert_eq!(of("mlkem512-aes128-ed25519-mlsrs"), Vec::<String>::new(), "not OpenMLS's");
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct List {
     /// One suite, or several; an unknown name is answered with the nearest ones.
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
-    /// As JSON, with the lengths of everything in bytes.
+    /// As JSON, with the lengths of everything in bytes, and the patterns that each suite can be part of.
     #[arg(long)]
     json: bool,
 }

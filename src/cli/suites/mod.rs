@@ -19,6 +19,10 @@ pub(crate) enum Suites {
     /// Print every suite, what it is made of and which stacks here have it.
     List(list::List),
     /// Measure what each suite costs a client, by group size and state of the tree.
+    ///
+    /// Deployment patterns of two suites (welcome, combiner:N) are not measured: no stack here runs one,
+    /// so there are no members to time. `suites list` names them, and `suites serve-cost --patterns` has
+    /// their bytes by the byte model and their load at the service.
     Run(run::Run),
     /// Load the service with each suite's traffic: what its bytes cost there, by group size.
     ServeCost(serve_cost::ServeCost),

@@ -18,7 +18,7 @@ use crate::cli::target::At;
 use crate::cli::trial::Options;
 use crate::limits::SWEEP_ROUNDS_MAX;
 use crate::load::scenario;
-use crate::mls::size::pattern::Deployment;
+use crate::mls::size::pattern::{Deployment, KINDS};
 use crate::mls::stack::StackKind;
 use crate::mls::{Suite, TreeState};
 use crate::process::Machine;
@@ -167,7 +167,7 @@ fn question(arguments: &ServeCost) -> anyhow::Result<Question> {
         true => arguments.patterns.iter().map(String::as_str).collect(),
         false => MODELLED.to_vec(),
     };
-    let classical = Suite::named(CLASSICAL).context("the mandatory suite is there")?;
+    let classical = Suite::named(Deployment::CLASSICAL).context("the mandatory suite is there")?;
     for pattern in patterns {
         let deployment = Deployment::parse(pattern, classical)?;
         contenders.push(if asked {
@@ -200,10 +200,8 @@ fn question(arguments: &ServeCost) -> anyhow::Result<Question> {
     })
 }
 
-/// The suite of patterns' messages and most of their commits: the mandatory one (RFC 9420 §17.1).
-const CLASSICAL: &str = "x25519-aes128-ed25519";
 /// The patterns that are modelled where none is asked for.
-const MODELLED: [&str; 2] = ["welcome", "combiner:10"];
+const MODELLED: [&str; 2] = [KINDS[0].written, KINDS[1].written];
 
 /// The suite of that name as scenarios know it, whose members are OpenMLS's.
 fn named(name: &str, offers: &Offers) -> anyhow::Result<Suite> {

@@ -28,6 +28,37 @@ pub enum Pattern {
     },
 }
 
+/// A pattern as a list of them names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// As [`Deployment::parse`] reads it, with its own suite.
+    pub written: &'static str,
+    /// What it is, in a few words.
+    pub what: &'static str,
+}
+
+/// Every kind of pattern.
+pub const KINDS: [Kind; 2] = [
+    Kind {
+        written: "welcome",
+        what: "who joins does so by a post-quantum init key; commits and messages are classical",
+    },
+    Kind {
+        written: "combiner:10",
+        what: "two groups of the same members; one in 10 commits is in the post-quantum one too",
+    },
+];
+
+impl Kind {
+    /// Such a pattern over [`Deployment::CLASSICAL`] with the post-quantum suite of that name, if it may
+    /// have that one and there is one.
+    #[must_use]
+    pub fn with(&self, post_quantum: &str) -> Option<Deployment> {
+        let classical = Suite::named(Deployment::CLASSICAL).ok()?;
+        Deployment::parse(&format!("{}:{post_quantum}", self.written), classical).ok()
+    }
+}
+
 /// A pattern with the two suites that it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -80,6 +111,10 @@ impl Objects {
 }
 
 impl Deployment {
+    /// The suite of messages and most commits unless another is named: the mandatory one (RFC 9420
+    /// §17.1).
+    pub const CLASSICAL: &str = "x25519-aes128-ed25519";
+
     /// The suite of a Welcome or of a combiner's second group, unless another is named.
     const DEFAULTS: (&str, &str) = ("xwing-aes128-ed25519", "mlkem768-aes256-ed25519");
 
@@ -184,7 +219,7 @@ mod tests {
     }
 
     fn classical() -> Suite {
-        suite("x25519-aes128-ed25519")
+        suite(Deployment::CLASSICAL)
     }
 
     fn group(members: u32, tree: TreeState) -> Dimensions {
@@ -296,5 +331,21 @@ mod tests {
             assert_eq!(pattern(&read.name()), read);
         }
         assert_eq!(pattern("combiner:7").name(), "combiner:7:mlkem768-aes256-ed25519");
+    }
+
+    #[test]
+    fn every_kind_is_read_as_it_is_written_and_takes_the_suites_that_hold() {
+        for (kind, takes) in KINDS.iter().zip([10, 6]) {
+            let read = pattern(kind.written);
+            assert!(read.name().starts_with(kind.written), "{}", kind.written);
+            let own = kind.with(read.post_quantum.name());
+            assert_eq!(own, Some(read), "its own suite is one of them");
+            let taken: Vec<Deployment> =
+                Suite::all().filter_map(|suite| kind.with(suite.name())).collect();
+            let holds = |of: &Deployment| of.post_quantum.facts().confidentiality != Quantum::No;
+            assert!(taken.iter().all(holds), "{taken:?}");
+            assert_eq!(taken.len(), takes, "{taken:?}");
+            assert_eq!(kind.with("no suite"), None);
+        }
     }
 }

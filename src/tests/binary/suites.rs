@@ -165,4 +165,10 @@ fn the_list_is_a_table_or_json() {
     assert!(table.contains("mlkem1024-aes256-mldsa87"), "{table}");
     let json: Value = serde_json::from_slice(&suites(&["list", "--json"]).stdout).expect("JSON");
     assert_eq!(json.as_array().map(Vec::len), Some(21));
+    assert!(table.contains("suites serve-cost --patterns welcome,combiner:10"), "{table}");
+    let made = json[14]["patterns"].as_array().map(Vec::len);
+    assert_eq!((json[14]["name"].as_str(), made), (Some("mlkem768-aes256-mldsa65"), Some(2)));
+    let help = text(&suites(&["run", "--help"]).stdout);
+    let said = "patterns of two suites (welcome, combiner:N) are not measured";
+    assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{help}");
 }
