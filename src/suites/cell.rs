@@ -132,6 +132,23 @@ pub enum Object {
 }
 
 impl Object {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::KeyPackage,
+        Self::CommitAddOne,
+        Self::CommitAddTen,
+        Self::CommitAddHundred,
+        Self::WelcomeOne,
+        Self::WelcomeTen,
+        Self::WelcomeHundred,
+        Self::CommitUpdate,
+        Self::CommitRemove,
+        Self::CommitExternal,
+        Self::GroupInfo,
+        Self::Tree,
+        Self::Application,
+    ];
+
     /// In a few words.
     #[must_use]
     pub fn name(self) -> &'static str {

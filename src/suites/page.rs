@@ -11,7 +11,7 @@ use super::group::State;
 use super::published::{COMMAND, PUBLISHED};
 use super::record::SuitesRecord;
 use super::registry::ENTRIES;
-use super::table::spread;
+use super::table::{figure_of, spread};
 use crate::mls::primitive::Quantum;
 use crate::mls::stack::StackKind;
 use crate::report::chart::plot::STYLES;
@@ -303,16 +303,12 @@ fn commits(record: &SuitesRecord) -> Markup {
     let mut table = Table::headed(["suite", "stack", "members", "tree"]);
     table.head.extend(FIGURES.map(|figure| figure.name().to_owned()));
     for state in State::ALL.into_iter().filter(|state| *state != State::Fresh) {
-        let of_state = record.cells.iter().filter(|cell| cell.state == state);
-        let Some(members) = of_state.map(|cell| cell.members).max() else { continue };
+        let Some(members) = record.largest(state) else { continue };
         for runner in runners(record) {
-            let Some(cell) = cells(record, runner, state).find(|cell| cell.members == members)
-            else {
-                continue;
-            };
+            let cell = record.cell(runner, members, state);
             let who = [runner.0, runner.1].map(str::to_owned).into_iter();
             let which = [grouped(u64::from(members)), state.name().to_owned()];
-            let figures = FIGURES.map(|figure| figure.text(cell).unwrap_or_else(|| "-".to_owned()));
+            let figures = FIGURES.map(|figure| figure_of(cell, |cell| figure.text(cell)));
             table.push(who.chain(which).chain(figures));
         }
     }
@@ -390,42 +386,4 @@ fn published(record: &SuitesRecord) -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::html::sound;
-    use crate::suites::sample;
-
-    #[test]
-    fn a_page_is_sound_and_says_what_failed_without_letting_it_in() {
-        let page = render(&sample::record());
-        assert_eq!(sound::faults(&page), Vec::<String>::new());
-        assert!(page.contains("cannot commit: &lt;no&gt;"), "escaped");
-        assert!(!page.contains("<no>"));
-    }
-
-    #[test]
-    fn each_suite_has_a_line_and_each_point_its_figure_in_a_table() {
-        let page = render(&sample::record());
-        for told in ["x25519-aes128-ed25519, openmls/rust_crypto", "(log scale)", "100,000 B"] {
-            assert!(page.contains(told), "{told}");
-        }
-    }
-
-    #[test]
-    fn a_suite_of_two_stacks_has_its_ratios_and_what_differs() {
-        let mut record = sample::record();
-        assert!(!render(&record).contains("What differs"));
-        let mut other = record.cells[0].clone();
-        other.stack = "mls-rs/awslc".to_owned();
-        record.cells.push(other);
-        let page = render(&record);
-        assert_eq!(sound::faults(&page), Vec::<String>::new());
-        assert!(page.contains("What differs") && page.contains("x 1.00 ("), "{page}");
-    }
-
-    #[test]
-    fn a_published_figure_stands_beside_ours_or_says_that_there_is_none() {
-        let page = render(&sample::record());
-        assert!(page.contains("not measured") && page.contains("2,669 B"));
-    }
-}
+mod tests;

@@ -154,4 +154,35 @@ mod tests {
         };
         assert_eq!((ours(2), ours(100), ours(99)), (1, 1, 0));
     }
+
+    #[test]
+    fn a_figure_is_told_in_the_unit_that_it_was_published_in() {
+        let check = |what, expected: &str| {
+            assert_eq!(of("somebody", "", 2, what, "").theirs(), expected);
+        };
+        check(What::Time(Operation::Process, 9_610.0), "9.61 ms");
+        check(What::Time(Operation::Join, 313.0), "313 µs");
+        check(What::Time(Operation::Join, 15.4e6), "15.4 s");
+        check(What::Bytes(Object::Tree, 436_092), "436,092 B");
+        check(What::Other(THOUSAND, 419_840.0), "420 ms");
+    }
+
+    #[test]
+    fn ours_is_of_the_same_suite_in_every_stack_in_a_fresh_tree_and_of_nothing_that_failed() {
+        let record = crate::suites::sample::distinct();
+        let ours = |suite, members| {
+            let published = of("somebody", suite, members, What::Bytes(Object::Tree, 1), "");
+            let ours =
+                published.ours(&record).map(|cell| (cell.state, published.of(cell).unwrap()));
+            ours.collect::<Vec<_>>()
+        };
+        let tree = |members, row| {
+            let bytes = crate::suites::sample::bytes(members, row, State::Fresh, Object::Tree);
+            (State::Fresh, in_bytes(bytes))
+        };
+        assert_eq!(ours("", 100), [tree(100, 0), tree(100, 1)]);
+        assert_eq!(ours("", 1_000), [tree(1_000, 0)], "the other stack failed");
+        assert_eq!(ours("xwing-aes128-ed25519", 100), [tree(100, 2)]);
+        assert_eq!(ours("xwing-aes128-ed25519", 4), [], "it was not measured");
+    }
 }

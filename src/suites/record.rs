@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell::Outcome;
+use super::group::State;
 use super::plan::Settings;
 use crate::report::provenance::Provenance;
 use crate::report::record::RecordError;
@@ -44,6 +45,28 @@ impl SuitesRecord {
     /// Those without figures.
     pub fn failures(&self) -> impl Iterator<Item = &Outcome> {
         self.cells.iter().filter(|cell| cell.error.is_some())
+    }
+
+    /// What came of a cell: a suite and its stack, members, and a state of the tree; `None` if it is
+    /// not here.
+    #[must_use]
+    pub fn cell(
+        &self,
+        (suite, stack): (&str, &str),
+        members: u32,
+        state: State,
+    ) -> Option<&Outcome> {
+        self.cells.iter().find(|cell| {
+            let same = cell.suite == suite && cell.stack == stack;
+            same && cell.members == members && cell.state == state
+        })
+    }
+
+    /// Members of the largest group that has figures in a state of the tree; `None` if none has.
+    #[must_use]
+    pub fn largest(&self, state: State) -> Option<u32> {
+        let has_figures = |cell: &&Outcome| cell.state == state && cell.error.is_none();
+        self.cells.iter().filter(has_figures).map(|cell| cell.members).max()
     }
 
     /// A row for every time and every size, and one for every cell without.

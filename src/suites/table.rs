@@ -6,7 +6,7 @@ use super::beside::{Beside, DIFFERENCES, Ratio, beside};
 use super::cell::{Object, Operation, Outcome};
 use super::group::State;
 use super::interval::Timing;
-use super::published::PUBLISHED;
+use super::published::{PUBLISHED, Published};
 use super::record::SuitesRecord;
 use crate::limits::SUITE_MERGED_MEMBERS_MAX;
 use crate::mls::stack::StackKind;
@@ -32,7 +32,8 @@ const SIZES: usize = 4;
 #[must_use]
 pub fn render(record: &SuitesRecord, look: Look) -> String {
     let mut parts = Vec::new();
-    for operation in TOLD {
+    let asked_of_fresh = record.cells.iter().any(|cell| cell.state == State::Fresh);
+    for operation in TOLD.into_iter().filter(|_| asked_of_fresh) {
         let rows = times(record, operation);
         let title = format!("{}, fresh tree, by members: median (interval)", operation.name());
         parts.push(format!("{title}\n\n{}", table(rows, look)));
@@ -44,9 +45,10 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
             parts.push(format!("{title}\n\n{}", table(rows, look)));
         }
     }
-    let members = record.settings.sizes.iter().copied().max().unwrap_or_default();
-    let title = format!("bytes at {members} members, fresh tree");
-    parts.push(format!("{title}\n\n{}", table(sizes(record, members), look)));
+    if let Some(members) = record.largest(State::Fresh) {
+        let title = format!("bytes at {} members, fresh tree", grouped(u64::from(members)));
+        parts.push(format!("{title}\n\n{}", table(sizes(record, members), look)));
+    }
     let shared = beside(record);
     for beside in &shared {
         let of = beside.cells[0];
@@ -62,32 +64,48 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
         let title = "published figures of the same size, and ours: of another machine, so only growth \
                      and bytes compare";
         parts.push(format!("{title}\n\n{}", table(published, look)));
+        parts.extend(unlike(record));
     }
     parts.extend(unmeasured(record));
     if record.failures().next().is_some() {
         parts.push(failures(record));
     }
     parts.push(
-        "r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc; one thread; an interval holds \
-         the median\nwith at least 95%, whatever the distribution of the times"
+        "r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc; - not measured; one thread; an \
+         interval\nholds the median with at least 95%, whatever the distribution of the times"
             .to_owned(),
     );
     parts.push(origin(&record.provenance));
     parts.join("\n\n") + "\n"
 }
 
-/// The cells of a fresh tree, by suite and stack.
-fn fresh(record: &SuitesRecord) -> impl Iterator<Item = (String, Vec<&Outcome>)> {
-    in_state(record, State::Fresh)
+/// A suite with the stack that runs it, as rows are called.
+fn name((suite, stack): (&str, &str)) -> String {
+    format!("{suite} {}", letter(stack))
 }
 
-fn in_state(record: &SuitesRecord, state: State) -> impl Iterator<Item = (String, Vec<&Outcome>)> {
-    record.settings.suites.iter().map(move |(suite, stack)| {
-        let letter = StackKind::named(stack).map_or('?', StackKind::letter);
-        let same = |cell: &&Outcome| cell.suite == *suite && cell.stack == *stack;
-        let cells = record.cells.iter().filter(same).filter(|cell| cell.state == state);
-        (format!("{suite} {letter}"), cells.collect())
-    })
+fn letter(stack: &str) -> char {
+    StackKind::named(stack).map_or('?', StackKind::letter)
+}
+
+/// The suites with their stacks, in the order in which they were asked for.
+fn runners(record: &SuitesRecord) -> impl Iterator<Item = (&str, &str)> {
+    record.settings.suites.iter().map(|(suite, stack)| (suite.as_str(), stack.as_str()))
+}
+
+/// A figure of a cell, or why there is none.
+pub(super) fn figure_of(
+    cell: Option<&Outcome>,
+    figure: impl Fn(&Outcome) -> Option<String>,
+) -> String {
+    match cell {
+        Some(failed) if failed.error.is_some() => "FAILED".to_owned(),
+        cell => cell.and_then(figure).unwrap_or_else(|| "-".to_owned()),
+    }
+}
+
+fn bytes_of(cell: &Outcome, object: Object) -> Option<String> {
+    cell.size(object).and_then(|bytes| u64::try_from(bytes).ok()).map(grouped)
 }
 
 fn times(record: &SuitesRecord, operation: Operation) -> Vec<Vec<String>> {
@@ -96,16 +114,12 @@ fn times(record: &SuitesRecord, operation: Operation) -> Vec<Vec<String>> {
     let mut head = vec!["suite".to_owned()];
     head.extend(sizes.iter().map(|size| grouped(u64::from(*size))));
     let mut rows = vec![head];
-    for (name, cells) in fresh(record) {
-        let mut row = vec![name];
-        row.extend(sizes.iter().map(
-            |size| match cells.iter().find(|cell| cell.members == *size) {
-                Some(cell) if cell.error.is_some() => "FAILED".to_owned(),
-                Some(cell) => cell.time(operation).map_or_else(|| "-".to_owned(), spread),
-                None => "-".to_owned(),
-            },
-        ));
-        rows.push(row);
+    for runner in runners(record) {
+        let time = |size: &u32| {
+            let cell = record.cell(runner, *size, State::Fresh);
+            figure_of(cell, |cell| cell.time(operation).map(spread))
+        };
+        rows.push([vec![name(runner)], sizes.iter().map(time).collect()].concat());
     }
     rows
 }
@@ -145,17 +159,13 @@ fn sizes(record: &SuitesRecord, members: u32) -> Vec<Vec<String>> {
     let short = ["KeyPackage", "update", "Welcome", "GroupInfo", "tree", "message", "memory"];
     head.extend(short.map(str::to_owned));
     let mut rows = vec![head];
-    let none = || "-".to_owned();
-    for (name, cells) in fresh(record) {
-        let Some(cell) = cells.iter().find(|cell| cell.members == members) else { continue };
-        let bytes = |object| {
-            let bytes = cell.size(object).and_then(|bytes| u64::try_from(bytes).ok());
-            bytes.map_or_else(none, grouped)
-        };
-        let memory = cell.member_bytes.map_or_else(none, |bytes| Unit::Bytes.value(bytes as f64));
-        let mut row = vec![name];
-        row.extend(TOLD.map(bytes));
-        row.push(memory);
+    for runner in runners(record) {
+        let cell = record.cell(runner, members, State::Fresh);
+        let mut row = vec![name(runner)];
+        row.extend(TOLD.map(|object| figure_of(cell, |cell| bytes_of(cell, object))));
+        row.push(figure_of(cell, |cell| {
+            cell.member_bytes.map(|bytes| Unit::Bytes.value(bytes as f64))
+        }));
         rows.push(row);
     }
     rows
@@ -163,19 +173,16 @@ fn sizes(record: &SuitesRecord, members: u32) -> Vec<Vec<String>> {
 
 /// What commits take in the largest group whose tree is in that state, by suite and stack.
 fn commits(record: &SuitesRecord, state: State) -> Option<(u32, Vec<Vec<String>>)> {
-    let of_state = |cell: &&Outcome| cell.state == state && cell.error.is_none();
-    let members = record.cells.iter().filter(of_state).map(|cell| cell.members).max()?;
-    let mut rows =
-        vec![["suite", "update commit", "process", "add one", "bytes"].map(str::to_owned).to_vec()];
-    let none = || "-".to_owned();
-    for (name, cells) in in_state(record, state) {
-        let Some(cell) = cells.into_iter().find(|cell| cell.members == members) else {
-            continue;
-        };
-        let time = |operation| cell.time(operation).map_or_else(none, spread);
-        let bytes = cell.size(Object::CommitUpdate).and_then(|bytes| u64::try_from(bytes).ok());
-        let times = [Operation::Update, Operation::Process, Operation::AddOne].map(time);
-        rows.push([vec![name], times.to_vec(), vec![bytes.map_or_else(none, grouped)]].concat());
+    const TIMED: [Operation; 3] = [Operation::Update, Operation::Process, Operation::AddOne];
+    let members = record.largest(state)?;
+    let head = ["suite", "update commit", "process", "add one", "bytes"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for runner in runners(record) {
+        let cell = record.cell(runner, members, state);
+        let mut row = vec![name(runner)];
+        row.extend(TIMED.map(|of| figure_of(cell, |cell| cell.time(of).map(spread))));
+        row.push(figure_of(cell, |cell| bytes_of(cell, Object::CommitUpdate)));
+        rows.push(row);
     }
     Some((members, rows))
 }
@@ -206,18 +213,30 @@ fn published(record: &SuitesRecord) -> Vec<Vec<String>> {
     for published in PUBLISHED {
         for cell in published.ours(record) {
             let Some(ours) = published.of(cell) else { continue };
-            let letter = StackKind::named(&cell.stack).map_or('?', StackKind::letter);
             rows.push(vec![
                 published.source.to_owned(),
                 published.name().to_owned(),
                 grouped(u64::from(published.members)),
                 published.theirs(),
                 ours,
-                letter.to_string(),
+                letter(&cell.stack).to_string(),
             ]);
         }
     }
     rows
+}
+
+/// How many published figures are of nothing that was measured here, and where they are.
+fn unlike(record: &SuitesRecord) -> Option<String> {
+    let has_ours = |of: &&Published| of.ours(record).any(|cell| of.of(cell).is_some());
+    let (all, ours) = (PUBLISHED.len(), PUBLISHED.iter().filter(has_ours).count());
+    (ours < all).then(|| {
+        filled(&format!(
+            "{} more published figures are of what was not measured here: report.html has them, and \
+             how to measure it",
+            all - ours
+        ))
+    })
 }
 
 /// As lines of a terminal, all but the first a little further in.
@@ -261,58 +280,4 @@ fn failures(record: &SuitesRecord) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::suites::sample;
-
-    #[test]
-    fn a_time_is_told_with_its_interval_in_one_unit() {
-        let check = |median_us, low_us, high_us, expected: &str| {
-            let timing = Timing { n: 9, median_us, low_us, high_us, coverage: 0.96 };
-            assert_eq!(spread(&timing), expected);
-        };
-        check(45_100.0, 44_900.0, 46_040.0, "45.1 (44.9..46.0) ms");
-        check(7.0, 6.5, 100.0, "7.00 (6.50..100) us");
-        check(1.5e6, 999_000.0, 2e6, "1.50 (1.00..2.00) s");
-    }
-
-    #[test]
-    fn a_suite_of_two_stacks_is_told_beside_each_other_and_why() {
-        let mut record = sample::record();
-        assert!(!render(&record, Look::default()).contains("why stacks differ"));
-        let mut other = record.cells[0].clone();
-        other.stack = "mls-rs/awslc".to_owned();
-        record.cells.push(other);
-        let text = render(&record, Look::default());
-        for told in ["at 2 members in several stacks", "mls-rs/awslc x", "Cryptography: RustCrypto"]
-        {
-            assert!(text.contains(told), "{told}: {text}");
-        }
-        for line in text.lines().filter(|line| !line.starts_with("from")) {
-            assert!(line.chars().count() <= 100, "{line}");
-        }
-    }
-
-    #[test]
-    fn trees_that_were_left_out_are_named_with_how_to_ask_for_them() {
-        let mut record = sample::record();
-        record.settings.sizes = vec![2, 1_000];
-        assert_eq!(unmeasured(&record), None, "these states were asked for");
-        record.settings.states.clear();
-        let said = unmeasured(&record).unwrap();
-        assert!(said.contains("1,000") && said.contains("--states merged,churned"), "{said}");
-        record.settings.sizes = vec![2, 100];
-        assert_eq!(unmeasured(&record), None);
-    }
-
-    #[test]
-    fn a_failure_is_told_where_its_figures_would_be_and_in_words() {
-        let text = render(&sample::record(), Look::default());
-        assert!(text.contains("FAILED"), "{text}");
-        let said = "xwing-aes128-ed25519 in openmls/rust_crypto at 100, fresh: cannot commit: <no>";
-        assert!(text.contains(said), "{text}");
-        for line in text.lines() {
-            assert!(line.chars().count() <= 100, "{line}");
-        }
-    }
-}
+mod tests;
