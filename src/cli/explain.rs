@@ -121,6 +121,7 @@ fn probe(suite: Suite) -> anyhow::Result<Estimate> {
             let application = TapeOperation::Application { sender: 0, bytes: 200 };
             Ok(TapeSpec {
                 suite,
+                init_suite: None,
                 group: GroupId::new(&number.to_be_bytes()).context("8 bytes are a group id")?,
                 members,
                 senders: 2,

@@ -1,4 +1,4 @@
-//! What a class's operation mix and its joiners must say together.
+//! What a class's operation mix, its joiners and the suite that they join by must say together.
 //!
 //! Called by `check`, once each field is in range by itself.
 
@@ -6,9 +6,35 @@ use super::check::Found;
 use super::scenario::{Class, Source};
 use crate::delivery::Level;
 use crate::limits::ROSTER_MAX;
+use crate::mls::size::pattern::check_init;
 
 /// The first contradiction.
 pub(super) fn of_mix(class: &Class) -> Found {
+    of_welcome(class).or_else(|| of_changes(class))
+}
+
+/// What is said of a Welcome wants traffic that is made up, a suite that keeps it, and somebody who
+/// gets one.
+fn of_welcome(class: &Class) -> Found {
+    let init = class.welcome?;
+    let found = |message: String| Some(("welcome", message));
+    if class.source != Source::Synthetic {
+        return found(
+            "no stack here makes a KeyPackage whose init key is of another suite: only source = \
+             \"synthetic\" has a choice"
+                .to_owned(),
+        );
+    }
+    if let Err(why) = check_init(class.suite, init) {
+        return found(why);
+    }
+    (class.mix.adds.is_zero() && class.mix.proposals.is_zero()).then(|| {
+        let message = "nobody joins by a Welcome unless `mix` has adds or proposals; leave it out";
+        ("welcome", message.to_owned())
+    })
+}
+
+fn of_changes(class: &Class) -> Found {
     let Class { mix, joiners, members, .. } = *class;
     if mix.is_empty() && joiners == 0 {
         return None;

@@ -76,6 +76,12 @@ pub struct OfClass {
     pub added: u64,
     /// Members that go.
     pub removed: u64,
+    /// Members that come in by a Welcome.
+    pub welcomed: u64,
+    /// Bytes of the KeyPackages by which they are asked in: the most where signatures vary.
+    pub key_package_bytes: f64,
+    /// Bytes of the Welcomes that they get, likewise.
+    pub welcome_bytes: f64,
     /// Messages that will be ordered.
     pub accepted: Bounds,
     /// Members that get them, added up.
@@ -178,6 +184,9 @@ impl Forecast {
         of.joins += counted.joins;
         of.added += counted.added;
         of.removed += counted.removed;
+        of.welcomed += counted.welcomed;
+        of.key_package_bytes += counted.key_package_bytes;
+        of.welcome_bytes += counted.welcome_bytes;
         of.accepted = of.accepted.plus(counted.accepted);
         of.deliveries = of.deliveries.plus(counted.deliveries);
         of.submitted = of.submitted.plus(counted.submitted);
@@ -206,6 +215,9 @@ struct Counted {
     joins: u64,
     added: u64,
     removed: u64,
+    welcomed: u64,
+    key_package_bytes: f64,
+    welcome_bytes: f64,
     accepted: Bounds,
     deliveries: Bounds,
     submitted: Bounds,
@@ -299,6 +311,11 @@ impl Counted {
         self.joins += u64::from(of.joins);
         self.added += u64::from(of.added);
         self.removed += u64::from(of.removed);
+        if of.welcome > 0 {
+            self.welcomed += u64::from(of.added);
+            self.key_package_bytes += f64::from(of.added) * of.key_package as f64;
+            self.welcome_bytes += f64::from(of.added) * of.welcome as f64;
+        }
         self.reach.push(reached);
         self.accepted = self.accepted.plus(Bounds::exactly(1.0));
         self.deliveries = self.deliveries.plus(Bounds::exactly(reached));

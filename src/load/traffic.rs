@@ -254,6 +254,7 @@ fn specs(population: &Population, schedule: &Schedule) -> Vec<Option<TapeSpec>> 
         let class = population.class(index);
         (class.source != Source::Live).then(|| TapeSpec {
             suite: class.suite,
+            init_suite: class.welcome,
             group: group.id,
             members: class.members,
             senders: class.senders,

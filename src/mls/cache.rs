@@ -173,6 +173,7 @@ mod tests {
     fn spec() -> TapeSpec {
         TapeSpec {
             suite: Suite::named("x25519-aes128-ed25519").unwrap(),
+            init_suite: None,
             group: GroupId::new(b"cached").unwrap(),
             members: 4,
             senders: 2,
@@ -301,6 +302,21 @@ mod tests {
         let specs = [spec(), spec()];
         let tapes = cache.load_or_mint_all(&specs, &|_| ()).unwrap();
         assert!(tapes.iter().all(|(_, origin)| *origin == Origin::Cached));
+    }
+
+    #[test]
+    fn a_specification_with_other_init_keys_is_never_mistaken_for_the_one_without() {
+        let (_folder, cache) = cache();
+        let (tape, _) = cache.load_or_mint(&spec(), &|_| ()).unwrap();
+        let file = Bytes::from(fs::read(file(&cache)).unwrap());
+        assert_eq!(tape_file::decode(file.clone(), &spec()), Some(tape));
+        let init = |name| TapeSpec { init_suite: Some(Suite::named(name).unwrap()), ..spec() };
+        let (one, other) = (init("xwing-aes128-ed25519"), init("mlkem768-aes256-mldsa65"));
+        for other in [&one, &other] {
+            assert!(!cache.may_have(other));
+            assert_eq!(tape_file::decode(file.clone(), other), None);
+        }
+        assert_ne!(tape_file::key(&one), tape_file::key(&other));
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Foretold {
     pub bytes: usize,
     /// Members that it brings in.
     pub added: u32,
+    /// Bytes of the KeyPackage by which each of them is asked in; 0 where none is.
+    pub key_package: usize,
+    /// Bytes of the Welcome that each of them gets, without the tree; 0 where none does.
+    pub welcome: usize,
     /// Members that go with it.
     pub removed: u32,
     /// Whether its sender is one of those that it brings in.
@@ -45,7 +49,8 @@ fn one(
     let done = membership.apply(operation).ok()?;
     let joins = matches!(operation, TapeOperation::ExternalJoin { .. });
     let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
-    let message = Foretold { kind: operation.kind(), bytes: 0, added: 0, removed: 0, joins };
+    let (kind, added, removed) = (operation.kind(), 0, 0);
+    let message = Foretold { kind, bytes: 0, added, removed, key_package: 0, welcome: 0, joins };
     let Some(done) = done else {
         let bytes = match operation {
             TapeOperation::Application { bytes, .. } => {
@@ -67,7 +72,13 @@ fn one(
     };
     let bytes = if joins { dimensions.external_commit() } else { dimensions.commit(leaf, &change) };
     let (added, removed) = (count(done.added.len()), count(done.removed.len()));
-    Some(Foretold { bytes, added, removed, ..message })
+    let (key_package, welcome) = match added > 0 && !joins {
+        true => {
+            (size::key_package(&dimensions.lengths, dimensions.identity), dimensions.welcome(1))
+        }
+        false => (0, 0),
+    };
+    Some(Foretold { bytes, added, removed, key_package, welcome, ..message })
 }
 
 #[cfg(test)]
@@ -88,9 +99,12 @@ mod tests {
             TapeOperation::Remove { sender: 2, member: 9 },
             TapeOperation::Application { sender: 0, bytes: 5_000 },
         ];
-        for tree in [TreeState::Fresh, TreeState::Merged] {
+        let post_quantum = Suite::named("xwing-aes128-ed25519").unwrap();
+        let both = [None, Some(post_quantum)].map(|init| (TreeState::Merged, init));
+        for (tree, init_suite) in [(TreeState::Fresh, None)].into_iter().chain(both) {
             let spec = TapeSpec {
                 suite: Suite::named("x25519-aes128-ed25519").unwrap(),
+                init_suite,
                 group: GroupId::new(&[9; 32]).unwrap(),
                 members: 40,
                 senders: 3,
@@ -108,6 +122,10 @@ mod tests {
             let said: Vec<_> = foretold.iter().map(|of| (of.kind, of.bytes)).collect();
             assert_eq!(said, real, "{tree:?}");
             assert_eq!((foretold[2].added, foretold[4].removed), (1, 1));
+            let effect = tape.messages[2].effect.as_deref().unwrap();
+            let joined = (tape.joins[0].key_package.len(), effect.welcome.len());
+            assert_eq!((foretold[2].key_package, foretold[2].welcome), joined, "{init_suite:?}");
+            assert_eq!((foretold[4].key_package, foretold[4].welcome), (0, 0));
         }
     }
 
@@ -115,6 +133,7 @@ mod tests {
     fn what_mls_would_refuse_is_not_foretold() {
         let spec = TapeSpec {
             suite: Suite::named("x25519-aes128-ed25519").unwrap(),
+            init_suite: None,
             group: GroupId::new(&[9; 32]).unwrap(),
             members: 4,
             senders: 3,

@@ -12,6 +12,11 @@ pub struct Lengths {
     pub kem_public_key: usize,
     /// `Nenc` of RFC 9180 §4: an encapsulated key, so every ciphertext of a commit.
     pub kem_output: usize,
+    /// The public key in a KeyPackage by which its device joins: `kem_public_key` in every suite, and
+    /// another's where [`Self::joined_by`] says so.
+    pub init_public_key: usize,
+    /// What is encapsulated to that key in a Welcome, likewise.
+    pub init_kem_output: usize,
     /// `KDF.Nh`: hashes, secrets and MACs.
     pub hash: usize,
     /// A signature public key.
@@ -29,10 +34,19 @@ impl Lengths {
         Self {
             kem_public_key,
             kem_output,
+            init_public_key: kem_public_key,
+            init_kem_output: kem_output,
             hash: hash.length(),
             signature_public_key,
             signature_max,
         }
+    }
+
+    /// The same but for how devices join: by init keys of the suite that `init` are the lengths of.
+    #[must_use]
+    pub const fn joined_by(self, init: &Self) -> Self {
+        let Self { init_public_key, init_kem_output, .. } = *init;
+        Self { init_public_key, init_kem_output, ..self }
     }
 }
 

@@ -69,7 +69,7 @@ fn bare_key_package(lengths: &Lengths, identity: usize) -> usize {
     let (version, suite, lifetime) = (2, 2, 16);
     version
         + suite
-        + vector(lengths.kem_public_key)
+        + vector(lengths.init_public_key)
         + leaf_node(lengths, identity, lifetime)
         + NO_EXTENSIONS
         + vector(lengths.signature_max)

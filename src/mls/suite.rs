@@ -93,6 +93,13 @@ impl Suite {
         self.0.lengths
     }
 
+    /// Lengths in a group of it that devices join by init keys of `init`, if that is another suite.
+    #[must_use]
+    pub fn lengths_joined_by(self, init: Option<Self>) -> Lengths {
+        let own = self.lengths();
+        init.map_or(own, |init| own.joined_by(&init.lengths()))
+    }
+
     /// Its name in OpenMLS.
     pub(super) fn ciphersuite(self) -> Ciphersuite {
         self.0.ciphersuite

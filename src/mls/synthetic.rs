@@ -220,7 +220,7 @@ fn key_package(suite: Suite, dimensions: &Dimensions, random: &mut ChaCha8Rng) -
     for field in [MLS10, KEY_PACKAGE, MLS10, suite.facts().code_point] {
         message.extend_from_slice(&field.to_be_bytes());
     }
-    push_random(&mut message, lengths.kem_public_key, random);
+    push_random(&mut message, lengths.init_public_key, random);
     let lifetime = [&[SOURCE_KEY_PACKAGE][..], &u64::MIN.to_be_bytes(), &u64::MAX.to_be_bytes()];
     push_leaf_node(&mut message, (suite, dimensions), &lifetime.concat(), random);
     push_vector(&mut message, &[]);
@@ -264,7 +264,7 @@ fn welcome(
     for package in packages {
         let parsed = crate::wire::key_package(package).expect("it is well-formed");
         push_vector(&mut secrets, parsed.reference.as_bytes());
-        push_random(&mut secrets, lengths.kem_output, random);
+        push_random(&mut secrets, lengths.init_kem_output, random);
         push_random(&mut secrets, size::joiner_secrets(lengths), random);
     }
     let mut message = Vec::with_capacity(size);

@@ -31,6 +31,9 @@ use crate::limits::TAPE_AGE_MAX;
 pub struct TapeSpec {
     /// The suite of the whole group.
     pub suite: Suite,
+    /// The suite of the init keys by which devices join it, where that is another: a deployment that no
+    /// stack here runs, so such a tape is never minted.
+    pub init_suite: Option<Suite>,
     /// The group's id, in every message.
     pub group: GroupId,
     /// Members of the group, 2 to [`ROSTER_MAX`]. Each costs a KeyPackage, once.
@@ -242,6 +245,9 @@ impl TapeSpec {
     /// Says what is wrong with it, if anything: a count out of range, a sender that is none, a
     /// message that no service would take.
     pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.init_suite.is_some() {
+            return Err("no stack here makes a KeyPackage whose init key is of another suite");
+        }
         let members = usize::try_from(self.members).expect("a member count fits an address");
         if !(2..=ROSTER_MAX).contains(&members) {
             return Err("members must be 2 to ROSTER_MAX");
@@ -290,7 +296,7 @@ impl TapeSpec {
     pub(super) fn dimensions(&self, leaves: u32, tree: TreeState) -> Dimensions {
         let named = !self.devices.is_empty();
         Dimensions {
-            lengths: self.suite.lengths(),
+            lengths: self.suite.lengths_joined_by(self.init_suite),
             group_id: self.group.as_bytes().len(),
             identity: if named { size::DEVICE_BYTES } else { size::IDENTITY_BYTES },
             members: leaves,

@@ -77,10 +77,15 @@ pub(super) fn key(spec: &TapeSpec) -> u128 {
     for operation in &spec.operations {
         put_operation(&mut canonical, *operation);
     }
+    // Marked as no operation is, so that specifications without one keep the keys they had.
+    if let Some(init) = spec.init_suite {
+        canonical.put_u8(INIT_SUITE);
+        put_blob(&mut canonical, init.name().as_bytes());
+    }
     xxh3_128(&canonical)
 }
 
-/// An operation, so that no two are alike.
+/// An operation, so that no two are alike; none begins with [`INIT_SUITE`].
 fn put_operation(to: &mut Vec<u8>, operation: TapeOperation) {
     let (tag, first, second) = match operation {
         TapeOperation::Application { sender, bytes } => (0, sender, bytes),
@@ -309,6 +314,8 @@ fn put_count(to: &mut Vec<u8>, count: usize) {
     to.put_u32_le(u32::try_from(count).expect("no tape has 2^32 of anything"));
 }
 
+/// Before the name of another suite of init keys, in a key.
+const INIT_SUITE: u8 = 0xff;
 const APPLICATION: u8 = 0;
 const PROPOSAL: u8 = 1;
 const COMMIT: u8 = 2;

@@ -211,7 +211,7 @@ pub fn record(finished: Finished<'_>) -> Record {
         classes: classes(&finished),
         contention: contention::rows(finished.scenario, finished.tallies, window_s(&finished)),
         returns: finished.returns.map(ReturnsRecord::from),
-        joins: finished.joins.map(JoinsRecord::from),
+        joins: finished.joins.map(|joins| JoinsRecord::of(joins, finished.scenario)),
         throughput: throughput(&finished),
         server,
         engine: EngineUse {
@@ -400,6 +400,7 @@ fn classes(finished: &Finished<'_>) -> Vec<ClassRecord> {
         members: class.members,
         memberships: class.group_sizes(scenario.seed, index).map(u64::from).sum(),
         suite: class.suite.name().to_owned(),
+        welcome_suite: class.welcome.map(|suite| suite.name().to_owned()),
         source: source_name(class.source).to_owned(),
         durability: class.durability.name().to_owned(),
         validation: class.validation.name().to_owned(),

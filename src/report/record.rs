@@ -254,6 +254,10 @@ pub struct ClassRecord {
     pub memberships: u64,
     /// The MLS suite.
     pub suite: String,
+    /// The suite of the init keys by which devices joined, where it was another: a modelled pattern
+    /// that no stack here runs. `None` in all else, and in older records.
+    #[serde(default)]
+    pub welcome_suite: Option<String>,
     /// `tape`, `live` or `synthetic`.
     pub source: String,
     /// What its messages survived: `none` or `wal`. Older records knew only `none`.

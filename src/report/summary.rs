@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use super::contention;
 use super::doubt::DriftRecord;
+use super::joins;
 use super::provenance::Provenance;
 use super::record::{ClassRecord, Distribution, EngineUse, Record, ServerUse};
 use super::slow;
@@ -50,8 +51,8 @@ pub fn render(record: &Record, folder: &Path, look: Look) -> String {
         table(return_rows(record), look),
         slow::lines(record),
         table(slow::rows(record), look),
-        joins(record),
-        table(join_rows(record), look),
+        joins::lines(record),
+        table(joins::rows(record), look),
         table(period_rows(record), look),
         cost(record),
         drift(record),
@@ -235,35 +236,6 @@ fn returns(record: &Record) -> String {
             grouped(of.resumed),
         )
     })
-}
-
-/// Nothing when the groups stayed as they were.
-fn joins(record: &Record) -> String {
-    record.joins.as_ref().map_or_else(String::new, |of| {
-        let failed = match of.failed {
-            0 => String::new(),
-            failed => format!("; {} things went wrong", grouped(failed)),
-        };
-        format!(
-            "joined      {} of {} let in, {} by themselves; {} gone{failed}",
-            grouped(of.joined),
-            grouped(of.let_in),
-            grouped(of.by_themselves),
-            grouped(of.gone),
-        )
-    })
-}
-
-fn join_rows(record: &Record) -> Vec<Vec<String>> {
-    let Some(of) = &record.joins else { return Vec::new() };
-    let rows = [
-        ("KeyPackage (from claim)", &of.claim),
-        ("GroupInfo (from fetch)", &of.fetch),
-        ("Welcome (from intended)", &of.welcome),
-        ("joined (from intended)", &of.join),
-    ];
-    let rows = rows.iter().filter(|(_, of)| of.count > 0).map(|(name, of)| row(name, of));
-    std::iter::once(header("those who came in")).chain(rows).collect()
 }
 
 fn return_rows(record: &Record) -> Vec<Vec<String>> {

@@ -13,6 +13,7 @@ use hdrhistogram::serialization::Deserializer;
 
 use super::build::{EngineTotals, Finished, ServerTotals, record};
 use super::folder::RunFolder;
+use super::html;
 use super::provenance::Provenance;
 use super::record::{Floor, Record, RecordError};
 use super::summary::{Look, render};
@@ -135,11 +136,11 @@ fn away() -> Away {
 fn joins() -> Joins {
     let ms = Duration::from_millis;
     let mut joins = Joins { let_in: 3, gone: 1, ..Joins::default() };
-    joins.claim.record(ms(1_000), ms(1_004));
+    joins.claimed(0, 1_489, ms(1_000), ms(1_004));
     joins.fetch.record(ms(1_000), ms(1_002));
-    joins.welcome.record(ms(1_000), ms(1_020));
+    joins.welcomed(0, 1_817, Some(ms(1_000)), ms(1_020));
     for by_itself in [true, false, false] {
-        joins.joined(Some(ms(1_000)), by_itself, ms(1_030));
+        joins.joined(0, Some(ms(1_000)), by_itself, ms(1_030));
     }
     joins
 }
@@ -189,6 +190,26 @@ fn a_summary_says_what_came_of_members_that_went_away_and_what_the_others_felt()
         text.contains("skipped on the way; 1 resyncs, which let members off 40 deliveries\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_summary_and_a_page_say_that_a_class_was_loaded_as_a_pattern_that_is_only_modelled() {
+    let mut record = finished(&Judgement::default(), false);
+    let told = "joins by init keys of xwing-aes128-ed25519 (modelled; no stack runs it)";
+    let both = |record: &Record| {
+        [render(record, Path::new("results/x"), Look::default()), html::render(record)]
+    };
+    assert!(both(&record).iter().all(|text| !text.contains("modelled")));
+    record.classes[0].welcome_suite = Some("xwing-aes128-ed25519".to_owned());
+    let [text, page] = both(&record);
+    assert!(text.contains(told) && page.contains(told), "{text}");
+    let bytes = "town: 1 Welcomes of 1,817 bytes, for KeyPackages of 1,489; x25519";
+    assert!(text.contains(bytes), "{text}");
+    // It is read back, and an older record that does not say has none.
+    let json = record.to_json();
+    assert_eq!(Record::from_json(&json).unwrap(), record);
+    let older: String = json.lines().filter(|line| !line.contains("\"welcome_suite\"")).collect();
+    assert_eq!(Record::from_json(&older).unwrap().classes[0].welcome_suite, None);
 }
 
 #[test]
@@ -373,7 +394,7 @@ fn a_folder_is_named_by_moment_scenario_and_hash_and_completed_by_the_record() {
     assert_eq!(Record::from_json(&fs::read_to_string(path).unwrap()).unwrap(), record);
     assert_eq!(fs::read_to_string(folder.path().join("summary.txt")).unwrap(), "fine\n");
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    assert_eq!(page, super::html::render(&record));
+    assert_eq!(page, html::render(&record));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
 }
 

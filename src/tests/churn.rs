@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::forecast::hold;
 use super::scenarios::{check, record_of, run_on, run_plan, service_with};
 use crate::delivery::Kind;
+use crate::load::forecast::Forecast;
 use crate::load::scenario::Scenario;
 use crate::load::setup::SetupError;
 use crate::load::traffic::{Draft, Plan, Traffic};
 use crate::load::{Outcome, RunError};
+use crate::mls::size::IDENTITY_BYTES;
+use crate::mls::size::pattern::Deployment;
+use crate::mls::{Dimensions, Handshake, Suite, TreeState};
 use crate::report::verdict::Status;
 
 const CHURN: &str = r#"
@@ -90,6 +95,51 @@ fn synthetic_groups_change_as_minted_ones_do() {
             assert!(outcome.joins.unwrap().joined > 6);
         }
     }
+}
+
+/// What a joiner gets of the pattern is what the model says of it, and the rest is the classical group's.
+#[test]
+fn a_post_quantum_welcome_reaches_its_device_with_the_bytes_of_the_model() {
+    let classical = Suite::named("x25519-aes128-ed25519").unwrap();
+    let deployment = Deployment::parse("welcome", classical).unwrap();
+    let group = Dimensions {
+        lengths: classical.lengths(),
+        group_id: 32,
+        identity: IDENTITY_BYTES,
+        members: 6,
+        tree: TreeState::Merged,
+        handshake: Handshake::Public,
+    };
+    let model = deployment.objects(&group, 0, 200);
+    let said = |line: &str| {
+        let lines =
+            format!("source = \"synthetic\"\nmix = {{ adds = \"20%\", removes = \"10%\" }}");
+        let scenario = scenario(&format!("{lines}\n{line}"));
+        let forecast = Forecast::of(&Draft::of(scenario.clone()));
+        let outcome = run_on(&service_with(&scenario, None), &scenario, false).0.unwrap();
+        check(line, &scenario, &outcome);
+        hold(line, &scenario, &forecast, &outcome);
+        let record = record_of(&scenario, &outcome);
+        (record.classes[0].clone(), record.joins.unwrap().welcomed[0].clone())
+    };
+    let (plain, joined) = said("");
+    let (pattern, opened) = said("welcome = \"xwing-aes128-ed25519\"");
+    assert!(opened.welcomes > 6, "{opened:?}");
+    assert_eq!(opened.welcome_bytes, opened.welcomes * model.welcome as u64);
+    assert_eq!(opened.key_package_bytes, opened.key_packages * model.key_package as u64);
+    assert_eq!((opened.welcomes, opened.key_packages), (joined.welcomes, joined.key_packages));
+    assert_eq!(opened.welcome_bytes, joined.welcome_bytes + joined.welcomes * 1_089);
+    assert_eq!(
+        (opened.join.count, opened.welcome.count),
+        (joined.join.count, joined.welcome.count)
+    );
+    // Of the commits those that add are longer, each by what its KeyPackage is longer by, and no other.
+    assert_eq!(pattern.commit_deliveries, plain.commit_deliveries);
+    let longer = pattern.commit_delivered_bytes - plain.commit_delivered_bytes;
+    assert!(longer > 0 && longer % 1_185 == 0, "{longer}");
+    assert!(longer / 1_185 < plain.commit_deliveries, "{longer} of {}", plain.commit_deliveries);
+    assert_eq!(pattern.welcome_suite.as_deref(), Some("xwing-aes128-ed25519"));
+    assert_eq!(plain.welcome_suite, None);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::figure::{Figure, Unit, rounded};
 use super::memory::Footprints;
 use crate::limits::{CLIENT_SOCKETS, DESCRIPTORS_SPARED, RING_ENTRIES_MAX, SOCKET_BUFFER_BYTES};
 use crate::load::bytes::Bounds;
-use crate::load::forecast::{Absent, Forecast};
+use crate::load::forecast::{Absent, Forecast, OfClass};
 use crate::load::scenario::{Class, Scenario};
 use crate::report::provenance::Provenance;
 
@@ -150,6 +150,17 @@ impl Explaining<'_> {
         let how = "submissions and what acknowledges the deliveries, with every header; what \
                    lets members in, such as Welcomes, on top";
         self.put("ingress", Unit::Bytes, estimate(ingress), how, &[]);
+        let sum = |of: fn(&OfClass) -> f64| forecast.classes.iter().map(of).sum::<f64>();
+        if sum(|of| of.welcome_bytes) > 0.0 {
+            let how =
+                "lengths of the MLS messages by which members are asked in, each claimed once";
+            let asked = Estimate::exactly(sum(|of| of.key_package_bytes));
+            self.put("KeyPackages", Unit::Bytes, asked, how, &[]);
+            let how =
+                "lengths of the MLS messages that let them in, each for one, without the tree";
+            let let_in = Estimate::exactly(sum(|of| of.welcome_bytes));
+            self.put("Welcomes", Unit::Bytes, let_in, how, &[]);
+        }
         let busiest = forecast.phases.iter().map(|phase| phase.busiest_deliveries);
         let share = busiest.fold(0.0, f64::max) / deliveries.most.max(1.0);
         let how = "that of the busiest second, as its share of the deliveries";

@@ -53,6 +53,19 @@ pub struct ClassRow {
     pub commits: u64,
     /// Of the commits, joins from outside.
     pub joins: u64,
+    /// Members that come in by a Welcome.
+    #[serde(default)]
+    pub welcomed: u64,
+    /// Bytes of the KeyPackages by which they are asked in.
+    #[serde(default)]
+    pub key_package_bytes: f64,
+    /// Bytes of the Welcomes that they get.
+    #[serde(default)]
+    pub welcome_bytes: f64,
+    /// The suite of their init keys, where it is another than the group's: a modelled pattern, which no
+    /// stack here runs.
+    #[serde(default)]
+    pub welcome_suite: Option<String>,
     /// Rounds of a race.
     pub rounds: u64,
     /// Whether its racers want the next change after the one before.
@@ -127,6 +140,10 @@ impl ClassRow {
             proposals: class.proposals,
             commits: class.commits,
             joins: class.joins,
+            welcomed: class.welcomed,
+            key_package_bytes: class.key_package_bytes,
+            welcome_bytes: class.welcome_bytes,
+            welcome_suite: written.welcome.map(|suite| suite.name().to_owned()),
             rounds: class.rounds,
             absences: AbsencesRow {
                 returns: class.absent.departures,
@@ -200,6 +217,7 @@ impl ClassRow {
             0 => String::new(),
             joins => format!(", {joins} of them joins from outside"),
         };
+        let welcomed = self.welcomed_line();
         let absences = match self.absences.returns {
             0 => String::new(),
             returns => format!("; {returns} returns"),
@@ -222,7 +240,24 @@ impl ClassRow {
         let deliveries = spread(self.deliveries);
         format!(
             "{name}: {groups} groups, {members} members{slow}; {what}{joins}; {deliveries} \
-             deliveries{absences}"
+             deliveries{absences}{welcomed}"
+        )
+    }
+
+    /// Nothing where nobody comes in by a Welcome.
+    fn welcomed_line(&self) -> String {
+        if self.welcomed == 0 {
+            return String::new();
+        }
+        let each = |bytes: f64| Unit::Bytes.written(bytes / self.welcomed as f64);
+        let by = self.welcome_suite.as_ref().map_or_else(String::new, |suite| {
+            format!(", by init keys of {suite}: modelled, no stack runs it")
+        });
+        format!(
+            "; {} Welcomes of {} for KeyPackages of {}{by}",
+            Unit::Count.written(self.welcomed as f64),
+            each(self.welcome_bytes),
+            each(self.key_package_bytes)
         )
     }
 }

@@ -110,6 +110,27 @@ fn who_comes_back_and_who_is_slow_is_said_and_whether_a_group_keeps_what_they_ne
 }
 
 #[test]
+fn who_joins_by_a_modelled_pattern_is_said_with_the_bytes_of_it() {
+    let growing = "joiners = 10\nmix = { adds = \"10%\" }\nwelcome = \"xwing-aes128-ed25519\"\n";
+    let explanation = said(&format!("{TEXT}{growing}"), &MACHINE, &Minting::default());
+    let class = &explanation.classes[0];
+    assert_eq!(
+        (class.welcomed, class.welcome_suite.as_deref()),
+        (10, Some("xwing-aes128-ed25519"))
+    );
+    assert_eq!(value(&explanation, "Welcomes"), Estimate::exactly(class.welcome_bytes));
+    assert_eq!(value(&explanation, "KeyPackages"), Estimate::exactly(class.key_package_bytes));
+    let text = explanation.to_text();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let told = "by init keys of xwing-aes128-ed25519: modelled, no stack runs it";
+    assert!(words.join(" ").contains(told), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let none = said(TEXT, &MACHINE, &Minting::default());
+    assert!(none.figures.iter().all(|figure| figure.name != "Welcomes"), "{none:?}");
+    assert!(!none.to_text().contains("Welcomes of"), "{}", none.to_text());
+}
+
+#[test]
 fn of_a_closed_loop_is_said_that_nothing_counts_it_and_never_minus_zero() {
     let text = |think: &str| {
         format!(

@@ -111,6 +111,7 @@ impl MadeUp {
             classes.push(ClassRecord {
                 name: class.name.clone(),
                 suite: class.suite.name().to_owned(),
+                welcome_suite: None,
                 members: class.members,
                 commit_response: distribution(&commits),
                 commit_fanout_last: distribution(&commits),

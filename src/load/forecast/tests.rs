@@ -44,6 +44,23 @@ fn a_group_that_grows_has_one_more_delivery_from_each_add_on() {
 }
 
 #[test]
+fn a_post_quantum_welcome_is_foretold_longer_where_an_init_key_is_and_nowhere_else() {
+    let growing = EVEN.replace("commits = \"10%\"", "commits = \"10%\"\njoiners = 20");
+    let growing = format!("{growing}\nmix = {{ adds = \"10%\" }}");
+    let plain = forecast(&growing);
+    let opened = forecast(&format!("{growing}\nwelcome = \"xwing-aes128-ed25519\""));
+    let (plain, opened) = (&plain.classes[0], &opened.classes[0]);
+    let key = f64::from(1_216 + 2 - 32 - 1);
+    assert_eq!((plain.welcomed, opened.welcomed, plain.added), (10, 10, 10));
+    assert_eq!(opened.key_package_bytes, plain.key_package_bytes + 10.0 * key);
+    assert_eq!(opened.welcome_bytes, plain.welcome_bytes + 10.0 * f64::from(1_120 + 2 - 32 - 1));
+    assert_eq!(opened.submitted.most, plain.submitted.most + 10.0 * key);
+    assert_eq!(opened.deliveries, plain.deliveries);
+    let none = forecast(EVEN);
+    assert_eq!((none.classes[0].welcomed, none.classes[0].welcome_bytes), (0, 0.0));
+}
+
+#[test]
 fn bytes_of_a_synthetic_class_are_exact_and_of_a_minted_one_between_two_trees() {
     let synthetic = forecast(EVEN);
     let class = &synthetic.classes[0];

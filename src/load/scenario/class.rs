@@ -38,6 +38,9 @@ pub struct Class {
     pub spread: Option<LogNormal>,
     /// The MLS suite of every group of the class.
     pub suite: Suite,
+    /// The suite of the init keys by which devices join them, where it is another: a pattern that no
+    /// stack here runs, so `source` is synthetic.
+    pub welcome: Option<Suite>,
     /// Where the bytes come from.
     pub source: Source,
     /// Operations over all groups of the class; rounds of a race when `source` is live.

@@ -77,6 +77,7 @@ struct WrittenClass {
     members: Members,
     #[serde(default = "default_suite")]
     suite: Suite,
+    welcome: Option<Suite>,
     #[serde(default)]
     source: Source,
     rate: Option<Rate>,
@@ -188,6 +189,7 @@ impl WrittenClass {
             members,
             spread,
             suite: self.suite,
+            welcome: self.welcome,
             source: self.source,
             // Another than the default is filled in when every trace has been read.
             rate: self.rate.unwrap_or_default(),

@@ -115,7 +115,7 @@ fn what_joins_take_is_bounded_only_where_somebody_joins() {
     let churn = Scenario::parse(churn, "churn.toml").unwrap();
     let (window, tally) = (Duration::from_secs(1), Tally::default());
     let mut joins = Joins::default();
-    joins.joined(Some(Duration::ZERO), true, Duration::from_millis(30));
+    joins.joined(0, Some(Duration::ZERO), true, Duration::from_millis(30));
     let recorder = recorder();
     let facts =
         |joins| Facts { scenario: &churn, recorder: &recorder, joins, tally, window, server: None };

@@ -76,7 +76,8 @@ impl Worker<'_> {
         match reply {
             Reply::KeyPackage { request, body, .. } => {
                 let Some(asked) = self.answered_question(request) else { return };
-                self.comers.joins.claim.record(asked.sent, at);
+                let class = self.class_of(asked.operation);
+                self.comers.joins.claimed(class, body.len(), asked.sent, at);
                 let expected = self.join_of(asked.operation).map(|join| &join.key_package);
                 let right = expected.is_some_and(|expected| *expected == body);
                 self.go_on(asked.operation, right, "the KeyPackage is not the one published");
@@ -89,6 +90,12 @@ impl Worker<'_> {
             }
             _ => {}
         }
+    }
+
+    /// The class of an operation's group.
+    fn class_of(&self, index: usize) -> u32 {
+        let group = self.plan.schedule.operations()[index].group;
+        self.plan.population.groups()[group as usize].class
     }
 
     fn join_of(&self, index: usize) -> Option<&crate::mls::TapeJoin> {
@@ -206,9 +213,9 @@ impl Worker<'_> {
         }
         entry.welcomed = true;
         let due = self.due(&operation);
-        if due.measured {
-            self.comers.joins.welcome.record(due.intended, at);
-        }
+        let measured = due.measured.then_some(due.intended);
+        let class = self.plan.population.groups()[group as usize].class;
+        self.comers.joins.welcomed(class, body.len(), measured, at);
         self.attach_when_let_in(session, group);
     }
 
@@ -240,7 +247,8 @@ impl Worker<'_> {
         let at = self.since_origin();
         let due = self.due(&self.plan.schedule.operations()[entry.commit]);
         let measured = due.measured.then_some(due.intended);
-        self.comers.joins.joined(measured, entry.by_itself, at);
+        let class = self.class_of(entry.commit);
+        self.comers.joins.joined(class, measured, entry.by_itself, at);
     }
 
     /// A member that was removed and has its last message is gone, and may be asked in again.

@@ -20,6 +20,7 @@ fn spec(suite: &str, handshake: Handshake) -> TapeSpec {
     let commit = |sender| TapeOperation::Commit { sender };
     TapeSpec {
         suite: Suite::named(suite).unwrap(),
+        init_suite: None,
         group: GroupId::new(suite.as_bytes()).unwrap(),
         members: 9,
         senders: 3,
@@ -257,6 +258,7 @@ fn a_specification_out_of_bounds_is_refused() {
     });
     check(|spec| spec.operations.push(TapeOperation::Commit { sender: 3 }));
     check(|spec| spec.real_joiners = 1);
+    check(|spec| spec.init_suite = Suite::named("xwing-aes128-ed25519").ok());
     check(|spec| spec.joiners = u32::try_from(crate::limits::ROSTER_MAX).unwrap());
     let check = check_with;
     check(&[TapeOperation::Add { sender: 0, member: 8 }]);

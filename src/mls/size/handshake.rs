@@ -24,7 +24,7 @@ use crate::mls::tape::Handshake;
 /// A group, as far as the sizes of its handshakes go. Lengths are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dimensions {
-    /// Those of its cipher suite.
+    /// Those of its cipher suite, and of the init keys by which devices join it.
     pub lengths: Lengths,
     /// Length of its id, 1 to 64.
     pub group_id: usize,
@@ -146,7 +146,7 @@ impl Dimensions {
         let lengths = &self.lengths;
         let suite = 2;
         let secrets = vector(joiner_secrets(lengths));
-        let joiner = vector(lengths.hash) + vector(lengths.kem_output) + secrets;
+        let joiner = vector(lengths.hash) + vector(lengths.init_kem_output) + secrets;
         let info = self.bare_group_info(0);
         MESSAGE_HEADER + suite + vector(count(joiners) * joiner) + vector(info + AEAD_TAG)
     }

@@ -3,12 +3,11 @@
 //! They are patterns of two suites and no suites of their own: no stack here runs one, so their sizes
 //! are modelled and never measured on members. What the drafts leave open is left out: of a full
 //! commit, the pre-shared key's proposal and the framing of the pair, some 150 bytes together. Called
-//! by campaigns that compare suites at a service.
+//! by campaigns that compare suites at a service, and by scenarios, which load a group's joins.
 
 use super::Dimensions;
 use super::application_message;
 use super::key_package;
-use super::vector;
 use crate::limits::COMBINER_RATIO_MAX;
 use crate::mls::primitive::Quantum;
 use crate::mls::suite::Suite;
@@ -148,14 +147,15 @@ impl Deployment {
         }
         let holds = post_quantum.facts().confidentiality;
         match pattern {
-            Pattern::Welcome if holds == Quantum::No => {
-                Err(NoPattern(format!("{post_quantum} keeps nothing from a quantum computer")))
+            Pattern::Welcome => check_init(classical, post_quantum).map_err(NoPattern)?,
+            Pattern::Combiner { .. } if holds != Quantum::Pure => {
+                return Err(NoPattern(format!(
+                    "{post_quantum} is not post-quantum alone, as the second group of a combiner is"
+                )));
             }
-            Pattern::Combiner { .. } if holds != Quantum::Pure => Err(NoPattern(format!(
-                "{post_quantum} is not post-quantum alone, as the second group of a combiner is"
-            ))),
-            _ => Ok(Self { pattern, classical, post_quantum }),
+            Pattern::Combiner { .. } => {}
         }
+        Ok(Self { pattern, classical, post_quantum })
     }
 
     /// As [`Self::parse`] reads it.
@@ -173,25 +173,14 @@ impl Deployment {
     #[must_use]
     pub fn objects(&self, group: &Dimensions, leaf: u32, plaintext: usize) -> Objects {
         let of = |suite: Suite| Dimensions { lengths: suite.lengths(), ..*group };
-        let (classical, post_quantum) = (of(self.classical), of(self.post_quantum));
-        let plain = Objects::of(&classical, leaf, plaintext);
         match self.pattern {
             Pattern::Welcome => {
-                let key = |of: &Dimensions| vector(of.lengths.kem_public_key);
-                let longer = key(&post_quantum) - key(&classical);
-                let mut opened = classical;
-                opened.lengths.kem_output = post_quantum.lengths.kem_output;
-                Objects {
-                    key_package: plain.key_package + longer,
-                    // The KeyPackage is in the commit; it and the proposals have headers of two bytes
-                    // either way.
-                    add_commit: plain.add_commit + longer,
-                    welcome: opened.welcome(1),
-                    ..plain
-                }
+                let lengths = self.classical.lengths_joined_by(Some(self.post_quantum));
+                Objects::of(&Dimensions { lengths, ..*group }, leaf, plaintext)
             }
             Pattern::Combiner { full_every } => {
-                let other = Objects::of(&post_quantum, leaf, plaintext);
+                let plain = Objects::of(&of(self.classical), leaf, plaintext);
+                let other = Objects::of(&of(self.post_quantum), leaf, plaintext);
                 Objects {
                     key_package: plain.key_package + other.key_package,
                     commit_mean: plain.commit_mean + other.commit_mean / f64::from(full_every),
@@ -206,11 +195,27 @@ impl Deployment {
     }
 }
 
+/// Whether devices may join a group of `classical` by init keys of `init`.
+///
+/// # Errors
+/// Why that is no pattern, in words.
+pub fn check_init(classical: Suite, init: Suite) -> Result<(), String> {
+    if init.facts().confidentiality == Quantum::No {
+        return Err(format!("{init} keeps nothing from a quantum computer"));
+    }
+    if classical.facts().confidentiality != Quantum::No {
+        return Err(format!("{classical} keeps joins from a quantum computer by itself"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::mls::primitive::Lengths;
+    use crate::mls::size::vector;
     use crate::mls::tape::Handshake;
     use crate::mls::{TapeOperation, TapeSpec, TreeState, synthesize};
 
@@ -235,6 +240,14 @@ mod tests {
 
     fn of(name: &str, group: &Dimensions) -> Objects {
         Objects::of(&Dimensions { lengths: suite(name).lengths(), ..*group }, 0, 200)
+    }
+
+    /// Every pair that the pattern may be made of.
+    fn suites_of_a_welcome() -> impl Strategy<Value = (Suite, Suite)> {
+        let pairs = Suite::all().flat_map(|one| Suite::all().map(move |init| (one, init)));
+        let pairs: Vec<_> = pairs.filter(|(one, init)| check_init(*one, *init).is_ok()).collect();
+        assert!(pairs.len() > 20, "{}", pairs.len());
+        prop::sample::select(pairs)
     }
 
     fn pattern(text: &str) -> Deployment {
@@ -267,6 +280,33 @@ mod tests {
         }
 
         #[test]
+        fn a_post_quantum_welcome_is_the_classical_one_with_two_fields_exchanged(
+            members in 2_u32..3_000, merged: bool, pair in suites_of_a_welcome(),
+        ) {
+            let (classical, init) = pair;
+            let lengths = classical.lengths();
+            let tree = if merged { TreeState::Merged } else { TreeState::Fresh };
+            let group = Dimensions { lengths, ..group(members, tree) };
+            let plain = Objects::of(&group, 0, 200);
+            let deployment = Deployment { pattern: Pattern::Welcome, classical, post_quantum: init };
+            let opened = deployment.objects(&group, 0, 200);
+            // Field by field: the init key of a KeyPackage, which a commit holds too, and what is
+            // encapsulated to it. No vector around them needs a longer header for it.
+            let longer = |of: fn(&Lengths) -> usize| {
+                vector(of(&init.lengths())) - vector(of(&lengths))
+            };
+            let key = longer(|of| of.kem_public_key);
+            let mut sealed = group;
+            sealed.lengths.init_kem_output = init.lengths().kem_output;
+            prop_assert_eq!(opened.key_package, plain.key_package + key);
+            prop_assert_eq!(opened.add_commit, plain.add_commit + key);
+            prop_assert_eq!(opened.welcome, plain.welcome + longer(|of| of.kem_output));
+            prop_assert_eq!(opened.welcome, sealed.welcome(1));
+            prop_assert_eq!((opened.commit_mean, opened.commit_max), (plain.commit_mean, plain.commit_max));
+            prop_assert_eq!(opened.application, plain.application);
+        }
+
+        #[test]
         fn a_post_quantum_welcome_leaves_updates_and_messages_as_they_are(members in 2_u32..3_000) {
             let group = group(members, TreeState::Fresh);
             let plain = of("x25519-aes128-ed25519", &group);
@@ -289,6 +329,7 @@ mod tests {
         let sent = [deployment.classical, deployment.post_quantum].map(|suite| {
             let spec = TapeSpec {
                 suite,
+                init_suite: None,
                 group: crate::delivery::GroupId::new(&[7; 32]).unwrap(),
                 members: 33,
                 senders: 1,
@@ -322,6 +363,9 @@ mod tests {
         check("combiner:10:mlkem768-aes256-mldsa66", "mlkem768-aes256-mldsa65");
         check("welcome:p256-aes128-p256", "keeps nothing");
         check("welcome:xwing-aes128-ed25519:2", "says more");
+        let hybrid = suite("xwing-aes128-ed25519");
+        let said = Deployment::parse("welcome", hybrid).unwrap_err().to_string();
+        assert!(said.contains("by itself"), "{said}");
     }
 
     #[test]

@@ -190,6 +190,7 @@ fn tape(
 ) -> Tape {
     let spec = TapeSpec {
         suite: Suite::named(suite).unwrap(),
+        init_suite: None,
         group: GroupId::new(&[9; 16]).unwrap(),
         members,
         senders,

@@ -20,6 +20,7 @@ fn spec(suite: &str, handshake: Handshake) -> TapeSpec {
 fn of(suite: &str, handshake: Handshake, operations: Vec<TapeOperation>) -> TapeSpec {
     TapeSpec {
         suite: Suite::named(suite).unwrap(),
+        init_suite: None,
         group: GroupId::new(b"synthetic").unwrap(),
         members: 20,
         senders: 3,
@@ -101,6 +102,50 @@ fn a_synthetic_welcome_is_for_the_key_package_that_was_published() {
             assert_eq!(welcome.suite, package.suite);
             assert_eq!(welcome.joiners.len(), 1);
             assert_eq!(welcome.joiners[0].reference, package.reference);
+        }
+    }
+}
+
+#[test]
+fn a_post_quantum_welcome_differs_in_the_init_key_and_in_what_is_sealed_to_it_alone() {
+    use crate::wire::handshake::{Handshake as Open, Listed, Proposal, handshake};
+    let init = Suite::named("xwing-aes128-ed25519").unwrap();
+    for operations in first_commits().into_iter().filter(|all| all.len() != 3) {
+        let plain = of("x25519-aes128-ed25519", Handshake::Public, operations);
+        let spec = TapeSpec { init_suite: Some(init), ..plain.clone() };
+        let tapes = [plain, spec].map(|spec| synthesize(&spec, TreeState::Merged, 1));
+        let [plain, opened] = &tapes;
+        assert_eq!(plain.joins.len(), opened.joins.len());
+        for (one, other) in plain.joins.iter().zip(&opened.joins) {
+            assert_eq!(other.key_package.len(), one.key_package.len() + 1_216 + 2 - 32 - 1);
+            let package = crate::wire::key_package(&other.key_package).unwrap();
+            assert_eq!(package.suite, plain.spec.suite.facts().code_point);
+            // To the last byte, as MLS reads it; nothing after it and nothing missing.
+            MlsMessageIn::tls_deserialize_exact_bytes(&other.key_package).unwrap();
+            let effect = |tape: &Tape| {
+                let commit = &tape.messages[usize::try_from(other.commit).unwrap()];
+                commit.effect.clone().unwrap()
+            };
+            let [one, other] = tapes.each_ref().map(effect);
+            assert_eq!(other.welcome.len(), one.welcome.len() + 1_120 + 2 - 32 - 1);
+            let welcome = crate::wire::welcome(&other.welcome).unwrap();
+            assert_eq!(welcome.joiners[0].reference, package.reference);
+            assert_eq!(welcome.suite, package.suite);
+            MlsMessageIn::tls_deserialize_exact_bytes(&other.welcome).unwrap();
+        }
+        for (one, other) in plain.messages.iter().zip(&opened.messages) {
+            let package = |message: &TapeMessage| match handshake(&message.body).unwrap() {
+                Open::Proposal(Proposal::Add { package, .. }) => package.len(),
+                Open::Commit(commit) => match commit.proposals().next() {
+                    Some(Ok(Listed::Value(Proposal::Add { package, .. }))) => package.len(),
+                    _ => 0,
+                },
+                Open::Proposal(_) => 0,
+            };
+            // A message is longer by what the KeyPackage in it is longer by.
+            let longer = package(other) - package(one);
+            assert_eq!(other.body.len(), one.body.len() + longer);
+            assert_eq!(longer > 0, package(one) > 0);
         }
     }
 }

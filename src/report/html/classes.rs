@@ -1,9 +1,10 @@
-//! The tables of latency: of the whole run, of each class of groups, of each period.
+//! The tables of latency: of the whole run, of each class of groups, of who came in, of each period.
 
 use maud::html;
 
 use super::page::Section;
 use crate::report::chart::{Table, Unit};
+use crate::report::joins;
 use crate::report::record::{ClassRecord, Distribution, Record};
 use crate::report::summary::grouped;
 
@@ -13,6 +14,8 @@ pub(super) fn section(record: &Record) -> Option<Section> {
         (phases(record).draw("The phases of the run"))
         (groups(record).draw("The classes of groups"))
         (classes(record).draw("Latency of each class"))
+        (welcomed(record).draw("Who came in by a Welcome"))
+        (those_who_came(record).draw("Latency of those who came in"))
         (periods(record).draw("Latency while members were away, came back, or neither"))
     };
     Section::of("latency", "Latency in figures", body)
@@ -92,12 +95,12 @@ fn groups(record: &Record) -> Table {
         "acknowledge every",
     ]);
     for class in &record.classes {
-        let ClassRecord { name, suite, source, durability, validation, .. } = class;
+        let ClassRecord { name, source, durability, validation, .. } = class;
         table.push([
             name.clone(),
             grouped(class.groups.into()),
             grouped(class.members.into()),
-            suite.clone(),
+            joins::suite(class),
             source.clone(),
             durability.clone(),
             validation.clone(),
@@ -124,6 +127,27 @@ fn classes(record: &Record) -> Table {
             table.push(latency_row(format!("{}: {name}", class.name), of));
         }
     }
+    table
+}
+
+fn welcomed(record: &Record) -> Table {
+    let mut table =
+        Table::headed(["class", "KeyPackages", "bytes of each", "Welcomes", "bytes of each"]);
+    for of in record.joins.iter().flat_map(|joins| &joins.welcomed) {
+        table.push([
+            of.class.clone(),
+            grouped(of.key_packages),
+            joins::mean(of.key_package_bytes, of.key_packages),
+            grouped(of.welcomes),
+            joins::mean(of.welcome_bytes, of.welcomes),
+        ]);
+    }
+    table
+}
+
+fn those_who_came(record: &Record) -> Table {
+    let mut table = latency_table("those who came in");
+    joins::timed(record).into_iter().for_each(|(name, of)| table.push(latency_row(name, of)));
     table
 }
 

@@ -65,9 +65,13 @@ fn text_of_a_record_is_never_markup() {
     for class in &mut record.classes {
         (class.name, class.suite, class.source) = (text(), text(), text());
         (class.durability, class.validation) = (text(), text());
+        class.welcome_suite = Some(text());
         for period in &mut class.periods {
             period.period = text();
         }
+    }
+    for of in record.joins.iter_mut().flat_map(|joins| &mut joins.welcomed) {
+        of.class = text();
     }
     for phase in &mut record.phases {
         (phase.name, phase.kind) = (text(), text());

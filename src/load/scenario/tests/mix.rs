@@ -19,6 +19,26 @@ fn a_mix_is_read_and_what_is_left_out_is_nothing() {
 }
 
 #[test]
+fn a_post_quantum_welcome_is_for_made_up_groups_of_a_classical_suite_that_somebody_joins() {
+    let welcome = "welcome = \"xwing-aes128-ed25519\"";
+    let synthetic = format!("source = \"synthetic\"\n{MIX}");
+    let class = with(&format!("{synthetic}\n{welcome}")).unwrap().groups[0].clone();
+    assert_eq!(class.welcome.map(Suite::name), Some("xwing-aes128-ed25519"));
+    assert_eq!(class.suite.name(), "x25519-aes128-ed25519");
+    assert_eq!(with(&synthetic).unwrap().groups[0].welcome, None);
+    check(&format!("{MIX}\n{welcome}"), "groups[0].welcome", "only source = \"synthetic\"");
+    let live = format!("source = \"live\"\n{welcome}");
+    check(&live, "groups[0].welcome", "only source = \"synthetic\"");
+    let of = |suite: &str| format!("{synthetic}\nwelcome = \"{suite}\"");
+    check(&of("p256-aes128-p256"), "groups[0].welcome", "keeps nothing from a quantum computer");
+    check(&of("xwing-aes128"), "groups[0].welcome", "did you mean xwing-aes128-ed25519");
+    let hybrid = format!("suite = \"xwing-aes256-ed25519\"\n{synthetic}\n{welcome}");
+    check(&hybrid, "groups[0].welcome", "by itself");
+    let nobody = format!("source = \"synthetic\"\n{welcome}");
+    check(&nobody, "groups[0].welcome", "nobody joins by a Welcome");
+}
+
+#[test]
 fn a_mix_that_contradicts_its_class_is_refused() {
     check("joiners = 3", "groups[0].joiners", "never come in unless");
     check("mix = { adds = \"2%\" }", "groups[0].mix", "needs joiners");
