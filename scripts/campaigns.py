@@ -142,19 +142,28 @@ def served(row):
     both = none_valid["commits_and_messages"]
     either = both or none_valid["messages"]
     cpu, last = row["cpu_us_per_commit"], row["commit_last"]
+    # As many commits a second as the processor time of one leaves room for: the most, of the least.
+    rates = {end: 1e6 / cpu[of] for end, of in (("median", "median"), ("min", "max"), ("max", "min"))} if cpu else {}
+    room = f"{digits(rates['median'])} ({digits(rates['min'])}..{digits(rates['max'])})" if cpu else "-"
+    # What a commit costs at the rate that is sustained is often less than what one costs alone.
+    saturation = row["saturation"] or {}
+    at_rate = saturation.get("cpu_us_per_commit")
+    at_rate = f", {digits(1e6 / at_rate)} at the sustained rate's" if at_rate else ""
     return [
         f"`{row['name']}`" + (" (pattern)" if row["pattern"] else ""),
         f"{row['members']:,}",
         row["status"] + (" !" if row.get("spoiled") else ""),
         size(row["commit_bytes"]),
         size(row["fanout_bytes_per_commit"]),
-        f"{last['count']:,}",
+        f"{(row.get('classical_last') or last)['count']:,}",
+        digits(row["offered_commits_per_s"] * 60),
         (f"{duration(cpu['median'])} ({duration(cpu['min'])}..{duration(cpu['max'])})" if cpu else "-") + either,
         spread(row["cpu_us_per_commit_delivery"], duration) + either,
         duration(last["p50"]) + both,
         # A p99 of so few would be the longest by another name.
         (duration(last["max"]) if last["count"] < 100 else f"p99 {duration(last['p99'])}") + both,
         saturated(row["saturation"]),
+        room + either + at_rate,
     ]
 
 
@@ -170,16 +179,19 @@ def serving():
         for row in result["rows"]
         if row.get("spoiled")
     ]
-    header = ["suite", "members", "verdict", "commit", "to all", "n", "CPU a commit (rounds)", "a delivery of it"]
-    header += ["last member p50", "longest", "commits/s sustained"]
+    header = ["suite", "members", "verdict", "commit", "to all", "n", "a minute", "CPU a commit (rounds)", "a delivery of it"]
+    header += ["last member p50", "longest", "commits/s sustained", "by one core's CPU alone (rounds)"]
     marks = " * after a figure: of all its runs, since none of them is valid." if any(
         cell.endswith(" *") for row in rows for cell in row
     ) else ""
     return (
         "An update commit of each suite at the service (`suites serve-cost`): bytes of the byte model, "
-        f"{result['tree']} trees, {result['key_exchange']} in every connection, everything else alike; n "
-        f"commits in {result['rounds']} rounds. Where there are two rates, the lower one was sustained and "
-        "the higher one was not, each in one trial. Of a row with an invalid run, figures are of the valid "
+        f"{result['tree']} trees, {result['key_exchange']} in every connection, the same messages beside; n "
+        f"commits in {result['rounds']} rounds, so far apart that none waits for another. Where there are two rates, the lower one was sustained and "
+        "the higher one was not, each in one trial; where one is engine-limited, this side gave out, which is "
+        "all members, and not the service. The last column is computed from the CPU of a commit, for one core, "
+        "and of one at the sustained rate where that is known, which costs less than one alone: no saturation "
+        "was measured there. Of a row with an invalid run, figures are of the valid "
         f"ones, of all where none is valid.{marks}\n\n"
         + table(header, rows) + "".join(f"\n{line}" for line in spoiled) + ("\n" if spoiled else "")
         + f"\n{origins([record])}.\n\n"

@@ -2,8 +2,8 @@
 //!
 //! Pure: trial results in, the next load or a conclusion out. A load is a *lower bound* if enough of
 //! the time it was tried for met the goal, and an *upper bound* if enough did not, whatever the rest
-//! might have said. From the first load a bracket is doubled or halved, then cut in the middle of
-//! its logarithm, with short trials; the two bounds that are then left are tried anew with long
+//! might have said. From the first load a bracket is doubled or halved, after a smaller step if capacity
+//! should be near, then cut in the middle of its logarithm, with short trials; the two bounds that are then left are tried anew with long
 //! ones. So far a load near capacity may have had luck. A bound is *stated* only when so many long
 //! trials as a load is judged by agree about it, one more if trials have contradicted each other, and
 //! none on its own side speaks against it: no load up to the lower bound has missed the goal, and none
@@ -21,6 +21,9 @@ use std::time::Duration;
 pub struct Goal {
     /// The first load, as a multiple of the scenario's rates.
     pub start: f64,
+    /// By what it is multiplied on the way down from it, or divided on the way up, before loads are
+    /// halved and doubled: a half when nothing is known of capacity, more when it should be near.
+    pub first_step: f64,
     /// The lowest and the highest load that are tried.
     pub range: (f64, f64),
     /// How far apart the bounds may be, as a share of the upper one (goal width).
@@ -283,10 +286,11 @@ impl Search {
         upper - lower <= self.goal.width * upper * (1.0 + 1e-9)
     }
 
-    /// By what to multiply on the way down: a half to find a bracket; a width, then two, four and
-    /// eight of them, to find one again that long trials have moved.
+    /// By what to multiply on the way down: the first step, then a half, to find a bracket; a width,
+    /// then two, four and eight of them, to find one again that long trials have moved.
     fn step(&self, length: Length) -> f64 {
         match length {
+            Length::Short if self.loads.len() == 1 => self.goal.first_step,
             Length::Short => 0.5,
             Length::Long => {
                 let tried = self.loads.iter().filter(|load| load.times(Length::Long).is_some());

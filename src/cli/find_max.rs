@@ -129,6 +129,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     subject.at(arguments.min_factor, longest)?;
     let goal = Goal {
         start: arguments.start,
+        first_step: 0.5,
         range: (arguments.min_factor, most.max(arguments.min_factor)),
         width: arguments.width,
         short: arguments.trial,

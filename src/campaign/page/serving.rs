@@ -6,10 +6,12 @@ use super::load::written;
 use super::{Section, Status, banner};
 use crate::campaign::record::{Spread, TrialRecord};
 use crate::campaign::serving::in_words;
-use crate::campaign::serving::record::{LastMember, ModelledRow, ServingResult, ServingRow};
+use crate::campaign::serving::record::{
+    LastMember, ModelledRow, Saturation, ServingResult, ServingRow,
+};
 use crate::report::chart::plot::STYLES;
 use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
-use crate::report::summary::grouped;
+use crate::report::summary::{decimal, grouped};
 
 /// A figure of a row: its value, with the ends of what it may be.
 type Read = fn(&ServingRow) -> Option<Spread>;
@@ -27,7 +29,7 @@ struct Subject {
 /// The one whose figures are bounds.
 const SUSTAINED: &str = "commits-sustained";
 
-const SUBJECTS: [Subject; 7] = [
+const SUBJECTS: [Subject; 8] = [
     Subject {
         id: "commit-fan-out",
         title: "Bytes that one commit takes",
@@ -77,6 +79,16 @@ const SUBJECTS: [Subject; 7] = [
         },
     },
     Subject {
+        id: "commits-one-core",
+        title: "Commits a second by processor time alone",
+        caption: "As many as the processor time of one leaves room for on one core of the service, from \
+                  the lowest round to the highest. It is computed: no saturation was measured there, and \
+                  several cores have room for more. At higher rates a commit may cost less than one alone.",
+        axis: "commits per second",
+        unit: Unit::Count,
+        read: ServingRow::one_core_per_s,
+    },
+    Subject {
         id: "message-bytes",
         title: "Bytes of one application message",
         caption: "Of mean size. Only the signature makes them differ.",
@@ -121,8 +133,9 @@ pub(super) fn head(of: &ServingResult) -> Markup {
     html! {
         (banner(worst, &meaning, &reasons.collect::<Vec<_>>(), &[]))
         p {
-            "Cipher suites at the service: the same load, with each suite's bytes. One group with a "
-            (of.tree) " tree, over " (of.key_exchange) ", at rates that all suites of one size share."
+            "Cipher suites at the service: the same group, with each suite's bytes. One group with a "
+            (of.tree) " tree, over " (of.key_exchange) "; messages at a rate that all suites of one size \
+            share, and commits so far apart that none waits for another."
         }
     }
 }
@@ -264,8 +277,19 @@ fn table(of: &ServingResult, subject: &Subject, names: &[&str], x: &Scale) -> Ta
 }
 
 fn points(of: &ServingResult) -> Table {
-    let mut table =
-        Table::headed(["suite or pattern", "members", "verdict", "commits", "messages alone p99"]);
+    let mut table = Table::headed([
+        "suite or pattern",
+        "members",
+        "verdict",
+        "commits",
+        "commits a minute",
+        "messages alone p99",
+        "commits a second by processor time at the sustained rate",
+    ]);
+    let parts = of.rows.iter().any(|row| row.classical_last.is_some());
+    if parts {
+        table.head.extend(PARTS.map(str::to_owned));
+    }
     table.head.extend(SUBJECTS.iter().map(|subject| subject.title.to_owned()));
     for row in &of.rows {
         let mut cells = vec![
@@ -276,13 +300,34 @@ fn points(of: &ServingResult) -> Table {
             } else {
                 format!("{}, spoiled", row.status)
             },
-            grouped(row.commit_last.count),
+            grouped(row.commits()),
+            decimal(row.offered_commits_per_s * 60.0),
             Unit::Micros.value(row.message_last_alone.p99 as f64),
+            row.saturation
+                .as_ref()
+                .and_then(Saturation::one_core_per_s)
+                .map_or_else(|| "-".to_owned(), decimal),
         ];
+        if parts {
+            cells.extend([row.classical_last, row.post_quantum_last].map(both_ends));
+        }
         cells.extend(SUBJECTS.iter().map(|subject| cell(subject, row)));
         table.push(cells);
     }
     table
+}
+
+/// Of a combiner's commits, from when they were due until their last member had them.
+const PARTS: [&str; 2] = [
+    "in the classical group: count, p50, longest",
+    "in the post-quantum group: count, p50, longest",
+];
+
+fn both_ends(of: Option<LastMember>) -> String {
+    let time = |us: u64| Unit::Micros.value(us as f64);
+    let told =
+        |of: LastMember| format!("{}, {}, {}", grouped(of.count), time(of.p50), time(of.max));
+    of.map_or_else(|| "-".to_owned(), told)
 }
 
 fn labelled(name: &str, pattern: bool) -> String {

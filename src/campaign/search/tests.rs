@@ -10,6 +10,7 @@ use super::*;
 
 const GOAL: Goal = Goal {
     start: 1.0,
+    first_step: 0.5,
     range: (1.0 / 1024.0, 1024.0),
     width: 0.05,
     short: Duration::from_secs(5),
@@ -252,4 +253,21 @@ proptest! {
         prop_assert!(found.width().unwrap() <= width * 1.0001);
         prop_assert!(tried.iter().any(|(_, length)| *length == Length::Long));
     }
+}
+
+#[test]
+fn a_small_first_step_closes_a_bracket_that_is_near_at_once_and_is_doubled_elsewhere() {
+    let near = Goal { first_step: 0.7, width: 0.3, trials: 1, short: GOAL.long, ..GOAL };
+    let tried = |capacity: f64| {
+        let (found, tried) = search(near, |load, _| met(load <= capacity));
+        assert_eq!(found.end, End::Bounded);
+        let short = tried.iter().filter(|(_, length)| *length == Length::Short);
+        short.map(|(load, _)| (load * 100.0).round() / 100.0).collect::<Vec<_>>()
+    };
+    assert_eq!(tried(1.2), [1.0, 1.43]);
+    assert_eq!(tried(0.8), [1.0, 0.7]);
+    assert_eq!(tried(3.0), [1.0, 1.43, 2.86, 5.71, 4.04]);
+    let wide = Goal { first_step: 0.5, ..near };
+    let (_, made) = search(wide, |load, _| met(load <= 1.2));
+    assert_eq!(made[1], (2.0, Length::Short));
 }

@@ -2,17 +2,18 @@
 //!
 //! Returns a string. Called by `cli`.
 
-use super::record::{ServingResult, ServingRow};
+use super::record::{LastMember, Saturation, ServingResult, ServingRow};
 use crate::campaign::record::Spread;
 
 /// The columns whose figures are of several rounds, each followed by its least and most.
 type Read = fn(&ServingRow) -> Option<Spread>;
-const SPREADS: [(&str, Read); 5] = [
+const SPREADS: [(&str, Read); 6] = [
     ("cpu_us_per_commit", |row| row.cpu_us_per_commit),
     ("cpu_us_per_commit_delivery", |row| row.cpu_us_per_commit_delivery),
     ("cpu_us_per_message_delivery", |row| row.cpu_us_per_message_delivery),
     ("cpu_us_per_delivery", |row| row.cpu_us_per_delivery),
     ("egress_bytes_per_s", |row| row.egress_bytes_per_s),
+    ("one_core_commits_per_s", ServingRow::one_core_per_s),
 ];
 
 /// The rows under a header.
@@ -37,12 +38,18 @@ pub fn csv(of: &ServingResult) -> String {
         "commit_last_p50_us",
         "commit_last_p99_us",
         "commit_last_max_us",
+        "classical_last_p50_us",
+        "classical_last_max_us",
+        "full_commits",
+        "post_quantum_last_p50_us",
+        "post_quantum_last_max_us",
         "message_last_alone_p99_us",
         "message_last_beside_p99_us",
         "sustained_per_s",
         "not_sustained_per_s",
         "engine_limited_per_s",
         "saturation",
+        "one_core_commits_per_s_at_sustained",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -57,6 +64,9 @@ pub fn csv(of: &ServingResult) -> String {
 fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {
     let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let found = row.saturation.as_ref();
+    let part = |of: Option<LastMember>, read: fn(&LastMember) -> u64| {
+        of.map_or_else(String::new, |of| read(&of).to_string())
+    };
     let mut cells = vec![
         row.name.clone(),
         row.pattern.to_string(),
@@ -72,16 +82,22 @@ fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {
         row.fanout_bytes_per_commit.to_string(),
         known(row.delivered_bytes_per_commit),
         row.message_bytes.to_string(),
-        row.commit_last.count.to_string(),
+        row.commits().to_string(),
         row.commit_last.p50.to_string(),
         row.commit_last.p99.to_string(),
         row.commit_last.max.to_string(),
+        part(row.classical_last, |of| of.p50),
+        part(row.classical_last, |of| of.max),
+        part(row.post_quantum_last, |of| of.count),
+        part(row.post_quantum_last, |of| of.p50),
+        part(row.post_quantum_last, |of| of.max),
         row.message_last_alone.p99.to_string(),
         row.message_last_beside.p99.to_string(),
         known(found.and_then(|found| found.sustained_per_s)),
         known(found.and_then(|found| found.not_sustained_per_s)),
         known(found.and_then(|found| found.engine_limited_per_s)),
         found.map_or_else(String::new, |found| found.conclusion.clone()),
+        known(found.and_then(Saturation::one_core_per_s)),
     ];
     for (_, read) in SPREADS {
         let spread = read(row);

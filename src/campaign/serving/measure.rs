@@ -1,7 +1,7 @@
 //! All runs: which comes when, and what becomes of one that has no result.
 //!
-//! A run that says nothing of the service, because the generator was late or the limit, is made once
-//! more at once, and both are kept.
+//! A run that says nothing of the service, because the generator was late or the limit, is made again at
+//! once, [`SERVING_RETRIES_MAX`] times at most, and all of them are kept.
 //!
 //! Pure but for the trait that makes the runs. Called by `cli`.
 
@@ -16,6 +16,7 @@ use super::rows::{Ran, row};
 use super::saturation::{search, sustained_means};
 use crate::campaign::sweep::shuffle;
 use crate::campaign::{TrialError, Trials, text};
+use crate::limits::SERVING_RETRIES_MAX;
 use crate::report::summary::grouped;
 
 /// Makes every run that `question` takes. One that has no result is part of the result.
@@ -40,15 +41,17 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
             to_go(trials.elapsed(), done, rest)
         ));
         let asked = (contender, *members, *traffic);
-        let first = attempt(question, asked, *round, &mut made, trials);
-        if !first.is_of_the_generator() {
-            ran[*cell].push(first);
-            continue;
+        let mut one = attempt(question, asked, *round, &mut made, trials);
+        for _ in 0..SERVING_RETRIES_MAX {
+            if !one.is_of_the_generator() {
+                break;
+            }
+            trials.say("  once more: it says nothing of the service");
+            ran[*cell].push(Ran { replaced: true, ..one });
+            let next = attempt(question, asked, *round, &mut made, trials);
+            one = Ran { again: true, ..next };
         }
-        trials.say("  once more: it says nothing of the service");
-        let second = attempt(question, asked, *round, &mut made, trials);
-        ran[*cell].push(Ran { replaced: true, ..first });
-        ran[*cell].push(Ran { again: true, ..second });
+        ran[*cell].push(one);
     }
     let mut rows: Vec<_> = cells
         .iter()
@@ -66,7 +69,7 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
                 cells.len(),
                 told(contender, *members, Traffic::Commits)
             ));
-            let took = rows[cell].commit_last.p50;
+            let took = rows[cell].typical_last_us(contender.full_every().map(|(every, _)| every));
             let found = search(question, (contender, *members), took, trials);
             rows[cell].saturation = Some(found.unwrap_or_else(|error| Saturation {
                 conclusion: "failed".to_owned(),

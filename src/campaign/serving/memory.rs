@@ -45,16 +45,17 @@ impl Question {
         whole
     }
 
-    /// Commits of the longest tape: of a run at the common rate, or of a search's trial at twice what
+    /// Commits of the longest tape: of a run at the contender's rate, or of a search's trial at twice what
     /// a service could send.
     fn commits_on_tape(&self, contender: &Contender, (members, commit): (u32, f64)) -> f64 {
-        let common = self.commits_per_s(members);
+        let rate = self.commits_per_s(contender, members);
         let run = self.pace(contender, members, Traffic::Both).length().as_secs_f64();
         let at_once = SERVING_EGRESS_MAX / (f64::from(members) * commit);
         let searched = self.trial.map_or(0.0, |trial| {
-            trial.as_secs_f64() * (2.0 * at_once).min(common * SERVING_RATE_FACTOR_MAX)
+            let most = (2.0 * at_once).min(rate * SERVING_RATE_FACTOR_MAX);
+            (trial.as_secs_f64() * most).max(Self::commits_of_a_trial(contender).into())
         });
-        (run * common).max(searched).ceil() + 1.0
+        (run * rate).max(searched).ceil() + 1.0
     }
 }
 

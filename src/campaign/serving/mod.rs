@@ -1,7 +1,8 @@
-//! Cipher suites at the service: the same load on the real server, once with each suite's bytes.
+//! Cipher suites at the service: the same group on the real server, once with each suite's bytes.
 //!
-//! One group, whose update commits and messages have the exact sizes of the byte model, at one rate
-//! that all suites have in common; then the rate of commits is searched that each can be sustained at.
+//! Its update commits and messages have the exact sizes of the byte model. Messages come at one rate that
+//! all suites have in common, commits as often as each suite's bytes leave room for, so that none waits
+//! for another; then the rate of commits is searched that each can be sustained at.
 //! Runs of all suites and sizes take turns in an order drawn from a seed, so that a machine that gets
 //! slower slows all alike. A run that is not valid, or has no result, is said and the rest goes on.
 //! Patterns of two suites are modelled beside them, and loaded where their commits differ. Pure but for

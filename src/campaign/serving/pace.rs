@@ -1,14 +1,17 @@
-//! How fast the runs of a comparison go: common rates, and what of each run is measured.
+//! How fast the runs of a comparison go: their rates, and what of each run is measured.
 //!
-//! A commit is due so early in the window, and so long before its end, that what it costs is spent
-//! inside. Pure. Called by `question` for scenarios, and by `measure` for what is left to wait.
+//! Messages come at one rate at one size. Commits come as often as each suite's bytes leave room for, in
+//! whole numbers of those messages, so that none waits for another and the wait for them is no longer
+//! than it has to be. A commit is due so early in the window, and so long before its end, that what it
+//! costs is spent inside. Pure. Called by `question` for scenarios, and by `measure` for what is left to wait.
 
 use std::time::Duration;
 
 use super::question::{Contender, Question, Traffic};
 use crate::limits::{
     SERVING_BYTES_PER_SECOND, SERVING_COMMITS_MIN, SERVING_COMMITS_PER_SECOND_MAX,
-    SERVING_MESSAGE_DELIVERIES_PER_SECOND, SERVING_MESSAGES_MIN,
+    SERVING_MESSAGE_DELIVERIES_PER_SECOND, SERVING_MESSAGES_MIN, SERVING_TRIAL_COMMITS_MIN,
+    SERVING_TRIAL_FULL_COMMITS_MIN, STEADY_INTERVALS,
 };
 
 /// The times of one run.
@@ -30,44 +33,71 @@ struct Beat {
     gap: f64,
     /// Until the first commit, which comes after its messages.
     first: f64,
-    /// From the last commit to the end of the window: half an interval, in the middle between two
-    /// messages, so that none is due at the very end.
+    /// From the last commit to the end of the window: [`STEADY_INTERVALS`] at least, in the middle
+    /// between two messages, so that none is due at the very end.
     rest: f64,
 }
 
 impl Question {
-    /// Commits a second of every contender in a group of so many members.
+    /// Commits a second of a contender in a group of so many members: whole numbers of messages apart.
     #[must_use]
-    pub fn commits_per_s(&self, members: u32) -> f64 {
+    pub fn commits_per_s(&self, contender: &Contender, members: u32) -> f64 {
+        let messages = self.messages_per_commit(contender, members);
+        self.messages_per_s(members) / f64::from(messages)
+    }
+
+    /// Messages that are sent for each commit of a contender.
+    #[must_use]
+    pub fn messages_per_commit(&self, contender: &Contender, members: u32) -> u32 {
+        let slowest = self.messages_per_slowest(members);
+        if self.commits_per_min.is_some() {
+            return slowest;
+        }
+        let room = self.room_for_commits_per_s(contender, members);
+        let each = self.messages_per_s(members) / room;
+        // A product of roundings is not above a whole number for it.
+        whole((each * (1.0 - 1e-9)).ceil()).clamp(1, slowest)
+    }
+
+    /// Messages a second in a group of so many members, the same for all.
+    #[must_use]
+    pub fn messages_per_s(&self, members: u32) -> f64 {
+        f64::from(self.messages_per_slowest(members)) * self.slowest_per_s(members)
+    }
+
+    /// Messages for each commit of whoever commits least often.
+    fn messages_per_slowest(&self, members: u32) -> u32 {
+        let wanted = SERVING_MESSAGE_DELIVERIES_PER_SECOND / f64::from(members);
+        whole((wanted / self.slowest_per_s(members)).round()).clamp(1, MESSAGES_PER_COMMIT_MAX)
+    }
+
+    /// Commits a second of whoever commits least often.
+    fn slowest_per_s(&self, members: u32) -> f64 {
         if let Some(per_min) = self.commits_per_min {
             return per_min / 60.0;
         }
-        let contenders = self.contenders.iter().filter(|contender| contender.is_loaded());
-        let largest = contenders.map(|contender| self.objects(contender, members).commit_max).max();
-        let fanned_out = largest.unwrap_or(1) as f64 * f64::from(members);
-        let most = (SERVING_BYTES_PER_SECOND / fanned_out).min(SERVING_COMMITS_PER_SECOND_MAX);
-        // A whole number of them a minute can be told, and repeated by hand.
-        let per_min = most * 60.0;
-        (if per_min >= 1.0 { per_min.floor() } else { per_min }) / 60.0
+        let loaded = self.contenders.iter().filter(|contender| contender.is_loaded());
+        let room = loaded.map(|contender| self.room_for_commits_per_s(contender, members));
+        room.fold(SERVING_COMMITS_PER_SECOND_MAX, f64::min)
     }
 
-    /// Messages that are sent for each commit.
-    #[must_use]
-    pub fn messages_per_commit(&self, members: u32) -> u32 {
-        let wanted = SERVING_MESSAGE_DELIVERIES_PER_SECOND / f64::from(members);
-        let each = wanted / self.commits_per_s(members);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let whole = each.round() as u32;
-        whole.clamp(1, MESSAGES_PER_COMMIT_MAX)
+    /// Commits a second that a contender's bytes leave room for: a whole number a minute, which can be
+    /// told and repeated by hand.
+    fn room_for_commits_per_s(&self, contender: &Contender, members: u32) -> f64 {
+        let commit = self.objects(contender, members).commit_max;
+        let fanned_out = commit as f64 * f64::from(members);
+        let most = SERVING_BYTES_PER_SECOND / fanned_out;
+        let per_min = most.min(SERVING_COMMITS_PER_SECOND_MAX) * 60.0;
+        (if per_min >= 1.0 { per_min.floor() } else { per_min }) / 60.0
     }
 
     /// The times of a run.
     pub(super) fn pace(&self, contender: &Contender, members: u32, traffic: Traffic) -> Pace {
-        let per_s = self.commits_per_s(members);
-        let messages = f64::from(self.messages_per_commit(members));
+        let per_s = self.commits_per_s(contender, members);
+        let messages = f64::from(self.messages_per_commit(contender, members));
         match traffic {
             Traffic::Messages => {
-                let least = f64::from(SERVING_MESSAGES_MIN) / (per_s * messages);
+                let least = f64::from(SERVING_MESSAGES_MIN) / self.messages_per_s(members);
                 Pace::steady(WARM_UP_S, self.measure.as_secs_f64().max(least))
             }
             // A search sets its own.
@@ -93,27 +123,44 @@ impl Question {
         beat.quick(commits)
     }
 
+    /// Commits of a trial of a search at least, of which a combiner's are full ones too.
+    pub(super) fn commits_of_a_trial(contender: &Contender) -> u32 {
+        let full = |(every, _)| every * SERVING_TRIAL_FULL_COMMITS_MIN;
+        contender.full_every().map_or(0, full).max(SERVING_TRIAL_COMMITS_MIN)
+    }
+
     /// About how long all of it takes, setting up left out.
     #[must_use]
     pub fn length(&self) -> Duration {
-        let steady: Duration = self
-            .cells()
-            .iter()
-            .flat_map(|(contender, members)| {
-                [Traffic::Messages, Traffic::Both]
-                    .map(|traffic| self.pace(contender, *members, traffic).length())
-            })
-            .sum();
-        let cells = u32::try_from(self.cells().len()).unwrap_or(u32::MAX);
-        let searched = self.trial.map_or(Duration::ZERO, |_| self.budget.saturating_mul(cells));
+        let cells = self.cells();
+        let at_rate = |(contender, members): &(Contender, u32)| {
+            [Traffic::Messages, Traffic::Both]
+                .map(|traffic| self.pace(contender, *members, traffic).length())
+                .iter()
+                .sum::<Duration>()
+        };
+        let steady: Duration = cells.iter().map(at_rate).sum();
+        let searched: Duration =
+            cells.iter().map(|(contender, members)| self.search_length(contender, *members)).sum();
         steady.saturating_mul(self.rounds).saturating_add(searched)
+    }
+
+    /// About how long a search takes: some trials, each with commits that follow each other without a
+    /// gap, which takes half of the time between those of other runs.
+    fn search_length(&self, contender: &Contender, members: u32) -> Duration {
+        let Some(trial) = self.trial else { return Duration::ZERO };
+        let objects = self.objects(contender, members);
+        let share = objects.commit_mean / objects.commit_max as f64 / 2.0;
+        let commits = f64::from(Self::commits_of_a_trial(contender));
+        let together = commits * share / self.commits_per_s(contender, members);
+        trial.max(Duration::from_secs_f64(together)) * TRIALS_USUAL
     }
 }
 
 impl Beat {
     fn of(interval: f64, messages: f64) -> Self {
         let gap = interval / (messages + 1.0);
-        let rest = (((messages + 1.0) / 2.0).floor() + 0.5) * gap;
+        let rest = (((messages + 1.0) * STEADY_INTERVALS - 0.5).ceil() + 0.5) * gap;
         Self { interval, gap, first: messages * gap, rest }
     }
 
@@ -159,16 +206,23 @@ impl Pace {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+fn whole(of: f64) -> u32 {
+    of as u32
+}
+
+/// Trials of most searches: one on each side of what is looked for, and one between.
+const TRIALS_USUAL: u32 = 3;
 /// More, and what commits cost would be lost in what messages do.
 const MESSAGES_PER_COMMIT_MAX: u32 = 20;
 /// Load before the measured window at least, in seconds.
 const WARM_UP_S: f64 = 1.0;
 /// A longer warm-up is made so long, in seconds.
-const QUICK_WARM_UP_S: f64 = 4.0;
+const QUICK_WARM_UP_S: f64 = 3.0;
 /// How many times as fast as the rest it may go. A scenario takes 100.
 const QUICK_SHARE_MAX: f64 = 50.0;
 /// How soon in the window the first commit is then due at the latest, in seconds.
-const SOON_S: f64 = 0.5;
+const SOON_S: f64 = 0.25;
 /// What is on its way at the end may take so long: what it takes longer is no steady load.
 const DRAIN: &str = "20s";
 
@@ -200,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_due_inside_the_window_and_half_an_interval_before_its_end() {
+    fn a_commit_is_due_inside_the_window_and_most_of_an_interval_before_its_end() {
         for asked in [None, Some(0.1), Some(3.0), Some(13.0), Some(240.0)] {
             let question = question(asked);
             question.check().unwrap();
@@ -215,14 +269,15 @@ mod tests {
                     .map(|of| of.intended)
                     .collect();
                 let within = commits.iter().filter(|at| window.contains(*at)).count();
-                let interval = 1.0 / question.commits_per_s(members);
-                let wanted = (3.0 / interval).ceil().max(1.0);
+                let interval = 1.0 / question.commits_per_s(&contender, members);
+                let wanted = (3.0 / interval).ceil().max(3.0);
                 let wanted = contender.full_every().map_or(wanted, |_| (wanted / 4.0).ceil() * 4.0);
                 assert_eq!(within as f64, wanted, "{told}");
                 let rest = (window.end - *commits.last().unwrap()).as_secs_f64();
-                assert!((0.45..0.8).contains(&(rest / interval)), "{rest} {told}");
+                assert!((STEADY_INTERVALS - 0.01..0.95).contains(&(rest / interval)), "{told}");
                 // Nothing is due so close to either end that it could be counted on the other side.
-                let gap = interval / f64::from(question.messages_per_commit(members) + 1);
+                let messages = question.messages_per_commit(&contender, members);
+                let gap = interval / f64::from(messages + 1);
                 for end in [window.start, window.end] {
                     let far = |of: &Operation| of.intended.abs_diff(end).as_secs_f64();
                     let next = schedule.of_group(0).map(far).fold(f64::INFINITY, f64::min);
@@ -236,10 +291,11 @@ mod tests {
     fn nobody_waits_for_the_first_commit_of_a_long_interval() {
         let question = question(None);
         let suite = question.contenders[0];
-        let interval = 1.0 / question.commits_per_s(1_000);
-        assert_eq!(interval, 30.0);
+        let interval = 1.0 / question.commits_per_s(&suite, 1_000);
+        assert!((interval - 20.0).abs() < 1e-9, "{interval}");
         let pace = question.pace(&suite, 1_000, Traffic::Both);
-        assert!(pace.share > 5.0 && pace.length() < Duration::from_secs(21), "{pace:?}");
+        // Two intervals, three quarters of a third, and what is before the first commit.
+        assert!(pace.share > 5.0 && pace.length() < Duration::from_secs(59), "{pace:?}");
         let short = question.pace(&suite, 100, Traffic::Both);
         assert!(short.share == 1.0 && short.warm_up >= Duration::from_secs(1), "{short:?}");
         assert!(pace.text().contains("[[phases]]") && short.text().starts_with("durations"));

@@ -35,7 +35,8 @@ pub struct Question {
     pub tree: TreeState,
     /// The TLS key exchange of every connection, as scenarios write it.
     pub key_exchange: String,
-    /// Commits a minute at every size; `None`: as many as the largest suite's bytes leave room for.
+    /// Commits a minute of every suite at every size; `None`: as many as each suite's bytes leave room
+    /// for.
     pub commits_per_min: Option<f64>,
     /// How often each point is measured.
     pub rounds: u32,
@@ -43,7 +44,8 @@ pub struct Question {
     pub measure: Duration,
     /// How long a trial at one rate of a search is at least; `None` searches nothing.
     pub trial: Option<Duration>,
-    /// After how long the search of one suite at one size ends with what it has.
+    /// After how long the search of one suite at one size ends with what it has, unless it has had few
+    /// trials.
     pub budget: Duration,
     /// What the order, and everything in a run, is drawn from.
     pub seed: u64,
@@ -238,8 +240,8 @@ impl Question {
     /// A run as a scenario says it.
     #[must_use]
     pub fn text(&self, contender: &Contender, members: u32, traffic: Traffic) -> String {
-        let per_min = self.commits_per_s(members) * 60.0;
-        let messages = self.messages_per_commit(members);
+        let per_min = self.commits_per_s(contender, members) * 60.0;
+        let messages = self.messages_per_commit(contender, members);
         let (rate, share) = match traffic {
             Traffic::Messages => (per_min * f64::from(messages), "0%".to_owned()),
             Traffic::Both => (per_min * f64::from(messages + 1), one_in(messages + 1)),

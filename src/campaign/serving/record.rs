@@ -38,7 +38,7 @@ pub struct ServingRow {
     /// Members of the group.
     pub members: u32,
     /// The worst verdict of its runs; `failed` if one has no result. Of a run that was made again the
-    /// second one counts.
+    /// last one counts.
     pub status: String,
     /// Why it is not `valid`, each once.
     pub reasons: Vec<String>,
@@ -48,9 +48,10 @@ pub struct ServingRow {
     /// if they are, and in older records.
     #[serde(default)]
     pub spoiled: Vec<String>,
-    /// Commits that were due, a second: the same for all at one size.
+    /// Commits that were due, a second: as many as each suite's bytes leave room for, and in older
+    /// records, or where it was asked for, the same for all at one size.
     pub offered_commits_per_s: f64,
-    /// Messages that were due beside them, a second.
+    /// Messages that were due beside them, a second: the same for all at one size.
     pub offered_messages_per_s: f64,
     /// Bytes of an update commit, on average over full and partial ones.
     pub commit_bytes: f64,
@@ -70,8 +71,15 @@ pub struct ServingRow {
     pub cpu_us_per_message_delivery: Option<Spread>,
     /// Of the runs with both, over all deliveries.
     pub cpu_us_per_delivery: Option<Spread>,
-    /// From when a commit was due until the last member had it.
+    /// From when a commit was due until the last member had it; of a combiner of both parts.
     pub commit_last: LastMember,
+    /// Of a combiner, the same of its classical group, in which every commit is made; `None` of a suite,
+    /// and in older records.
+    #[serde(default)]
+    pub classical_last: Option<LastMember>,
+    /// Of a combiner, the same of its post-quantum group, in which full commits have their second part.
+    #[serde(default)]
+    pub post_quantum_last: Option<LastMember>,
     /// The same of messages, in the runs without commits.
     pub message_last_alone: LastMember,
     /// The same of messages, in the runs with both.
@@ -80,7 +88,7 @@ pub struct ServingRow {
     pub egress_bytes_per_s: Option<Spread>,
     /// The rate of commits alone that is sustained; `None` when it was not searched.
     pub saturation: Option<Saturation>,
-    /// Every run at the common rate, in the order they were made.
+    /// Every run at its rate, in the order they were made.
     pub trials: Vec<ServingTrial>,
 }
 
@@ -89,6 +97,33 @@ impl ServingRow {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.status == Status::Valid.name() && self.spoiled.is_empty()
+    }
+
+    /// Commits that were due and had a last member: of a combiner those of the classical group.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.classical_last.unwrap_or(self.commit_last).count
+    }
+
+    /// Commits a second that the processor time of one leaves room for on one core, from what one took
+    /// in the runs at its rate: no measured saturation.
+    #[must_use]
+    pub fn one_core_per_s(&self) -> Option<Spread> {
+        let cpu = self.cpu_us_per_commit.filter(|cpu| cpu.min > 0.0)?;
+        let per_s = |us: f64| 1e6 / us;
+        Some(Spread { median: per_s(cpu.median), min: per_s(cpu.max), max: per_s(cpu.min) })
+    }
+
+    /// How long a commit takes to its last member, typically, in microseconds; of a combiner with one
+    /// full commit in so many, with its share of the second part of one. 0 if that is not known.
+    #[must_use]
+    pub fn typical_last_us(&self, full_every: Option<u32>) -> u64 {
+        match (self.classical_last, self.post_quantum_last, full_every) {
+            (Some(classical), Some(second), Some(every)) => {
+                classical.p50 + second.p50 / u64::from(every.max(1))
+            }
+            _ => self.commit_last.p50,
+        }
     }
 
     /// What speaks against its figures, the worst first.
@@ -125,6 +160,13 @@ pub struct LastMember {
 }
 
 impl Saturation {
+    /// Commits a second that the processor time of one at the sustained rate leaves room for on one
+    /// core; `None` where few commits told it.
+    #[must_use]
+    pub fn one_core_per_s(&self) -> Option<f64> {
+        self.cpu_us_per_commit.filter(|cpu| *cpu > 0.0).map(|cpu| 1e6 / cpu)
+    }
+
     /// The lowest rate that was not sustained, if it says so of the service: below any that the
     /// generator could not offer.
     #[must_use]
@@ -160,14 +202,14 @@ pub struct Saturation {
     /// Processor time of the service for each commit at the sustained rate; `None` of a trial with few
     /// commits.
     pub cpu_us_per_commit: Option<f64>,
-    /// Every trial, in the order they were made; `factor` is of the common rate.
+    /// Every trial, in the order they were made; `factor` is of the row's `offered_commits_per_s`.
     pub searched: Vec<TrialRecord>,
 }
 
-/// One run at the common rate.
+/// One run at the row's rate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServingTrial {
-    /// Its place among all runs at common rates, from 1.
+    /// Its place among all runs but those of searches, from 1.
     pub place: u32,
     /// In which round.
     pub round: u32,

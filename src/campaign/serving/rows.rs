@@ -20,7 +20,7 @@ use crate::report::verdict::Status;
 /// Verdicts, the worst last.
 const WORST: [&str; 4] = ["valid", "invalid", "violated", "failed"];
 
-/// One run at the common rate, or why there is none.
+/// One run at a row's rate, or why there is none.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) place: u32,
@@ -79,7 +79,7 @@ pub(super) fn row(
     let (alone, both) =
         (Counted::of(&counted, Traffic::Messages), Counted::of(&counted, Traffic::Both));
     let objects = question.objects(contender, members);
-    let per_s = question.commits_per_s(members);
+    let per_s = question.commits_per_s(contender, members);
     let fanned_out = objects.commit_mean * f64::from(members);
     let delivered = both.delivered_per_commit();
     let per_commit = Spread::of(both.records.iter().filter_map(|(round, record)| {
@@ -87,6 +87,10 @@ pub(super) fn row(
         let message = alone.cpu_of(*round)?;
         cpu_per_commit(record, members, message)
     }));
+    let part = |index: usize| {
+        let of = |record: &Record| record.classes.get(index).and_then(commit_times);
+        contender.full_every().map(|_| both.last_of(of))
+    };
     let each =
         |of: Spread, by: f64| Spread { median: of.median / by, min: of.min / by, max: of.max / by };
     ServingRow {
@@ -104,7 +108,7 @@ pub(super) fn row(
                 .chain(delivered.and_then(|delivered| misstated(delivered, fanned_out))),
         ),
         offered_commits_per_s: per_s,
-        offered_messages_per_s: per_s * f64::from(question.messages_per_commit(members)),
+        offered_messages_per_s: question.messages_per_s(members),
         commit_bytes: objects.commit_mean,
         fanout_bytes_per_commit: fanned_out,
         delivered_bytes_per_commit: delivered,
@@ -113,7 +117,9 @@ pub(super) fn row(
         cpu_us_per_commit_delivery: per_commit.map(|of| each(of, f64::from(members))),
         cpu_us_per_message_delivery: alone.cpu(),
         cpu_us_per_delivery: both.cpu(),
-        commit_last: both.last(|class| series(&class.commit_fanout_last)),
+        commit_last: both.last(commit_times),
+        classical_last: part(0),
+        post_quantum_last: part(1),
         message_last_alone: alone.last(messages),
         message_last_beside: both.last(messages),
         egress_bytes_per_s: Spread::of(
@@ -208,10 +214,14 @@ impl<'a> Counted<'a> {
 
     /// Some times of all classes and runs, as one histogram.
     fn last(&self, of: impl Fn(&ClassRecord) -> Option<Series>) -> LastMember {
+        self.last_of(|record| record.classes.iter().filter_map(&of))
+    }
+
+    /// Some times of all runs, as one histogram.
+    fn last_of<I: IntoIterator<Item = Series>>(&self, of: impl Fn(&'a Record) -> I) -> LastMember {
         let mut all = Series::default();
-        let classes = self.records.iter().flat_map(|(_, record)| &record.classes);
-        for of in classes.filter_map(of) {
-            all.merge(&of);
+        for times in self.records.iter().flat_map(|(_, record)| of(record)) {
+            all.merge(&times);
         }
         LastMember {
             count: all.count(),
@@ -220,6 +230,11 @@ impl<'a> Counted<'a> {
             max: all.max_us(),
         }
     }
+}
+
+/// The times of a class to the last member of a commit.
+fn commit_times(class: &ClassRecord) -> Option<Series> {
+    series(&class.commit_fanout_last)
 }
 
 /// The times of a class to the last member of a message that is no commit.

@@ -1,7 +1,9 @@
 //! How many commits a second a service sustains with one suite: a bracket, never one number.
 //!
 //! The search is that of `find-max`, with one trial at each rate and no long ones: a rate is sustained,
-//! or it is not, and the middle of the logarithm between the two comes next. Pure but for the trait that
+//! or it is not, and the middle of the logarithm between the two comes next. It starts at what a commit
+//! took when it was alone, and a trial is as long as its commits need, so that a slow suite has as many
+//! trials as a quick one. Pure but for the trait that
 //! makes the runs. Called by `measure`.
 
 use std::time::Duration;
@@ -14,8 +16,8 @@ use crate::campaign::record::TrialRecord;
 use crate::campaign::search::{Found, Goal, Length, Said, Search, Step};
 use crate::campaign::{TrialError, Trials, text};
 use crate::limits::{
-    ACHIEVED_SHARE_MIN, SATURATED_COMMITS_MIN, SERVING_RATE_FACTOR_MAX, SUSTAINED_INTERVALS,
-    SUSTAINED_LAST_MIN,
+    ACHIEVED_SHARE_MIN, SATURATED_COMMITS_MIN, SERVING_RATE_FACTOR_MAX, SERVING_TRIALS_MIN,
+    SUSTAINED_INTERVALS, SUSTAINED_LAST_MIN,
 };
 use crate::report::record::Record;
 use crate::report::summary::duration;
@@ -27,15 +29,15 @@ pub(super) fn sustained_means() -> Vec<String> {
         format!("achieved >= {}% of what was offered", ACHIEVED_SHARE_MIN * 100.0),
         "the backlog of commits does not grow".to_owned(),
         format!(
-            "every commit has its last member within {SUSTAINED_INTERVALS} intervals of commits, or \
-             {} if that is longer",
+            "each commit's last member within {SUSTAINED_INTERVALS} intervals (a combiner's: of full \
+             ones), or {} if longer",
             duration(micros(SUSTAINED_LAST_MIN))
         ),
     ]
 }
 
-/// Searches the highest rate that is sustained. A commit at the common rate `took` so many microseconds
-/// to its last member; 0 if that is not known.
+/// Searches the highest rate that is sustained. A commit that was alone `took` so many microseconds to
+/// its last member, of a combiner on average over its parts; 0 if that is not known.
 ///
 /// # Errors
 /// When a rate cannot be offered, or a run has no result.
@@ -50,15 +52,18 @@ pub(super) fn search(
         .map_err(|mistake| TrialError(mistake.one_line()))?;
     let mut subject = Subject::of(&scenario)?;
     subject.warm_up(WARM_UP);
-    let common = question.commits_per_s(members);
-    let length = trial_length(question.trial.unwrap_or_default(), took);
-    let goal = goal(&subject, (common, took), length, question.budget);
+    let rate = question.commits_per_s(contender, members);
+    let least = question.trial.unwrap_or_default();
+    let commits_of_one = Question::commits_of_a_trial(contender);
+    let every = contender.full_every().map_or(1, |(every, _)| every);
+    let goal = goal(&subject, (rate, took), least, question.budget);
     let mut search = Search::new(goal);
     let (mut made, mut missed_at) = (Vec::new(), Vec::new());
     let mut cpu_at: Vec<(f64, Option<f64>)> = Vec::new();
     let began = trials.elapsed();
     let found = loop {
         let elapsed = trials.elapsed().saturating_sub(began);
+        let elapsed = if made.len() < SERVING_TRIALS_MIN { Duration::ZERO } else { elapsed };
         let factor = match search.next(elapsed) {
             Step::Try(factor, _) => factor,
             // The last trial may have used up the time and closed the bracket all the same.
@@ -67,8 +72,10 @@ pub(super) fn search(
                 Step::Try(..) => break found,
             },
         };
+        let per_s = rate * factor;
+        let length = trial_length(least, commits_of_one, per_s);
         let record = trials.run(subject.at(factor, length)?)?;
-        let (said, missed) = sustained(&record, common * factor);
+        let (said, missed) = sustained(&record, per_s / f64::from(every));
         // One trial has the last word: that of a short one is that of a long one too.
         search.tell(factor, Length::Short, said);
         search.tell(factor, Length::Long, said);
@@ -85,14 +92,14 @@ pub(super) fn search(
         missed_at.push((factor, missed));
         made.push(trial);
     };
-    Ok(written(found, common, (missed_at, cpu_at), made))
+    Ok(written(found, rate, (missed_at, cpu_at), made))
 }
 
 /// By factor: what was missed, and what a commit cost.
 type Noted = (Vec<(f64, Vec<String>)>, Vec<(f64, Option<f64>)>);
 
-fn written(found: Found, common: f64, (missed, cpu): Noted, made: Vec<TrialRecord>) -> Saturation {
-    let per_s = |factor: Option<f64>| factor.map(|factor| factor * common);
+fn written(found: Found, rate: f64, (missed, cpu): Noted, made: Vec<TrialRecord>) -> Saturation {
+    let per_s = |factor: Option<f64>| factor.map(|factor| factor * rate);
     let at = |wanted: Option<f64>| move |factor: f64| Some(factor) == wanted;
     let (is_lower, is_upper) = (at(found.lower), at(found.upper));
     let because = missed.into_iter().find(|(factor, _)| is_upper(*factor));
@@ -109,7 +116,7 @@ fn written(found: Found, common: f64, (missed, cpu): Noted, made: Vec<TrialRecor
     }
 }
 
-/// What a run says of a rate of `per_s` commits a second, and what it missed.
+/// What a run says of a rate of `per_s` commits a second, of a combiner of full ones, and what it missed.
 fn sustained(record: &Record, per_s: f64) -> (Said, Vec<String>) {
     let (said, mut missed) = judge(record);
     if said == Said::Nothing {
@@ -127,18 +134,23 @@ fn sustained(record: &Record, per_s: f64) -> (Said, Vec<String>) {
     (if missed.is_empty() { Said::Met } else { Said::Missed }, missed)
 }
 
-/// As long as some commits take to their last member, however slow that is: fewer say nothing.
-fn trial_length(least: Duration, took: u64) -> Duration {
-    least.max(Duration::from_micros(took.saturating_mul(COMMITS_PER_TRIAL)).min(TRIAL_MAX))
+/// As long as so many commits have to be due in, however slow that is: fewer say nothing.
+fn trial_length(least: Duration, commits: u32, per_s: f64) -> Duration {
+    // A millisecond more than they need, so that rounding leaves none of them out.
+    let needed = Duration::from_secs_f64(f64::from(commits) / per_s) + Duration::from_millis(1);
+    let whole = u64::try_from(needed.as_millis()).unwrap_or(u64::MAX);
+    least.max(Duration::from_millis(whole))
 }
 
-/// Starts where one commit would just be done before the next; at the common rate if that is not known.
-fn goal(subject: &Subject, (common, took): (f64, u64), length: Duration, budget: Duration) -> Goal {
+/// Starts where one commit would just be done before the next; at the rate of other runs if that is not
+/// known.
+fn goal(subject: &Subject, (rate, took): (f64, u64), length: Duration, budget: Duration) -> Goal {
     let most = subject.most(SERVING_RATE_FACTOR_MAX, length).max(FACTOR_MIN);
-    let back_to_back = 1e6 / (took.max(1) as f64 * common);
+    let back_to_back = 1e6 / (took.max(1) as f64 * rate);
     let start = if took == 0 { 1.0 } else { back_to_back * START_SHARE };
     Goal {
         start: start.clamp(FACTOR_MIN, most),
+        first_step: START_SHARE,
         range: (FACTOR_MIN, most),
         width: WIDTH,
         short: length,
@@ -153,17 +165,13 @@ fn micros(of: Duration) -> u64 {
     u64::try_from(of.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Of the rate at which commits follow each other without a gap, where a search starts: the first trial
-/// is to be the lower bound, and its double the upper one.
+/// Of the rate at which commits follow each other without a gap, where a search starts. The first trial
+/// is to be the lower bound, and one without a gap the upper one: the two are then as close as asked.
 const START_SHARE: f64 = 0.7;
 /// How far apart the bounds are to be, as a share of the upper one: half a doubling.
 const WIDTH: f64 = 0.3;
-/// The lowest rate that is tried, of the common one.
+/// The lowest rate that is tried, of that of other runs.
 const FACTOR_MIN: f64 = 0.05;
-/// Commits of one trial at least, at the rate at which they follow each other.
-const COMMITS_PER_TRIAL: u64 = 4;
-/// No trial is made longer than this for them.
-const TRIAL_MAX: Duration = Duration::from_secs(30);
 /// Load before a trial's window.
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -174,10 +182,11 @@ mod tests {
     #[test]
     fn a_trial_is_as_long_as_its_commits_need() {
         let s = Duration::from_secs;
-        assert_eq!(trial_length(s(3), 1_000), s(3));
-        assert_eq!(trial_length(s(3), 2_000_000), s(8));
-        assert_eq!(trial_length(s(3), 60_000_000), TRIAL_MAX);
-        assert_eq!(trial_length(s(40), 60_000_000), s(40), "who asks for more gets more");
+        let ms = Duration::from_millis;
+        assert_eq!(trial_length(s(3), 3, 100.0), s(3));
+        assert_eq!(trial_length(s(3), 3, 0.5), ms(6_001));
+        assert_eq!(trial_length(s(3), 20, 0.5), ms(40_001));
+        assert_eq!(trial_length(s(90), 20, 0.5), s(90), "who asks for more gets more");
     }
 
     #[test]

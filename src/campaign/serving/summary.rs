@@ -17,6 +17,8 @@ pub fn render(of: &ServingResult, look: Look) -> String {
         let rows: Vec<&ServingRow> = of.rows.iter().filter(|row| row.members == members).collect();
         if let Some(first) = rows.first() {
             parts.push(format!("{}\n\n{}", title(of, first), table(commits(&rows), look)));
+            parts.extend(parts_of_combiners(&rows));
+            parts.push(table(rates(&rows), look));
             parts.push(table(messages(&rows), look));
         }
         let modelled: Vec<&ModelledRow> =
@@ -44,11 +46,10 @@ fn sizes(of: &ServingResult) -> Vec<u32> {
 
 fn title(of: &ServingResult, row: &ServingRow) -> String {
     format!(
-        "{} members, {} tree, over {}: {} commits, {} messages a minute; medians of {} rounds",
+        "{} members, {} tree, over {}: {} messages a minute beside commits; medians of {} rounds",
         grouped(row.members.into()),
         of.tree,
         of.key_exchange,
-        decimal(row.offered_commits_per_s * 60.0),
         decimal(row.offered_messages_per_s * 60.0),
         of.rounds,
     )
@@ -60,30 +61,92 @@ fn commits(rows: &[&ServingRow]) -> Vec<Vec<String>> {
     let head = [
         "commits of",
         "n",
+        "a minute",
         "bytes",
         "fan-out",
         "CPU of one",
         "least..most",
         "last p50",
         if few { "longest" } else { "p99" },
-        "sustained/s",
     ];
     let mut all = vec![head.map(str::to_owned).to_vec()];
     all.extend(rows.iter().map(|row| {
         let [both, either] = invalid(row);
         vec![
             marked(row),
-            grouped(row.commit_last.count),
+            grouped(row.commits()),
+            decimal(row.offered_commits_per_s * 60.0),
             kilo(row.commit_bytes),
             kilo(row.fanout_bytes_per_commit),
             micros(row.cpu_us_per_commit) + either,
             row.cpu_us_per_commit.map_or_else(|| "-".to_owned(), ends),
             time(row.commit_last, |of| of.p50) + both,
             longest(row.commit_last, few) + both,
-            row.saturation.as_ref().map_or_else(|| "-".to_owned(), bracket),
         ]
     }));
     all
+}
+
+/// What a combiner's commits are made of, which the table has together.
+fn parts_of_combiners(rows: &[&ServingRow]) -> Option<String> {
+    let line = |row: &&ServingRow| {
+        let (classical, second) = row.classical_last.zip(row.post_quantum_last)?;
+        let times =
+            |of| format!("p50 {}, longest {}", time(of, |of| of.p50), time(of, |of| of.max));
+        Some(format!(
+            "{}: {} of its {} commits are full, in both groups\n  \
+             to the last member of the classical group: {}\n  \
+             to that of the post-quantum group:         {}",
+            marked(row),
+            grouped(second.count),
+            grouped(classical.count),
+            times(classical),
+            times(second),
+        ))
+    };
+    let lines: Vec<String> = rows.iter().filter_map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Between which rates the service is saturated, beside what its processor time alone leaves room for.
+fn rates(rows: &[&ServingRow]) -> Vec<Vec<String>> {
+    let head = [
+        "commits/s of",
+        "sustained",
+        "not",
+        "engine's limit",
+        "by CPU alone",
+        "least..most",
+        "at sustained",
+    ];
+    let mut all = vec![head.map(str::to_owned).to_vec()];
+    let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), per_s);
+    all.extend(rows.iter().map(|row| {
+        let (found, cpu) = (row.saturation.as_ref(), row.one_core_per_s());
+        let [_, either] = invalid(row);
+        vec![
+            marked(row),
+            found.map_or_else(|| "-".to_owned(), sustained),
+            known(found.and_then(Saturation::upper_per_s)),
+            known(found.and_then(|found| found.engine_limited_per_s)),
+            known(cpu.map(|of| of.median)) + either,
+            cpu.map_or_else(
+                || "-".to_owned(),
+                |of| format!("{}..{}", per_s(of.min), per_s(of.max)),
+            ),
+            known(found.and_then(Saturation::one_core_per_s)),
+        ]
+    }));
+    all
+}
+
+/// The highest rate that was sustained, or why there is none.
+fn sustained(of: &Saturation) -> String {
+    match of.sustained_per_s {
+        Some(low) => per_s(low),
+        None if of.conclusion == "failed" => "failed".to_owned(),
+        None => "none".to_owned(),
+    }
 }
 
 fn messages(rows: &[&ServingRow]) -> Vec<Vec<String>> {
@@ -139,27 +202,13 @@ fn bytes(rows: &[&ModelledRow]) -> Vec<Vec<String>> {
     all
 }
 
-/// Never one number without its bounds.
-fn bracket(of: &Saturation) -> String {
-    let per_s = |value: f64| decimal(value);
-    // Whichever of service and engine gives up first ends what is known of the service.
-    match (of.sustained_per_s, of.upper_per_s(), of.engine_limited_per_s) {
-        (Some(low), Some(high), _) => format!("{}..{}", per_s(low), per_s(high)),
-        (Some(low), None, Some(_)) => format!("{}.. engine", per_s(low)),
-        (Some(low), None, None) => format!("{}.. ?", per_s(low)),
-        (None, Some(high), _) => format!("? ..{}", per_s(high)),
-        (None, None, Some(_)) => "engine".to_owned(),
-        (None, None, None) => "?".to_owned(),
-    }
-}
-
-/// The same where there is room: with the rate at which the engine was the limit.
+/// Never one number without its bounds: what is sustained, and what is not or the engine could not offer.
 #[must_use]
 pub(in crate::campaign) fn in_words(of: &Saturation) -> String {
-    let low = of.sustained_per_s.map_or_else(|| "none".to_owned(), decimal);
+    let low = of.sustained_per_s.map_or_else(|| "none".to_owned(), per_s);
     match (of.upper_per_s(), of.engine_limited_per_s) {
-        (Some(high), _) => format!("{low} to {}", decimal(high)),
-        (None, Some(limit)) => format!("{low}, engine-limited at {}", decimal(limit)),
+        (Some(high), _) => format!("{low} to {}", per_s(high)),
+        (None, Some(limit)) => format!("{low}, engine-limited at {}", per_s(limit)),
         (None, None) => format!("{low}, no more tried"),
     }
 }
@@ -192,42 +241,76 @@ fn spoiled(of: &ServingResult) -> Option<String> {
     let again: usize = of.rows.iter().map(|row| row.trials.len() - row.counted().count()).sum();
     if again > 0 {
         lines.push(format!(
-            "{} made once more, since the first time said nothing of the service",
-            if again == 1 { "1 run was".to_owned() } else { format!("{again} runs were") }
+            "{} made again, since it said nothing of the service: the generator was late or the limit",
+            if again == 1 { "1 run was".to_owned() } else { format!("{again} runs were each") }
         ));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// Why the rates above the sustained ones were not.
+/// What is to be known of a search beside its rates: what was missed, or why it ended without a bound.
 fn unsustained(of: &ServingResult) -> Option<String> {
-    let lines: Vec<String> = of
-        .rows
-        .iter()
-        .filter_map(|row| {
-            let found = row.saturation.as_ref()?;
-            let why = found.because.first();
-            let why = why.map_or_else(String::new, |why| format!("\n  {why}"));
-            let end = found.conclusion.replace('_', " ");
-            let name = format!("{} at {}", short(&row.name), grouped(row.members.into()));
-            Some(format!("{name}: {}; {end}{why}", in_words(found)))
-        })
-        .collect();
-    let head =
-        "commits a second between the highest rate that is sustained and the lowest that is not";
+    let line = |row: &ServingRow| {
+        let found = row.saturation.as_ref()?;
+        let name = format!("{} at {}", short(&row.name), grouped(row.members.into()));
+        let missed = found.because.first();
+        let missed = missed.map_or_else(String::new, |why| format!("\n  {why}"));
+        match (found.conclusion.as_str(), found.upper_per_s()) {
+            ("bounded", Some(high)) => Some(format!("{name}, {}/s:{missed}", per_s(high))),
+            // The table has the rate, and the engine has no more to tell.
+            ("generator_limited", _) => None,
+            (other, _) => Some(format!("{name}: {}{missed}", ending(other))),
+        }
+    };
+    let lines: Vec<String> = of.rows.iter().filter_map(line).collect();
+    let head = "rates of commits that were not sustained, and searches without a bound";
     (!lines.is_empty()).then(|| format!("{head}\n{}", lines.join("\n")))
 }
 
+/// Why a search ended without both bounds, in words.
+fn ending(conclusion: &str) -> &str {
+    match conclusion {
+        "out_of_time" => "the search ended with what it had, since its time was over",
+        "above_range" => "the highest rate that a run can have is sustained",
+        "below_range" => "the lowest rate that is tried is not sustained",
+        "contradictory" => "trials contradict each other at the end of the range",
+        "failed" => "the search failed",
+        other => other,
+    }
+}
+
 fn reading(of: &ServingResult) -> String {
-    let mut lines = vec![
-        "CPU is the service's; of a commit it is all that messages alone do not take, over the rounds.".to_owned(),
-        "Last is the last member. In a fresh tree one member has added all others, and is the one that".to_owned(),
-        "commits: no commit is larger. Suites differ in their bytes alone: those of the byte model, to"
-            .to_owned(),
-        format!("which what was delivered is held, within {}%.", STATED_OFF_MAX * 100.0),
-    ];
-    if !of.sustained_means.is_empty() {
-        lines.push("A rate is sustained if:".to_owned());
+    let searched = !of.sustained_means.is_empty();
+    let mut lines = [
+        "CPU is the service's; of a commit it is all that messages alone do not take, over the rounds.",
+        "Last is the last member. In a fresh tree one member has added all others, and is the one that",
+        "commits: no commit is larger. Suites differ in their bytes, and in how often they commit: as",
+        "often as their bytes leave room for, so that no commit waits for another. Bytes are those of",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    lines.push(format!(
+        "the byte model, to which what was delivered is held, within {}%.",
+        STATED_OFF_MAX * 100.0
+    ));
+    lines.extend(
+        [
+            "By CPU alone: as many commits a second as the processor time of one leaves room for on one",
+            "core, with least..most over the rounds. It is computed, and no saturation was measured there;",
+            "several cores have room for more.",
+        ]
+        .map(str::to_owned),
+    );
+    if searched {
+        lines.extend(
+            [
+                "At sustained: the same of a commit at the sustained rate, which often costs less than one alone;",
+                "- of a trial with few commits. Engine's limit: the lowest rate that this side, which is",
+                "all members, could not offer or keep up with. It bounds nothing of the service.",
+                "A rate is sustained if, in one trial of commits alone:",
+            ]
+            .map(str::to_owned),
+        );
         lines.extend(of.sustained_means.iter().map(|line| format!("  {line}")));
     }
     lines.join("\n")
@@ -235,7 +318,8 @@ fn reading(of: &ServingResult) -> String {
 
 fn marked(row: &ServingRow) -> String {
     let name = short(&row.name);
-    if row.is_sound() { name.to_owned() } else { format!("! {name}") }
+    let name = if row.pattern { format!("{name} (modelled)") } else { name.to_owned() };
+    if row.is_sound() { name } else { format!("! {name}") }
 }
 
 /// A pattern without its post-quantum suite, which [`patterns`] says.
@@ -283,6 +367,15 @@ fn ends(of: Spread) -> String {
     }
 }
 
+/// A rate; of a slow one two digits.
+fn per_s(value: f64) -> String {
+    match value {
+        fast if fast >= 0.1 => decimal(fast),
+        slow if slow >= 0.01 => format!("{slow:.3}"),
+        slow => format!("{slow:.4}"),
+    }
+}
+
 /// Bytes in three digits and thousands.
 fn kilo(bytes: f64) -> String {
     match bytes {
@@ -309,23 +402,6 @@ mod tests {
 
     #[test]
     fn what_is_sustained_is_never_one_number() {
-        let check = |low, high, engine, expected| {
-            let of = Saturation {
-                sustained_per_s: low,
-                not_sustained_per_s: high,
-                engine_limited_per_s: engine,
-                ..Saturation::default()
-            };
-            assert_eq!(bracket(&of), expected);
-        };
-        check(Some(0.61), Some(0.86), None, "0.61..0.86");
-        check(Some(0.61), Some(0.86), Some(0.9), "0.61..0.86");
-        check(Some(0.61), Some(2.0), Some(0.9), "0.61.. engine");
-        check(Some(0.61), None, Some(0.9), "0.61.. engine");
-        check(Some(0.61), None, None, "0.61.. ?");
-        check(None, Some(0.86), None, "? ..0.86");
-        check(None, None, Some(0.86), "engine");
-        check(None, None, None, "?");
         let words = |low, high, engine_limited_per_s| {
             in_words(&Saturation {
                 sustained_per_s: low,
@@ -337,6 +413,8 @@ mod tests {
         assert_eq!(words(Some(0.61), Some(2.0), Some(0.9)), "0.61, engine-limited at 0.90");
         assert_eq!(words(Some(0.61), Some(0.86), Some(0.9)), "0.61 to 0.86");
         assert_eq!(words(None, None, None), "none, no more tried");
+        assert_eq!(words(Some(0.0636), Some(0.0909), None), "0.064 to 0.091");
+        assert_eq!(words(Some(0.004_24), None, None), "0.0042, no more tried");
     }
 
     #[test]

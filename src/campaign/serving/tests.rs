@@ -19,6 +19,9 @@ use crate::report::summary::Look;
 use crate::report::tests::collect;
 use crate::report::verdict::{Status, Verdict};
 
+mod patterns;
+mod rates;
+
 /// A record as a run wrote it, which the made-up ones change.
 const RECORD: &str = include_str!("../../../results/reference/fanout-1k/run.json");
 
@@ -213,37 +216,6 @@ fn row<'a>(of: &'a ServingResult, name: &str, members: u32) -> &'a ServingRow {
 }
 
 #[test]
-fn every_suite_has_the_same_load_but_for_its_bytes() {
-    let (result, service) = measured(&Question { trial: None, ..question() }, MadeUp::new(1e9));
-    assert_eq!((result.rows.len(), service.ran.len()), (3 * 2, 3 * 2 * 2 * 2));
-    for members in [10, 1_000] {
-        let here = |scenario: &&Scenario| scenario.groups[0].members == members;
-        for with_commits in [false, true] {
-            let alike = |scenario: &&Scenario| scenario.groups[0].commits.is_zero() != with_commits;
-            let mut scenarios = service.ran.iter().filter(here).filter(alike).cloned();
-            let first = scenarios.next().unwrap();
-            for mut other in scenarios {
-                other.groups[0].suite = first.groups[0].suite;
-                other.why.clone_from(&first.why);
-                assert_eq!(other, first);
-            }
-        }
-        let rows: Vec<_> = result.rows.iter().filter(|row| row.members == members).collect();
-        assert!(
-            rows.windows(2).all(|two| two[0].offered_commits_per_s == two[1].offered_commits_per_s)
-        );
-        assert!(rows.windows(2).all(|two| two[0].commit_bytes < two[1].commit_bytes));
-    }
-    let orders: Vec<Vec<&str>> = service
-        .ran
-        .chunks(3 * 2 * 2)
-        .map(|round| round.iter().map(|one| one.why.as_str()).collect())
-        .collect();
-    assert_ne!(orders[0], orders[1], "each round has an order of its own");
-    assert!(service.said.iter().any(|line| line.ends_with("s to go")), "{:?}", service.said);
-}
-
-#[test]
 fn a_row_gives_back_what_the_service_was_made_to_cost() {
     let (result, _) = measured(&Question { trial: None, ..question() }, MadeUp::new(1e9));
     for row in &result.rows {
@@ -256,7 +228,7 @@ fn a_row_gives_back_what_the_service_was_made_to_cost() {
         assert!(near(whole, each * f64::from(row.members)), "{whole}");
         let took = row.fanout_bytes_per_commit / 1e9 * 1e6;
         assert!(near(row.commit_last.p50 as f64, took.max(1.0)) || took < 100.0, "{took} {row:?}");
-        assert!(row.commit_last.count >= 2, "one a window, two rounds");
+        assert!(row.commit_last.count >= 6, "three a window, two rounds");
         assert_eq!(
             row.delivered_bytes_per_commit.map(f64::round),
             Some(row.fanout_bytes_per_commit)
@@ -276,57 +248,6 @@ fn a_row_gives_back_what_the_service_was_made_to_cost() {
 }
 
 #[test]
-fn the_common_rate_is_what_the_largest_suite_leaves_room_for() {
-    let question = question();
-    let commits = question.commits_per_s(1_000);
-    let largest = question.objects(&question.contenders[2], 1_000).commit_max as f64 * 1_000.0;
-    assert!(commits * largest <= crate::limits::SERVING_BYTES_PER_SECOND, "{commits}");
-    assert!((commits + 1.0 / 60.0) * largest > crate::limits::SERVING_BYTES_PER_SECOND);
-    assert_eq!(question.commits_per_s(10), crate::limits::SERVING_COMMITS_PER_SECOND_MAX);
-    let asked = Question { commits_per_min: Some(6.0), ..question };
-    assert_eq!(asked.commits_per_s(1_000), 0.1);
-}
-
-#[test]
-fn saturation_is_a_bracket_around_what_the_service_can_send() {
-    let (result, service) = measured(&question(), MadeUp::new(1e9));
-    for row in result.rows.iter().filter(|row| row.members == 1_000) {
-        let found = row.saturation.as_ref().unwrap();
-        // A commit may take two intervals, or a quarter of a second, to its last member: what never
-        // takes as long is sustained at any rate by a service whose commits do not wait.
-        if row.fanout_bytes_per_commit / 1e9 < 0.25 {
-            assert_eq!(
-                (found.conclusion.as_str(), found.not_sustained_per_s),
-                ("above_range", None)
-            );
-            continue;
-        }
-        let (low, high) = (found.sustained_per_s.unwrap(), found.not_sustained_per_s.unwrap());
-        let took = row.fanout_bytes_per_commit / 1e9;
-        let edge = 2.0 / took;
-        assert!(low <= edge * 1.02 && edge * 0.98 <= high, "{low} {edge} {high}: {}", row.name);
-        assert!(found.width.unwrap() <= 0.31 && found.conclusion == "bounded", "{found:?}");
-        assert!(found.because[0].contains("a commit had its last member after"), "{found:?}");
-        assert!(found.searched.len() >= 2);
-        assert_eq!(found.cpu_us_per_commit, None, "the window's ends would weigh too much");
-    }
-    let many = row(&result, "mlkem1024", 10);
-    let cpu = many.saturation.as_ref().unwrap().cpu_us_per_commit.unwrap();
-    assert!((cpu / many.cpu_us_per_commit.unwrap().median - 1.0).abs() < 0.02, "{cpu}");
-    assert!(service.ran.iter().any(|scenario| scenario.groups[0].commits.as_fraction() == 1.0));
-}
-
-#[test]
-fn a_generator_that_is_the_limit_bounds_no_service() {
-    let service = MadeUp { engine_bytes_per_s: 3e8, ..MadeUp::new(1e12) };
-    let (result, _) = measured(&question(), service);
-    let found = row(&result, "mlkem1024", 1_000).saturation.clone().unwrap();
-    assert_eq!((found.conclusion.as_str(), found.not_sustained_per_s), ("generator_limited", None));
-    assert!(found.sustained_per_s.unwrap() < found.engine_limited_per_s.unwrap());
-    assert!(render(result, 100).contains(".. engine"));
-}
-
-#[test]
 fn a_suite_whose_runs_fail_is_said_and_the_others_go_on() {
     let service = MadeUp { fails_for: Some("xwing-aes128-ed25519"), ..MadeUp::new(1e9) };
     let (result, _) = measured(&question(), service);
@@ -341,36 +262,6 @@ fn a_suite_whose_runs_fail_is_said_and_the_others_go_on() {
         text.contains("! xwing-aes128-ed25519 at 1,000: FAILED, 0 of 4 runs valid\n  no socket"),
         "{text}"
     );
-}
-
-#[test]
-fn a_combiner_loads_two_groups_at_the_rates_of_its_ratio() {
-    let question = Question {
-        contenders: vec![pattern("combiner:4"), pattern("welcome")],
-        members: vec![50],
-        trial: None,
-        ..question()
-    };
-    let (result, service) = measured(&question, MadeUp::new(1e9));
-    assert_eq!(result.rows.len(), 1, "a Welcome's commits are those of its suite");
-    assert_eq!(result.modelled.len(), 2);
-    let both = service.ran.iter().find(|scenario| scenario.groups.len() == 2).unwrap();
-    let window = both.window();
-    let schedule = Schedule::plan(both);
-    let commits = |group: u32| {
-        let due = schedule.of_group(group).filter(|op| window.contains(&op.intended));
-        due.filter(|op| op.kind == OperationKind::Commit).count()
-    };
-    assert_eq!(commits(0), 4 * commits(1), "{:?}", both.groups);
-    assert!(commits(1) >= 1);
-    assert!(both.groups[1].commits.as_fraction() == 1.0, "messages are the classical group's");
-    assert_eq!(both.groups[0].members, both.groups[1].members);
-    let row = &result.rows[0];
-    assert!(row.pattern && row.trials.iter().all(|trial| trial.error.is_none()));
-    // What the service spent is of both groups, for each commit of the room.
-    let expected = row.commit_bytes * 50.0 * NS_PER_BYTE / 1e3 + 50.0 * 1.25 * US_PER_DELIVERY;
-    let found = row.cpu_us_per_commit.unwrap().median;
-    assert!((found / expected - 1.0).abs() < 0.03, "{found} {expected}");
 }
 
 /// Every row of a service is spoiled, for a reason that says so.
@@ -412,7 +303,7 @@ fn alone() -> Question {
 }
 
 #[test]
-fn a_run_that_the_generator_was_late_for_is_made_once_more() {
+fn a_run_that_the_generator_was_late_for_is_made_again_twice_at_most() {
     let asked = alone();
     let (result, service) = measured(&asked, MadeUp { late: vec![1], ..MadeUp::new(1e9) });
     let one = &result.rows[0];
@@ -422,18 +313,24 @@ fn a_run_that_the_generator_was_late_for_is_made_once_more() {
     let marks: Vec<_> =
         one.trials.iter().map(|trial| (trial.place, trial.replaced, trial.again)).collect();
     assert_eq!(marks[1..3], [(2, true, false), (3, false, true)]);
-    assert!(render(result, 100).contains("1 run was made once more"));
-    // And only once: what is late again is late.
+    assert!(render(result, 100).contains("1 run was made again, since"));
     let (result, service) = measured(&asked, MadeUp { late: vec![1, 2], ..MadeUp::new(1e9) });
     let one = &result.rows[0];
-    assert_eq!((service.ran.len(), one.status.as_str(), one.valid), (5, "invalid", 3));
+    assert_eq!((service.ran.len(), one.status.as_str(), one.valid), (6, "valid", 4));
+    let marks: Vec<_> =
+        one.trials.iter().map(|trial| (trial.place, trial.replaced, trial.again)).collect();
+    assert_eq!(marks[1..4], [(2, true, false), (3, true, true), (4, false, true)]);
+    // And no more than that: what is late again is late.
+    let (result, service) = measured(&asked, MadeUp { late: vec![1, 2, 3], ..MadeUp::new(1e9) });
+    let one = &result.rows[0];
+    assert_eq!((service.ran.len(), one.status.as_str(), one.valid), (6, "invalid", 3));
     assert_eq!(one.reasons, ["the generator was the limit"]);
 }
 
 #[test]
 fn figures_of_runs_of_which_none_is_valid_are_marked() {
     let asked = Question { rounds: 1, ..alone() };
-    let (result, service) = measured(&asked, MadeUp { late: vec![0, 1], ..MadeUp::new(1e9) });
+    let (result, service) = measured(&asked, MadeUp { late: vec![0, 1, 2], ..MadeUp::new(1e9) });
     let late =
         if service.ran[0].groups[0].commits.is_zero() { Traffic::Messages } else { Traffic::Both };
     let one = &result.rows[0];
@@ -478,7 +375,13 @@ fn a_comparison_reads_back_and_is_shown_within_a_hundred_columns() {
     }
     let page = page::render(&record);
     assert_eq!(sound::faults(&page), Vec::<String>::new());
-    for told in ["(pattern, modelled)", "Commits a second to saturation", "log scale"] {
+    for told in [
+        "(pattern, modelled)",
+        "Commits a second to saturation",
+        "Commits a second by processor time alone",
+        "in the post-quantum group: count, p50, longest",
+        "log scale",
+    ] {
         assert!(page.contains(told), "{told}");
     }
 }

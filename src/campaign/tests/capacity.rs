@@ -19,6 +19,7 @@ use crate::report::verdict::Status;
 
 const GOAL: Goal = Goal {
     start: 1.0,
+    first_step: 0.5,
     range: (0.01, 100.0),
     width: 0.05,
     short: Duration::from_secs(5),

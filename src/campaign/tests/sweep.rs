@@ -85,6 +85,7 @@ fn every_field_of_a_campaign_is_explained() {
     let subject = crate::campaign::capacity::Subject::of(&scenario()).unwrap();
     let goal = crate::campaign::search::Goal {
         start: 1.0,
+        first_step: 0.5,
         range: (0.1, 10.0),
         width: 0.2,
         short: std::time::Duration::from_secs(1),

@@ -24,7 +24,8 @@ pub(crate) enum Suites {
     /// so there are no members to time. `suites list` names them, and `suites serve-cost --patterns` has
     /// their bytes by the byte model and their load at the service.
     Run(run::Run),
-    /// Load the service with each suite's traffic: what its bytes cost there, by group size.
+    /// Load the service with each suite's traffic: what its bytes cost there, by group size. Takes about
+    /// a quarter of an hour by default.
     ServeCost(serve_cost::ServeCost),
 }
 
