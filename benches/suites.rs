@@ -57,7 +57,8 @@ fn group(stack: &dyn Stack, suite: u16, members: usize) -> Group {
     let tree = committer.tree().expect("a member has the tree");
     let welcome = made.welcome;
     let watcher = newcomer.join(&welcome, &tree).expect("it was added");
-    assert_eq!(watcher.authenticator().ok(), committer.authenticator().ok());
+    let [seen, meant] = [&watcher, &committer].map(|member| member.authenticator());
+    assert_eq!(seen.expect("it is in an epoch"), meant.expect("it is in an epoch"));
     Group { committer, watcher, newcomer, welcome, tree }
 }
 
