@@ -26,6 +26,9 @@ pub fn list(entries: &[&Entry], offers: &Offers, look: Look) -> String {
     )
 }
 
+/// The scenario whose devices join by a post-quantum Welcome.
+const JOINS: &str = "scenarios/pq-welcome.toml";
+
 /// Deployments that are no suites: what each is, and where its figures come from.
 fn patterns() -> String {
     let mut text = format!(
@@ -38,7 +41,9 @@ fn patterns() -> String {
         text += &format!("  {:column$}  {}\n", kind.written, kind.what);
     }
     let written = KINDS.map(|kind| kind.written).join(",");
-    text + &format!("  stentor suites serve-cost --patterns {written}\n")
+    text + &format!(
+        "  stentor suites serve-cost --patterns {written}\n  joins by such a Welcome: stentor run {JOINS}\n"
+    )
 }
 
 fn row(entry: &Entry, offers: &Offers) -> Vec<String> {
@@ -173,9 +178,10 @@ mod tests {
         }
         let (_, asked) = below.split_once("serve-cost --patterns ").unwrap();
         let classical = crate::mls::Suite::named(Deployment::CLASSICAL).unwrap();
-        for written in asked.trim_end().split(',') {
+        for written in asked.lines().next().unwrap().split(',') {
             Deployment::parse(written, classical).unwrap();
         }
+        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(JOINS).is_file());
     }
 
     #[test]
