@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contention::record::ContentionResult;
 use super::serving::record::ServingResult;
+pub use crate::floor::Spread;
 use crate::report::provenance::Provenance;
 use crate::report::record::{Record, RecordError};
 use crate::report::verdict::Status;
@@ -147,17 +148,6 @@ pub struct Bound {
     pub generator_limited: u32,
 }
 
-/// A figure over several runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// Half of the values are no larger; of an even number, the mean of the two in the middle.
-    pub median: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
-}
-
 /// One run of several, in short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialRecord {
@@ -265,18 +255,6 @@ impl TrialRecord {
     }
 }
 
-impl Spread {
-    /// Of values in any order; `None` of none.
-    #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
-        Some(Self { median, min, max })
-    }
-}
-
 impl LoadPoint {
     /// What the runs at one load come to; `None` of no run.
     #[must_use]
@@ -340,18 +318,6 @@ mod tests {
             said: None,
             missed: Vec::new(),
         }
-    }
-
-    #[test]
-    fn a_spread_is_of_the_sorted_values() {
-        let check = |values: &[f64], expected| {
-            let spread = Spread::of(values.iter().copied());
-            assert_eq!(spread.map(|of| (of.median, of.min, of.max)), expected, "{values:?}");
-        };
-        check(&[], None);
-        check(&[3.0], Some((3.0, 3.0, 3.0)));
-        check(&[9.0, 1.0], Some((5.0, 1.0, 9.0)));
-        check(&[9.0, 1.0, 2.0], Some((2.0, 1.0, 9.0)));
     }
 
     #[test]

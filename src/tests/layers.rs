@@ -31,7 +31,10 @@ const USES: &[(&str, &[&str])] = &[
     ("survival", &["limits", "clock", "delivery", "wire", "net", "mls", "load"]),
     ("report", &["limits", "clock", "units", "delivery", "floor", "load"]),
     ("suites", &["limits", "clock", "place", "process", "mls", "report"]),
-    ("campaign", &["limits", "clock", "units", "place", "delivery", "mls", "load", "report"]),
+    (
+        "campaign",
+        &["limits", "clock", "units", "place", "delivery", "floor", "mls", "load", "report"],
+    ),
     (
         "peers",
         &[
