@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
+use crate::report::summary::whole;
 
 /// One derived number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ impl Unit {
     #[must_use]
     pub fn written(self, value: f64) -> String {
         match self {
-            Self::Count => grouped(value.round()),
+            Self::Count => whole(value),
             Self::PerSecond => format!("{}/s", rounded(value)),
             Self::Bytes => bytes(value),
             Self::BytesPerSecond => format!("{}/s", bytes(value)),
@@ -82,7 +83,7 @@ impl Unit {
 #[must_use]
 pub fn rounded(value: f64) -> String {
     if value >= 999.5 {
-        return grouped(value.round());
+        return whole(value);
     }
     let digits = match value {
         value if value >= 99.95 || value == 0.0 => 0,
@@ -92,18 +93,6 @@ pub fn rounded(value: f64) -> String {
         _ => 4,
     };
     format!("{value:.digits$}")
-}
-
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn bytes(value: f64) -> String {

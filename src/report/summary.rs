@@ -452,6 +452,22 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// The nearest whole number in the same form. What is beyond 2^64 is shown as that, and what is no
+/// number as what it is.
+#[must_use]
+pub fn whole(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a magnitude; it saturates"
+    )]
+    let whole = value.abs().round() as u64;
+    format!("{}{}", if value < 0.0 && whole > 0 { "-" } else { "" }, grouped(whole))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,6 +476,10 @@ mod tests {
     fn numbers_are_written_to_be_read() {
         let numbers = [0, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
+        let nearest = [0.4, 999.5, -1_000.4, -0.4, 1e30].map(whole);
+        let most = "18,446,744,073,709,551,615";
+        assert_eq!(nearest, ["0", "1,000", "-1,000", "0", most]);
+        assert_eq!([f64::INFINITY, f64::NAN].map(whole), ["inf", "NaN"]);
         let durations = [0, 999, 1000, 12_340, 999_900, 2_500_000].map(duration);
         assert_eq!(durations, ["0 us", "999 us", "1.00 ms", "12.3 ms", "1000 ms", "2.50 s"]);
     }

@@ -3,7 +3,7 @@
 //! Two forms: a tick is as short as it can be, a value has three digits. Called by `scale`, `draw`
 //! and the tables.
 
-use crate::report::summary::{decimal, grouped};
+use crate::report::summary::{decimal, whole};
 
 /// What the numbers of an axis or a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,26 +101,13 @@ fn short(value: f64) -> String {
 /// Three digits; more only before the point.
 fn three(value: f64) -> String {
     if value.fract() == 0.0 && (1_000.0..9e15).contains(&value) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is whole, positive and below 2^53"
-        )]
-        return grouped(value as u64);
+        return whole(value);
     }
     match value.abs() {
         0.0 => "0".to_owned(),
         small if small < 0.01 => format!("{value:.4}"),
         small if small < 0.9995 => format!("{value:.3}"),
-        large if large >= 999.5 => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "rounded; what is beyond 2^64 is shown as that"
-            )]
-            let whole = value.abs().round() as u64;
-            format!("{}{}", if value < 0.0 { "-" } else { "" }, grouped(whole))
-        }
+        large if large >= 999.5 => whole(value),
         _ => decimal(value),
     }
 }
