@@ -81,6 +81,8 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
     ServingResult {
         tree: tree_name(question.tree).to_owned(),
         key_exchange: question.key_exchange.clone(),
+        // Whoever makes the runs knows.
+        elsewhere: false,
         rounds: question.rounds,
         seed: question.seed,
         sustained_means: if question.trial.is_some() { sustained_means() } else { Vec::new() },

@@ -15,6 +15,10 @@ pub struct ServingResult {
     pub tree: String,
     /// The TLS key exchange of every connection, the same for all.
     pub key_exchange: String,
+    /// Whether the server was one that was up, whose processor time is that of all it did; `false` in
+    /// older records.
+    #[serde(default)]
+    pub elsewhere: bool,
     /// How often each point was measured.
     pub rounds: u32,
     /// What the order and all traffic was drawn from.

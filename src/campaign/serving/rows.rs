@@ -256,6 +256,15 @@ pub(super) fn commits(record: &Record) -> u64 {
     record.classes.first().map_or(0, |class| class.commit_response.count)
 }
 
+/// What the service spent for each of the room's commits where nothing but commits was sent, by what its
+/// deliveries cost, so that those which the window's ends cut off are of no weight; `None` without any.
+pub(super) fn cpu_per_commit_alone(record: &Record, members: u32) -> Option<f64> {
+    let all: u64 = record.classes.iter().map(|class| class.commit_response.count).sum();
+    let parts = all as f64 / commits(record) as f64;
+    let cpu = cpu_us_per_delivery(record)? * f64::from(members) * parts;
+    (cpu.is_finite() && cpu > 0.0).then_some(cpu)
+}
+
 /// What the service spent in the window beside what messages cost it, for each of the room's commits;
 /// `None` when it had none, or did not deliver them all within, or messages cost as much as everything.
 pub(super) fn cpu_per_commit(record: &Record, members: u32, message_us: f64) -> Option<f64> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::question::{Contender, Question, Traffic};
 use super::record::Saturation;
-use super::rows::{commits, cpu_per_commit};
+use super::rows::{commits, cpu_per_commit_alone};
 use crate::campaign::capacity::{Subject, judge, name_of};
 use crate::campaign::record::TrialRecord;
 use crate::campaign::search::{Found, Goal, Length, Said, Search, Step};
@@ -87,7 +87,7 @@ pub(super) fn search(
         };
         trials.say(&text::trial(&trial));
         let told = commits(&record) >= SATURATED_COMMITS_MIN;
-        let cpu = told.then(|| cpu_per_commit(&record, members, 0.0)).flatten();
+        let cpu = told.then(|| cpu_per_commit_alone(&record, members)).flatten();
         cpu_at.push((factor, cpu));
         missed_at.push((factor, missed));
         made.push(trial);

@@ -46,12 +46,16 @@ fn sizes(of: &ServingResult) -> Vec<u32> {
 
 fn title(of: &ServingResult, row: &ServingRow) -> String {
     format!(
-        "{} members, {} tree, over {}: {} messages a minute beside commits; medians of {} rounds",
+        "{} members, {} tree, over {}: {} messages a minute beside commits; {}",
         grouped(row.members.into()),
         of.tree,
         of.key_exchange,
         decimal(row.offered_messages_per_s * 60.0),
-        of.rounds,
+        if of.rounds == 1 {
+            "1 round".to_owned()
+        } else {
+            format!("medians of {} rounds", of.rounds)
+        },
     )
 }
 
@@ -94,12 +98,16 @@ fn parts_of_combiners(rows: &[&ServingRow]) -> Option<String> {
         let times =
             |of| format!("p50 {}, longest {}", time(of, |of| of.p50), time(of, |of| of.max));
         Some(format!(
-            "{}: {} of its {} commits are full, in both groups\n  \
+            "{}: of its {} commits {} full, in both groups\n  \
              to the last member of the classical group: {}\n  \
              to that of the post-quantum group:         {}",
             marked(row),
-            grouped(second.count),
             grouped(classical.count),
+            if second.count == 1 {
+                "1 is".to_owned()
+            } else {
+                format!("{} are", grouped(second.count))
+            },
             times(classical),
             times(second),
         ))
@@ -115,9 +123,9 @@ fn rates(rows: &[&ServingRow]) -> Vec<Vec<String>> {
         "sustained",
         "not",
         "engine's limit",
-        "by CPU alone",
+        "1/CPU of one",
         "least..most",
-        "at sustained",
+        "1/CPU sustained",
     ];
     let mut all = vec![head.map(str::to_owned).to_vec()];
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), per_s);
@@ -256,6 +264,10 @@ fn unsustained(of: &ServingResult) -> Option<String> {
         let missed = found.because.first();
         let missed = missed.map_or_else(String::new, |why| format!("\n  {why}"));
         match (found.conclusion.as_str(), found.upper_per_s()) {
+            // What is achieved, and what was offered, is of both groups of a combiner.
+            ("bounded", Some(high)) if row.classical_last.is_some() => {
+                Some(format!("{name}, {}/s, of both groups together:{missed}", per_s(high)))
+            }
             ("bounded", Some(high)) => Some(format!("{name}, {}/s:{missed}", per_s(high))),
             // The table has the rate, and the engine has no more to tell.
             ("generator_limited", _) => None,
@@ -293,20 +305,27 @@ fn reading(of: &ServingResult) -> String {
         "the byte model, to which what was delivered is held, within {}%.",
         STATED_OFF_MAX * 100.0
     ));
+    if of.elsewhere {
+        lines.push(
+            "The server was one that was up: its CPU is that of all it did, whoever it was for."
+                .to_owned(),
+        );
+    }
     lines.extend(
         [
-            "By CPU alone: as many commits a second as the processor time of one leaves room for on one",
-            "core, with least..most over the rounds. It is computed, and no saturation was measured there;",
-            "several cores have room for more.",
+            "1/CPU of one: commits a second that one core of the service has time for, if each takes the CPU",
+            "of one above, least..most over the rounds. It is computed, and no saturation was measured",
+            "there; a commit with idle time around it often costs more than one of many, and several cores",
+            "have time for more. CPU is - where messages alone cost as much as everything.",
         ]
         .map(str::to_owned),
     );
     if searched {
         lines.extend(
             [
-                "At sustained: the same of a commit at the sustained rate, which often costs less than one alone;",
-                "- of a trial with few commits. Engine's limit: the lowest rate that this side, which is",
-                "all members, could not offer or keep up with. It bounds nothing of the service.",
+                "1/CPU sustained: the same with the CPU that a commit took at the sustained rate; - where the",
+                "trial had few. Engine's limit: the lowest rate that this side, which is all members, could not",
+                "offer or keep up with. It bounds nothing of the service.",
                 "A rate is sustained if, in one trial of commits alone:",
             ]
             .map(str::to_owned),

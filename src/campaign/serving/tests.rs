@@ -58,6 +58,8 @@ struct MadeUp {
     late: Vec<usize>,
     /// Of a commit's bytes, what is delivered.
     delivered: f64,
+    /// Of what is delivered, and of its cost, what is in the window.
+    within: f64,
     /// Of what is offered, what is achieved.
     achieved: f64,
     fails_for: Option<&'static str>,
@@ -76,6 +78,7 @@ impl MadeUp {
             engine_bytes_per_s: f64::INFINITY,
             late: Vec::new(),
             delivered: 1.0,
+            within: 1.0,
             achieved: 1.0,
             fails_for: None,
             elapsed: Duration::ZERO,
@@ -139,6 +142,9 @@ impl MadeUp {
         record.thresholds = Vec::new();
         record.phases = Vec::new();
         let cpu = bytes as f64 * NS_PER_BYTE / 1e3 + deliveries as f64 * US_PER_DELIVERY;
+        let cpu = cpu * self.within;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
+        let deliveries = (deliveries as f64 * self.within) as u64;
         record.server = Some(ServerUse {
             cpu_us: Duration::from_secs_f64(cpu / 1e6).as_micros().try_into().unwrap(),
             deliveries,
@@ -384,6 +390,14 @@ fn a_comparison_reads_back_and_is_shown_within_a_hundred_columns() {
     ] {
         assert!(page.contains(told), "{told}");
     }
+}
+
+#[test]
+fn a_server_that_was_up_is_told() {
+    let (own, _) = measured(&alone(), MadeUp::new(1e9));
+    let other = ServingResult { elsewhere: true, ..own.clone() };
+    let told = |of| render(of, 100).contains("The server was one that was up");
+    assert_eq!((told(own), told(other)), (false, true));
 }
 
 #[test]

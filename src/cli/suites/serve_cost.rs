@@ -134,29 +134,36 @@ pub(super) fn run(arguments: &ServeCost) -> anyhow::Result<ExitCode> {
         name: "suites".to_owned(),
         hash: scenario::hash(&format!("{question:?}")),
     };
+    let target = arguments.at.target()?;
+    let elsewhere = target.is_some();
     let options = Options {
-        target: arguments.at.target()?,
+        target,
         replace: arguments.at.replace,
         cache: false,
         floor: Err("not of a comparison of suites".to_owned()),
         tell: Some(|line| tell(&format!("stentor suites serve-cost: {line}"))),
     };
     let (folder, mut provenance) = begin(&arguments.results, "serve-cost", &source)?;
+    provenance.shards = (!elsewhere).then_some(source.scenario.shards);
     provenance.suites = cells.iter().map(|(contender, _)| contender.name()).collect();
     provenance.suites.sort_unstable();
     provenance.suites.dedup();
     let mut runs = Runs::new(&source, options);
     runs.say(&format!(
-        "{} suites and patterns at {} sizes: about {:.0} s of load, and setting up",
-        provenance.suites.len(),
-        question.members.len(),
+        "{} at {}: about {:.0} s of load, and setting up",
+        counted(provenance.suites.len(), "suite or pattern", "suites and patterns"),
+        counted(question.members.len(), "size", "sizes"),
         question.length().as_secs_f64()
     ));
-    let result = measure(&question, &mut runs);
+    let result = ServingResult { elsewhere, ..measure(&question, &mut runs) };
     let code = exit_code(&result);
     folder.keep(CSV, &csv(&result))?;
     conclude(&folder, provenance, CampaignOutcome::ServeCost(result), None)?;
     Ok(ExitCode::from(code))
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn question(arguments: &ServeCost) -> anyhow::Result<Question> {

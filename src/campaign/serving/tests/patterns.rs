@@ -46,8 +46,8 @@ fn full_and_partial_commits_of_a_combiner_are_told_apart() {
     assert!(second.p50 > 3 * classical.max && second.max == combined.commit_last.max);
     let text = render(result, 100);
     let told = format!(
-        "combiner:4 (modelled): {} of its {} commits are full",
-        second.count, classical.count
+        "combiner:4 (modelled): of its {} commits {} are full",
+        classical.count, second.count
     );
     assert!(text.contains(&told), "{told}: {text}");
 }

@@ -1,6 +1,7 @@
 //! At which rates runs are, and which are searched for.
 
 use super::*;
+use crate::campaign::record::Spread;
 use crate::campaign::serving::record::Saturation;
 use crate::limits::{
     SERVING_BYTES_PER_SECOND, SERVING_COMMITS_MIN, SERVING_COMMITS_PER_SECOND_MAX,
@@ -110,14 +111,27 @@ fn a_search_that_starts_at_what_a_commit_took_is_closed_by_two_trials() {
 }
 
 #[test]
+fn what_a_commit_costs_at_a_sustained_rate_does_not_hang_on_what_the_window_cuts_off() {
+    // Of every commit a tenth of the deliveries is not in the window.
+    let (result, _) = measured(&question(), MadeUp { within: 0.9, ..MadeUp::new(1e9) });
+    let many = row(&result, "mlkem1024", 10);
+    let found = many.saturation.as_ref().unwrap();
+    let each = many.commit_bytes * NS_PER_BYTE / 1e3 + US_PER_DELIVERY;
+    let cpu = found.cpu_us_per_commit.unwrap();
+    assert!((cpu / (10.0 * each) - 1.0).abs() < 0.03, "{cpu} {each}");
+}
+
+#[test]
 fn what_one_core_has_time_for_is_the_other_side_of_what_a_commit_takes() {
     let (result, _) = measured(&question(), MadeUp::new(1e9));
     for row in &result.rows {
         let (cpu, per_s) = (row.cpu_us_per_commit.unwrap(), row.one_core_per_s().unwrap());
         assert!((per_s.median * cpu.median / 1e6 - 1.0).abs() < 1e-9);
-        assert!(per_s.min <= per_s.median && per_s.median <= per_s.max);
-        assert_eq!((per_s.min, per_s.max), (1e6 / cpu.max, 1e6 / cpu.min));
     }
+    let cpu_us_per_commit = Some(Spread { median: 4e3, min: 2e3, max: 8e3 });
+    let spread = ServingRow { cpu_us_per_commit, ..ServingRow::default() };
+    let most_of_the_least = Spread { median: 250.0, min: 125.0, max: 500.0 };
+    assert_eq!(spread.one_core_per_s(), Some(most_of_the_least));
     assert_eq!(ServingRow::default().one_core_per_s(), None);
     assert_eq!(Saturation::default().one_core_per_s(), None);
     let of = Saturation { cpu_us_per_commit: Some(4_000.0), ..Saturation::default() };
