@@ -112,8 +112,7 @@ fn a_post_quantum_welcome_reaches_its_device_with_the_bytes_of_the_model() {
     };
     let model = deployment.objects(&group, 0, 200);
     let said = |line: &str| {
-        let lines =
-            format!("source = \"synthetic\"\nmix = {{ adds = \"20%\", removes = \"10%\" }}");
+        let lines = "source = \"synthetic\"\nmix = { adds = \"20%\", removes = \"10%\" }";
         let scenario = scenario(&format!("{lines}\n{line}"));
         let forecast = Forecast::of(&Draft::of(scenario.clone()));
         let outcome = run_on(&service_with(&scenario, None), &scenario, false).0.unwrap();
