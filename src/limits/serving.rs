@@ -28,6 +28,10 @@ pub const SERVING_COMMITS_PER_SECOND_MAX: f64 = 4.0;
 /// rounds. Each of the largest suite's takes ten seconds in a group of a thousand, and as many of waiting.
 pub const SERVING_COMMITS_MIN: u32 = 3;
 
+/// Joins in the measured window of a run of joins, at least: what the window's ends cut off of one is then
+/// an eighth at the most. Each is a commit to the whole group.
+pub const SERVING_JOINS_MIN: u32 = 8;
+
 /// Messages in the measured window of a run without commits, at least.
 pub const SERVING_MESSAGES_MIN: u32 = 4;
 

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::load::written;
 use super::{Section, Status, banner};
 use crate::campaign::record::{Spread, TrialRecord};
-use crate::campaign::serving::in_words;
 use crate::campaign::serving::record::{
     LastMember, ModelledRow, Saturation, ServingResult, ServingRow,
 };
+use crate::campaign::serving::{in_words, joined};
 use crate::report::chart::plot::STYLES;
 use crate::report::chart::{Axis, Line, Mark, Plot, Row, Scale, Table, Unit};
 use crate::report::summary::{decimal, grouped};
@@ -165,6 +165,7 @@ pub(super) fn sections(of: &ServingResult) -> Vec<Option<Section>> {
         Section::of("suites", "Suites by the size of the group", charts),
         Section::of("points", "Every point", points(of).draw("Medians over the rounds")),
         Section::of("searched", "Every rate that was tried", searched(of)),
+        Section::of("joins", "What a join costs", joins(of)),
         Section::of("modelled", "What the model says", modelled(of)),
     ]
 }
@@ -366,6 +367,17 @@ fn missed(trial: &TrialRecord) -> String {
         // A trial that says nothing of the service has missed nothing; why is told all the same.
         ([], reasons) => reasons.join("; "),
         (missed, _) => missed.join("; "),
+    }
+}
+
+fn joins(of: &ServingResult) -> Markup {
+    html! {
+        @for rows in joined::by_size(&of.joins) {
+            @let [costs, times] = joined::drawn(&rows);
+            (costs.draw(&joined::title(rows[0], of.rounds)))
+            (times.draw(&format!("Times of {}", joined::title(rows[0], of.rounds))))
+        }
+        @if let Some(reading) = joined::reading(&of.joins) { p { (reading) } }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+use super::joins;
 use super::question::{Contender, Question, Traffic, tree_name};
 use super::record::{ModelledRow, Saturation, ServingResult};
 use super::rows::{Ran, row};
@@ -88,6 +89,7 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
         sustained_means: if question.trial.is_some() { sustained_means() } else { Vec::new() },
         rows,
         modelled: modelled(question),
+        joins: joins::measure(question, trials),
     }
 }
 

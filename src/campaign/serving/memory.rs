@@ -17,7 +17,8 @@ impl Question {
         let Some(available) = available_bytes else { return Ok(()) };
         let needed =
             |(contender, members): &(Contender, u32)| self.memory_bytes(contender, *members);
-        let cells = self.cells();
+        let mut cells = self.cells();
+        cells.extend(self.joining());
         let worst = cells.iter().map(|cell| (needed(cell), cell)).max_by_key(|(bytes, _)| *bytes);
         match worst {
             Some((bytes, (contender, members))) if bytes > available => Err(Unservable::Memory {

@@ -5,10 +5,12 @@
 //! for another; then the rate of commits is searched that each can be sustained at.
 //! Runs of all suites and sizes take turns in an order drawn from a seed, so that a machine that gets
 //! slower slows all alike. A run that is not valid, or has no result, is said and the rest goes on.
-//! Patterns of two suites are modelled beside them, and loaded where their commits differ. Pure but for
-//! the trait that makes the runs. Called by `cli`.
+//! Patterns of two suites are modelled beside them, and loaded where they differ: a combiner in its
+//! commits, a post-quantum Welcome in joins. Pure but for the trait that makes the runs. Called by `cli`.
 
 mod csv;
+pub mod joined;
+mod joins;
 mod measure;
 mod memory;
 mod pace;

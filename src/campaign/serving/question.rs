@@ -130,8 +130,8 @@ impl Contender {
         }
     }
 
-    /// Whether its commits and messages are its own: those of a post-quantum Welcome are its classical
-    /// suite's, and a run of them would be that suite's once more.
+    /// Whether its update commits and messages are its own: those of a post-quantum Welcome are its
+    /// classical suite's, and a run of them would be that suite's once more. Its joins are loaded apart.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         match self {
@@ -153,7 +153,7 @@ impl Contender {
     }
 
     /// The suite of its messages.
-    fn suite(&self) -> Suite {
+    pub(super) fn suite(&self) -> Suite {
         match self {
             Self::Suite(suite) => *suite,
             Self::Pattern(deployment) | Self::Modelled(deployment) => deployment.classical,

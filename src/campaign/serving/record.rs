@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::joined::JoinRow;
 use crate::campaign::record::{Spread, TrialRecord};
 use crate::report::verdict::Status;
 
@@ -29,6 +30,10 @@ pub struct ServingResult {
     pub rows: Vec<ServingRow>,
     /// What the model says of every suite and pattern at each size.
     pub modelled: Vec<ModelledRow>,
+    /// What a join costs with each post-quantum Welcome that was loaded, and with its classical suite;
+    /// empty without one, and in older records.
+    #[serde(default)]
+    pub joins: Vec<JoinRow>,
 }
 
 /// What one suite, or a pattern that was loaded, costs in a group of one size. Figures are of valid

@@ -2,6 +2,7 @@
 //!
 //! Returns strings and never prints. Called by `text`.
 
+use super::joined;
 use super::question::Traffic;
 use super::record::{LastMember, ModelledRow, Saturation, ServingResult, ServingRow};
 use crate::campaign::record::Spread;
@@ -31,6 +32,13 @@ pub fn render(of: &ServingResult, look: Look) -> String {
             parts.push(format!("{title}\n\n{}", table(bytes(&modelled), look)));
         }
     }
+    for rows in joined::by_size(&of.joins) {
+        let title = joined::title(rows[0], of.rounds);
+        let [costs, times] = joined::cells(&rows);
+        parts.push(format!("{title}\n\n{}", table(costs, look)));
+        parts.push(table(times, look));
+    }
+    parts.extend(joined::reading(&of.joins));
     parts.extend(patterns(of));
     parts.extend(spoiled(of));
     parts.extend(unsustained(of));
@@ -364,7 +372,7 @@ fn patterns(of: &ServingResult) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn time(of: LastMember, read: fn(&LastMember) -> u64) -> String {
+pub(super) fn time(of: LastMember, read: fn(&LastMember) -> u64) -> String {
     if of.count == 0 { "-".to_owned() } else { duration(read(&of)) }
 }
 
@@ -373,12 +381,12 @@ fn longest(of: LastMember, few: bool) -> String {
     time(of, if few { |of| of.max } else { |of| of.p99 })
 }
 
-fn micros(of: Option<Spread>) -> String {
+pub(super) fn micros(of: Option<Spread>) -> String {
     of.map_or_else(|| "-".to_owned(), |of| Unit::Micros.value(of.median).replace('µ', "u"))
 }
 
 /// The least and the most over the rounds, the unit once if they share it.
-fn ends(of: Spread) -> String {
+pub(super) fn ends(of: Spread) -> String {
     let [min, max] = [of.min, of.max].map(|end| Unit::Micros.value(end).replace('µ', "u"));
     match (min.split_once(' '), max.split_once(' ')) {
         (Some((least, one)), Some((_, other))) if one == other => format!("{least}..{max}"),
@@ -396,7 +404,7 @@ fn per_s(value: f64) -> String {
 }
 
 /// Bytes in three digits and thousands.
-fn kilo(bytes: f64) -> String {
+pub(super) fn kilo(bytes: f64) -> String {
     match bytes {
         below if below < 1e3 => format!("{below:.0} B"),
         below if below < 1e6 => format!("{} kB", decimal(below / 1e3)),

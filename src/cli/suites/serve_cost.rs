@@ -10,6 +10,7 @@ use clap::Args;
 use super::tell;
 use crate::campaign::Trials as _;
 use crate::campaign::record::CampaignOutcome;
+use crate::campaign::serving::joined::JoinRow;
 use crate::campaign::serving::record::{ServingResult, ServingRow};
 use crate::campaign::serving::{Contender, Question, Traffic, csv, measure};
 use crate::cli::campaign::{Runs, begin, conclude};
@@ -49,9 +50,9 @@ pub(crate) struct ServeCost {
     #[arg(long, value_name = "fresh|merged", default_value = "fresh", value_parser = tree)]
     tree: TreeState,
     /// Patterns of two suites that are loaded beside the suites, such as combiner:10 or
-    /// combiner:50:mlkem768-aes256-mldsa65. Each of its windows holds a full commit and all partial ones
-    /// up to it, which at 1,000 members take minutes. Without it welcome and combiner:10 are modelled,
-    /// and none is loaded.
+    /// combiner:50:mlkem768-aes256-mldsa65. Each window of a combiner holds a full commit and all partial
+    /// ones up to it, which at 1,000 members take minutes. A welcome is loaded in joins alone, beside its
+    /// classical suite. Without it welcome and combiner:10 are modelled, and none is loaded.
     #[arg(long, value_name = "PATTERN,PATTERN...", value_delimiter = ',')]
     patterns: Vec<String>,
     /// The TLS key exchange of every connection, the same for all suites.
@@ -124,6 +125,7 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: &ServeCost) -> anyhow::Result<ExitCode> {
     let question = question(arguments)?;
     question.check()?;
+    question.check_joins()?;
     // Nobody should wait for what is refused in the end.
     question.fits(Machine::here().memory().map(|memory| memory.available))?;
     let cells = question.cells();
@@ -153,7 +155,7 @@ pub(super) fn run(arguments: &ServeCost) -> anyhow::Result<ExitCode> {
         "{} at {}: about {:.0} s of load, and setting up",
         counted(provenance.suites.len(), "suite or pattern", "suites and patterns"),
         counted(question.members.len(), "size", "sizes"),
-        question.length().as_secs_f64()
+        (question.length() + question.joins_length()).as_secs_f64()
     ));
     let result = ServingResult { elsewhere, ..measure(&question, &mut runs) };
     let code = exit_code(&result);
@@ -225,10 +227,17 @@ fn named(name: &str, offers: &Offers) -> anyhow::Result<Suite> {
 }
 
 fn exit_code(result: &ServingResult) -> u8 {
-    let any = |word: &str| result.rows.iter().any(|row| row.status == word);
+    let any = |word: &str| {
+        result.rows.iter().any(|row| row.status == word)
+            || result.joins.iter().any(|row| row.status == word)
+    };
     match () {
         () if any("violated") => 3,
-        () if result.rows.iter().all(ServingRow::is_sound) => 0,
+        () if result.rows.iter().all(ServingRow::is_sound)
+            && result.joins.iter().all(JoinRow::is_sound) =>
+        {
+            0
+        }
         () => 2,
     }
 }

@@ -132,6 +132,16 @@ fn a_suite_at_the_service_is_printed_and_kept_with_its_page() {
     assert!(rows[0]["commit_bytes"].as_f64() < rows[1]["commit_bytes"].as_f64());
     let modelled = record["result"]["modelled"].as_array().map(Vec::len);
     assert_eq!(modelled, Some(3), "a pattern that is not loaded is modelled");
+    let joins = record["result"]["joins"].as_array().expect("joins are a list");
+    let names: Vec<&str> = joins.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["x25519-aes128-ed25519", "welcome:xwing-aes128-ed25519"]);
+    for row in joins {
+        assert_ne!(row["status"], "violated", "{row}");
+        assert!(row["joins"].as_u64() >= Some(8) && row["join"]["count"] == row["joins"], "{row}");
+        assert!(row["cpu_us_per_join"]["median"].as_f64() > Some(0.0), "{row}");
+    }
+    let welcome = |row: &Value| row["welcome_bytes"].as_f64().expect("Welcomes came");
+    assert_eq!(welcome(&joins[1]) - welcome(&joins[0]), f64::from(1_120 + 2 - 32 - 1));
     let csv = fs::read_to_string(folder.join("serve-cost.csv")).expect("the table is kept");
     assert_eq!(csv.lines().count(), 1 + 2, "{csv}");
     let page = fs::read_to_string(folder.join("report.html")).expect("the page is kept");
