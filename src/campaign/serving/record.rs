@@ -108,6 +108,12 @@ impl ServingRow {
         self.status == Status::Valid.name() && self.spoiled.is_empty()
     }
 
+    /// Whether its search had a trial without a result.
+    #[must_use]
+    pub fn search_failed(&self) -> bool {
+        self.saturation.as_ref().is_some_and(|found| found.conclusion == "failed")
+    }
+
     /// Commits that were due and had a last member: of a combiner those of the classical group.
     #[must_use]
     pub fn commits(&self) -> u64 {

@@ -120,8 +120,8 @@ fn rate(text: &str) -> Result<f64, String> {
     per_s.map(|rate| rate * 60.0).ok_or_else(|| "it takes a rate such as 6/min or 2/s".to_owned())
 }
 
-/// Measures: 0 if every run was valid and its load steady, 3 if the service broke its contract in one,
-/// else 2.
+/// Measures: 0 if every run was valid and its load steady and no search failed, 3 if the service broke
+/// its contract in a run, else 2.
 pub(super) fn run(arguments: &ServeCost) -> anyhow::Result<ExitCode> {
     let question = question(arguments)?;
     question.check()?;
@@ -233,7 +233,7 @@ fn exit_code(result: &ServingResult) -> u8 {
     };
     match () {
         () if any("violated") => 3,
-        () if result.rows.iter().all(ServingRow::is_sound)
+        () if result.rows.iter().all(|row| row.is_sound() && !row.search_failed())
             && result.joins.iter().all(JoinRow::is_sound) =>
         {
             0
@@ -247,6 +247,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::campaign::serving::record::Saturation;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -286,6 +287,21 @@ mod tests {
         let scenario = question.scenario(&contender, members, Traffic::Both).unwrap();
         assert_eq!(scenario.key_exchange.name(), "x25519mlkem768");
         assert_eq!(scenario.groups[0].tree, TreeState::Merged);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_row_or_its_search_is_in_the_exit_code() {
+        let code = |status: &str, conclusion: &str| {
+            let conclusion = conclusion.to_owned();
+            let saturation = Some(Saturation { conclusion, ..Saturation::default() });
+            let row = ServingRow { status: status.to_owned(), saturation, ..ServingRow::default() };
+            let sound = ServingRow { status: "valid".to_owned(), ..ServingRow::default() };
+            exit_code(&ServingResult { rows: vec![sound, row], ..ServingResult::default() })
+        };
+        assert_eq!(code("valid", "generator_limited"), 0);
+        assert_eq!(code("valid", "failed"), 2);
+        assert_eq!(code("invalid", "bounded"), 2);
+        assert_eq!(code("violated", "failed"), 3);
     }
 
     #[test]
