@@ -9,14 +9,13 @@ use tokio::sync::watch;
 
 use super::embedded::Embedded;
 use super::metrics::Snapshot;
-use crate::clock;
 use crate::load::intervals::{Interval, Metric};
 use crate::load::setup::Stage;
 use crate::load::{Observer, Progress, Watch};
 use crate::report::summary::{decimal, duration};
 
 /// How often a line is written while the load runs and nobody watches a terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+pub(super) const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Writes to standard error, which is not the result.
 #[derive(Debug)]
@@ -85,24 +84,16 @@ impl Screen {
         self.bar.finish_and_clear();
     }
 
-    /// Who tells how far the step under way is: on a terminal at once, elsewhere with a line now and
-    /// then, if it takes long.
-    pub(super) fn teller(&self, step: &str) -> impl Fn(&str, u64, u64) + Sync + use<> {
-        let (bar, surface, step) = (self.bar.clone(), self.surface, step.to_owned());
-        let (begun, told) = (clock::now(), AtomicU64::new(0));
-        move |what, done, of| match surface {
-            Surface::Nothing => {}
+    /// So many units of the step are done, and `what` is under way: on a terminal at once, elsewhere
+    /// with a line if it is `due`.
+    pub(super) fn at(&self, done: u64, what: &str, due: bool) {
+        match self.surface {
             Surface::Terminal => {
-                bar.set_length(of);
-                bar.set_position(done);
-                bar.set_message(format!("{step}: {what}"));
+                self.bar.set_position(done);
+                self.bar.set_message(what.to_owned());
             }
-            Surface::Lines => {
-                let periods = clock::now().duration_since(begun).as_secs() / LINE_EVERY.as_secs();
-                if told.swap(periods, Ordering::Relaxed) < periods {
-                    line(&format!("  {step}: {what}, {done} of {of}"));
-                }
-            }
+            Surface::Lines if due => line(&format!("  {what}")),
+            Surface::Lines | Surface::Nothing => {}
         }
     }
 

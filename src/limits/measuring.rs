@@ -44,11 +44,32 @@ const _: () = assert!(SUITE_SIGNATURES_MIN < SUITE_REPETITIONS_MAX);
 /// less than the pages that a process gets at once.
 pub const SUITE_MEMORY_MEMBERS_MIN: u32 = 500;
 
-/// What a comparison takes in memory whatever it measures. 20 to 25 MiB were seen.
+/// Trees of those who join on, after a join has been timed, until each takes as much memory as the one
+/// before, in bytes on the wire. A member has some five times as much of a small suite's, and little
+/// more than as much of a large one's.
+pub const SUITE_JOINED_BYTES_MAX: usize = 8 << 20;
+
+/// For how long they do: a second for each cell of a large group at most.
+pub const SUITE_JOINING_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes that are kept of what a process said aside before it failed at a cell: a message of a panic,
+/// and none of its backtrace.
+pub const SUITE_LAST_WORDS_BYTES: u64 = 2 << 10;
+
+/// What processes that measure have said and nobody has looked at yet. When it is full they wait, which
+/// costs nobody a time: nothing is said while one is taken.
+pub const SUITE_NEWS_WAITING_MAX: usize = 64;
+
+/// Cells that are measured at the same time unless another number is asked for. On two cores of which
+/// each has one, medians were not seen to differ from those of one alone by more than they do from
+/// each other; more at once share caches and memory with ever more.
+pub const SUITE_JOBS_AT_ONCE: u32 = 2;
+
+/// What a process takes in memory whatever it measures. 20 to 25 MiB were seen.
 pub const SUITE_PROCESS_BYTES: usize = 32 << 20;
 
-/// How many times the bytes of its ratchet tree on the wire a cell takes in memory: two members, as
-/// many again as join to be timed, the KeyPackages of all others, and what is being made. 19 were seen at 1,000 members with
+/// How many times the bytes of its ratchet tree on the wire a cell takes in memory: two members, those
+/// who join to be timed, the KeyPackages of all others, and what is being made. 19 were seen at 1,000 members with
 /// ML-DSA, where the tree is nearly all that there is; a quarter more is left for what was not.
 pub const SUITE_TREES_IN_MEMORY: usize = 24;
 

@@ -134,6 +134,13 @@ pub fn wake_precisely() -> bool {
     nix::sys::prctl::set_timerslack(1).is_ok()
 }
 
+/// From now on this process, and those it starts, get memory in the smallest pages, so that its
+/// resident size says what it holds; false where the system does not let it. Costs lookups of
+/// addresses: not for who is to be fast.
+pub fn without_huge_pages() -> bool {
+    nix::sys::prctl::set_thp_disable(true).is_ok()
+}
+
 /// From now on the death of the process that started this one is a SIGTERM to this one; false if
 /// that parent, which was process `parent`, is dead already. The kernel watches the parent's
 /// *thread*: who starts a process from a thread that ends, ends it.

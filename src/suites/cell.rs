@@ -208,9 +208,9 @@ pub struct Outcome {
     pub times: Vec<Timed>,
     /// Each object once.
     pub sizes: Vec<Sized>,
-    /// Resident memory of one more member in this group, in bytes: the growth of the process from
-    /// the second to the last of several that join. `null` below 500 members, where pages are too
-    /// coarse, and where it cannot be told from pages that were free.
+    /// Resident memory of one more member in this group, in bytes: what the process grows by with each
+    /// that joins, once all grow it alike. `null` below 500 members, where pages are too coarse, in
+    /// settled trees, where nobody joins, and where it cannot be told from pages that were free.
     pub member_bytes: Option<u64>,
 }
 
@@ -234,6 +234,13 @@ impl Outcome {
             sizes: Vec::new(),
             member_bytes: None,
         }
+    }
+
+    /// Whether it is what came of that cell.
+    #[must_use]
+    pub fn is_of(&self, cell: &Cell) -> bool {
+        (self.suite.as_str(), self.stack.as_str()) == (cell.entry.name, cell.stack.name())
+            && (self.members, self.state) == (cell.members, cell.state)
     }
 
     /// How long an operation took.

@@ -1,7 +1,7 @@
 //! The folder of a comparison: each finished cell, and at the end the whole.
 //!
 //! Its name follows from the settings, so that the same comparison goes on where it was stopped. A
-//! cell that failed is not kept: it is tried again, unless it ended the program. Called by `cli`.
+//! cell that failed is not kept: it is tried again. Called by `cli`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,26 +56,12 @@ impl SuitesFolder {
         &self.path
     }
 
-    /// Where the words go with which a stack ends the program while it measures a cell.
-    #[must_use]
-    pub fn last_words(&self, cell: &Cell) -> PathBuf {
-        self.path.join(CELLS).join(format!("{}.panic.txt", cell.key()))
-    }
-
-    /// What an earlier try found of a cell. One that ended the program is a failure until its last
-    /// words are deleted: it would end this one too.
+    /// What an earlier try found of a cell.
     #[must_use]
     pub fn found(&self, cell: &Cell) -> Option<Outcome> {
-        let words = self.last_words(cell);
-        if let Ok(said) = fs::read_to_string(&words) {
-            let said = said.replace('\n', " ");
-            let error = format!("{said}; to try again delete {}", words.display());
-            return Some(Outcome::failed(cell, error));
-        }
         let text = fs::read_to_string(self.path.join(CELLS).join(file(cell))).ok()?;
         let outcome: Outcome = serde_json::from_str(&text).ok()?;
-        let is_it = outcome.suite == cell.entry.name && outcome.stack == cell.stack.name();
-        (is_it && outcome.members == cell.members && outcome.state == cell.state).then_some(outcome)
+        outcome.is_of(cell).then_some(outcome)
     }
 
     /// Keeps what was found of a cell; nothing of one that failed.
@@ -140,17 +126,6 @@ mod tests {
         let record = sample::record();
         let folder = SuitesFolder::open(results.path(), &record.settings).unwrap();
         folder.keep(&cell(2), &Outcome::failed(&cell(2), "no".to_owned())).unwrap();
-        assert_eq!(folder.found(&cell(2)), None);
-    }
-
-    #[test]
-    fn a_cell_that_ended_the_program_is_a_failure_in_its_own_words_and_not_tried_again() {
-        let results = tempfile::tempdir().unwrap();
-        let folder = SuitesFolder::open(results.path(), &sample::record().settings).unwrap();
-        fs::write(folder.last_words(&cell(2)), "panicked at lib.rs:1:\nno").unwrap();
-        let error = folder.found(&cell(2)).unwrap().error.unwrap();
-        assert!(error.starts_with("panicked at lib.rs:1: no; to try again delete"), "{error}");
-        fs::remove_file(folder.last_words(&cell(2))).unwrap();
         assert_eq!(folder.found(&cell(2)), None);
     }
 

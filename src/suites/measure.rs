@@ -1,9 +1,10 @@
 //! Measures a cell: every operation, repeated, and every object that came of it.
 //!
 //! On one thread, whatever the stacks would do with more: only what is not timed, the making of the
-//! group, takes them all. Prepared commits are forgotten, so every
-//! repetition finds the same tree; update commits are merged on both sides, which leaves a tree of
-//! the same shape. It reads the clock and nothing else. Called by `cli`, by way of a plan.
+//! group, takes all cores that the process has. Prepared commits are forgotten, so every repetition
+//! finds the same tree; update commits are merged on both sides, which leaves a tree of the same shape.
+//! It reads the clock and the size of its own process, and nothing else. Called by `cli`, in a process
+//! for each job.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::interval::Timing;
 use super::model::Model;
 use crate::clock;
 use crate::limits::{
-    SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN, SUITE_SIGNATURES_MIN,
+    SUITE_JOINED_BYTES_MAX, SUITE_JOINING_MAX, SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX,
+    SUITE_REPETITIONS_MIN, SUITE_SIGNATURES_MIN,
 };
 use crate::mls::MemberError;
 use crate::mls::stack::{Candidate, Member};
@@ -184,18 +186,38 @@ impl Bench<'_> {
         let removed = [self.model.removed()];
         let sizes = self.prepare(Operation::Remove, &mut group.committer, &removed, &[])?;
         self.size(Object::CommitRemove, sizes.0);
-        let sizes = self.prepare(Operation::Update, &mut group.committer, &[], &[])?;
-        self.size(Object::CommitUpdate, sizes.0);
+        self.updates(group)
+    }
+
+    /// Times update commits, and then what another does with them.
+    fn updates(&mut self, group: &mut Group) -> Result<(), MemberError> {
+        let mut made: Vec<Bytes> = Vec::new();
+        let mut context = (&mut group.committer, &mut made);
         self.time(
-            Operation::Process,
-            group,
-            |group| {
-                let made = group.committer.commit(&[], &[])?;
-                group.committer.merge()?;
-                Ok(made.message)
+            Operation::Update,
+            &mut context,
+            |(committer, made)| if made.is_empty() { Ok(()) } else { committer.merge() },
+            |(committer, made), ()| {
+                made.push(committer.commit(&[], &[])?.message);
+                Ok(())
             },
-            |group, message| group.watcher.process(&message),
-        )
+        )?;
+        group.committer.merge()?;
+        self.size(Object::CommitUpdate, made[0].len());
+        // Who processes them is warmed up even where a commit took too long for that.
+        while made.len() < self.effort.least(Operation::Process) + self.effort.warm_ups() {
+            made.push(group.committer.commit(&[], &[])?.message);
+            group.committer.merge()?;
+        }
+        let (count, mut made) = (made.len(), made.into_iter());
+        self.time_at_most(
+            count,
+            Operation::Process,
+            &mut group.watcher,
+            |_| Ok(made.next().expect("as many as are asked for")),
+            |watcher, message| watcher.process(&message),
+        )?;
+        made.try_for_each(|message| group.watcher.process(&message))
     }
 
     /// Times a commit that is forgotten: bytes of the commit, and of its Welcome.
@@ -249,21 +271,25 @@ impl Bench<'_> {
         self.join(&*newcomer, &made.welcome, &group.committer.tree()?)
     }
 
-    /// Joins again and again, and keeps the first of those who have: by them, memory is told.
+    /// Joins again and again, and keeps those who have: by them, memory is told.
     fn join(
         &mut self,
         newcomer: &dyn Candidate,
         welcome: &[u8],
         tree: &[u8],
     ) -> Result<(), MemberError> {
+        let told = self.cell.members >= SUITE_MEMORY_MEMBERS_MIN && self.effort.repetitions > 1;
         let mut joined: Vec<Box<dyn Member>> = Vec::new();
-        let mut resident = Vec::new();
+        let mut resident = vec![Usage::own().rss_bytes];
         self.time(
             Operation::Join,
             &mut joined,
             |joined| {
-                resident.push(Usage::own().rss_bytes);
-                joined.truncate(SUITE_REPETITIONS_MIN);
+                if !told {
+                    joined.clear();
+                } else if !joined.is_empty() {
+                    resident.push(Usage::own().rss_bytes);
+                }
                 Ok(())
             },
             |joined, ()| {
@@ -271,14 +297,22 @@ impl Bench<'_> {
                 Ok(())
             },
         )?;
+        if !told {
+            return Ok(());
+        }
         resident.push(Usage::own().rss_bytes);
-        resident.truncate(SUITE_REPETITIONS_MIN + 1);
-        let told = self.cell.members >= SUITE_MEMORY_MEMBERS_MIN;
-        let each = grown(&resident).filter(|_| told);
-        // Who has less than the tree took from what others had left.
         let least = u64::try_from(tree.len()).expect("a length fits");
-        self.outcome.member_bytes = each.filter(|each| *each >= least);
-        Ok(())
+        let more = SUITE_JOINED_BYTES_MAX / tree.len().max(1);
+        let (begun, most) = (clock::now(), joined.len() + more);
+        loop {
+            self.outcome.member_bytes = grown(&resident, least);
+            let late = clock::now().duration_since(begun) >= SUITE_JOINING_MAX;
+            if self.outcome.member_bytes.is_some() || joined.len() >= most || late {
+                return Ok(());
+            }
+            joined.push(newcomer.join(welcome, tree)?);
+            resident.push(Usage::own().rss_bytes);
+        }
     }
 
     fn time<C, P>(
@@ -331,27 +365,59 @@ impl Bench<'_> {
     }
 }
 
-/// What one more takes, by what was resident with none, one, two and so on: the first two fill what
-/// was free before, and what is between them and the last is shared by those after.
-fn grown(resident: &[u64]) -> Option<u64> {
-    let after = resident.get(SETTLING..)?;
-    let (first, last) = (after.first()?, after.last()?);
-    let more = u64::try_from(after.len() - 1).expect("a count fits");
-    last.saturating_sub(*first).checked_div(more)
+/// What one more takes, by what was resident with none, one, two and so on; `None` until the last few
+/// together have taken as much as the few before them, and each of them `least` at least: who takes less
+/// found memory that others had left.
+fn grown(resident: &[u64], least: u64) -> Option<u64> {
+    let grew = |pair: &[u64]| pair[1] as f64 - pair[0] as f64;
+    let growth: Vec<f64> = resident.windows(2).map(grew).collect();
+    let last = &growth[growth.len().checked_sub(2 * FEW)?..];
+    let (before, after) = last.split_at(FEW);
+    let [before, after] = [before, after].map(|few| few.iter().sum::<f64>() / FEW as f64);
+    let alike = (before - after).abs() <= ALIKE * before.max(after);
+    let told = alike && last.iter().all(|each| *each >= least as f64);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes")]
+    told.then(|| f64::midpoint(before, after).round() as u64)
 }
 
-/// Members whose memory says nothing of the next one's.
-const SETTLING: usize = 2;
+/// So many members together: what one takes comes in steps of the allocator's.
+const FEW: usize = 3;
+/// By how much as many others may differ from them.
+const ALIKE: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn a_member_takes_what_the_process_grows_by_once_free_memory_is_used_up() {
-        assert_eq!(grown(&[100, 100, 103, 113, 122, 133, 143]), Some(10));
-        assert_eq!(grown(&[100, 120, 110, 105]), Some(0), "it cannot take less than nothing");
-        assert_eq!(grown(&[100, 120, 140]), None, "nobody came after");
-        assert_eq!(grown(&[]), None);
+        assert_eq!(grown(&[100, 100, 103, 113, 122, 133, 143, 153, 163], 5), Some(10));
+        assert_eq!(grown(&[100, 100, 103, 113, 122, 133, 143], 5), None, "not used up yet");
+        assert_eq!(grown(&[100; 9], 5), None, "all of it was free");
+        assert_eq!(grown(&[100, 110, 120, 130, 140, 150, 160], 11), None, "less than its tree");
+        assert_eq!(
+            grown(&[100, 120, 110, 105, 90, 80, 70], 1),
+            None,
+            "it cannot take less than none"
+        );
+        assert_eq!(grown(&[100, 120, 140], 5), None, "too few came");
+        assert_eq!(grown(&[], 5), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_free_before_is_never_taken_for_what_a_member_takes(
+            each in 100_u64..1_000_000, free in 0_u64..8_000_000, members in 1_usize..60,
+        ) {
+            let taken = |count: usize| (count as u64 * each).saturating_sub(free);
+            let resident: Vec<u64> = (0..=members).map(taken).collect();
+            // A member holds its tree and as much again at least.
+            match grown(&resident, each / 2) {
+                Some(told) => prop_assert!(told.abs_diff(each) <= each / 10, "{told} of {each}"),
+                None => prop_assert!(free > 0 || members < 2 * FEW),
+            }
+        }
     }
 }

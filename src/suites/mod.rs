@@ -9,6 +9,7 @@ pub mod dormant;
 pub mod folder;
 pub mod group;
 pub mod interval;
+pub mod job;
 pub mod measure;
 pub mod model;
 pub mod page;

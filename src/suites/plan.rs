@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::cell::Cell;
 use super::group::{GROUP, State};
+use super::job::Job;
 use super::registry::Entry;
 use crate::limits::{
     SUITE_LEAF_BYTES, SUITE_MEMBERS_MAX, SUITE_MERGED_MEMBERS_MAX, SUITE_PROCESS_BYTES,
@@ -31,8 +32,20 @@ pub struct Settings {
     pub states: Vec<State>,
     /// Milliseconds for the repetitions of one operation; more where an interval needs it.
     pub budget_ms: u64,
+    /// How many cells were measured at the same time, each on cores of its own.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub at_once: u32,
     /// The program that measured: its commit, its version, its profile.
     pub program: String,
+}
+
+/// As before several were: a record that does not say has the settings that it was made with.
+fn one() -> u32 {
+    1
+}
+
+fn is_one(at_once: &u32) -> bool {
+    *at_once == one()
 }
 
 impl Settings {
@@ -86,41 +99,54 @@ pub enum Unfit {
     Members(u32),
     /// A size that would not fit.
     #[error(
-        "{suite} at {members} members takes about {needed_mib} MiB, and {available_mib} MiB are \
-         free; choose a smaller size or other suites"
+        "{suite} at {members} members takes about {needed_mib} MiB{}, and {available_mib} MiB are \
+         free; choose a smaller size{} or other suites",
+        if *.at_once > 1 { " with what is measured beside it" } else { "" },
+        if *.at_once > 1 { ", --at-once 1" } else { "" },
     )]
     Memory {
         /// The suite that takes most.
         suite: &'static str,
         /// At that size.
         members: u32,
-        /// What it takes, in MiB.
+        /// What it takes, with those at work at the same time, in MiB.
         needed_mib: u64,
         /// What there is.
         available_mib: u64,
+        /// How many are at work at the same time.
+        at_once: usize,
     },
 }
 
-/// Refuses what cannot be measured on a machine with so much memory to spare; `None` if that is
-/// not known.
-pub fn check(cells: &[Cell], available_bytes: Option<u64>) -> Result<(), Unfit> {
+/// Refuses what cannot be measured, with `at_once` jobs at any time, on a machine with so much memory
+/// to spare; `None` if that is not known.
+///
+/// # Errors
+/// What cannot be, and what it would take.
+pub fn check(cells: &[Cell], at_once: usize, available_bytes: Option<u64>) -> Result<(), Unfit> {
     for cell in cells {
         if !(2..=SUITE_MEMBERS_MAX).contains(&cell.members) {
             return Err(Unfit::Members(cell.members));
         }
     }
-    let worst = cells.iter().max_by_key(|cell| memory_bytes(cell));
-    let (Some(cell), Some(available)) = (worst, available_bytes) else { return Ok(()) };
-    let needed = memory_bytes(cell);
-    if needed <= available {
-        return Ok(());
+    let most = |job: &Job| {
+        let takes = job.cells().map(|cell| memory_bytes(&cell));
+        (takes.max().unwrap_or_default(), job.entry.name, job.members)
+    };
+    let mut jobs: Vec<_> = Job::of(cells).iter().map(most).collect();
+    jobs.sort_unstable_by(|one, other| other.cmp(one));
+    // Whatever is at work, it is no more than the largest of all together.
+    let needed = jobs.iter().take(at_once).fold(0_u64, |sum, job| sum.saturating_add(job.0));
+    match (jobs.first(), available_bytes) {
+        (Some(&(_, suite, members)), Some(available)) if needed > available => Err(Unfit::Memory {
+            suite,
+            members,
+            needed_mib: needed >> 20,
+            available_mib: available >> 20,
+            at_once: at_once.min(jobs.len()),
+        }),
+        _ => Ok(()),
     }
-    Err(Unfit::Memory {
-        suite: cell.entry.name,
-        members: cell.members,
-        needed_mib: needed >> 20,
-        available_mib: available >> 20,
-    })
 }
 
 /// What a cell takes at most, in bytes: more than any that was seen.
@@ -150,7 +176,14 @@ mod tests {
 
     fn settings(sizes: &[u32], states: &[State]) -> Settings {
         let (sizes, states) = (sizes.to_vec(), states.to_vec());
-        Settings { suites: Vec::new(), sizes, states, budget_ms: 1, program: String::new() }
+        Settings {
+            suites: Vec::new(),
+            sizes,
+            states,
+            budget_ms: 1,
+            at_once: 1,
+            program: String::new(),
+        }
     }
 
     fn cells(sizes: &[u32], states: &[State]) -> Vec<(u32, State)> {
@@ -173,14 +206,40 @@ mod tests {
     fn a_size_that_would_not_fit_is_refused_with_what_it_would_take() {
         let suites = [(&ENTRIES[0], StackKind::MlsRsAwsLc), (&ENTRIES[15], StackKind::MlsRsAwsLc)];
         let cells = settings(&[10_000], &[]).cells(&suites);
-        let unfit = check(&cells, Some(1 << 30)).unwrap_err().to_string();
+        let unfit = check(&cells, 1, Some(1 << 30)).unwrap_err().to_string();
         assert!(unfit.contains("mldsa87 at 10000 members takes about"), "{unfit}");
-        assert_eq!(check(&cells, Some(1 << 40)), Ok(()));
-        assert_eq!(check(&cells, None), Ok(()));
+        assert!(!unfit.contains("--at-once"), "{unfit}");
+        assert_eq!(check(&cells, 1, Some(1 << 40)), Ok(()));
+        assert_eq!(check(&cells, 1, None), Ok(()));
         for members in [0, 1, SUITE_MEMBERS_MAX + 1] {
             let cells = settings(&[members], &[State::Fresh]).cells(&suites);
-            assert_eq!(check(&cells, None), Err(Unfit::Members(members)));
+            assert_eq!(check(&cells, 1, None), Err(Unfit::Members(members)));
         }
+    }
+
+    #[test]
+    fn what_is_at_work_at_the_same_time_has_to_fit_together() {
+        let suites = [(&ENTRIES[0], StackKind::MlsRsAwsLc), (&ENTRIES[15], StackKind::MlsRsAwsLc)];
+        let of =
+            |suites: &[(&'static Entry, StackKind)]| settings(&[100, 1_000], &[]).cells(suites);
+        let least = |cells: &[Cell], at_once| {
+            let mut bytes: Vec<u64> = Job::of(cells)
+                .iter()
+                .map(|job| job.cells().map(|cell| memory_bytes(&cell)).max().unwrap())
+                .collect();
+            bytes.sort_unstable();
+            bytes.iter().rev().take(at_once).sum::<u64>()
+        };
+        let cells = of(&suites);
+        for at_once in [1, 2, 3] {
+            let fits = least(&cells, at_once);
+            assert_eq!(check(&cells, at_once, Some(fits)), Ok(()));
+            let unfit = check(&cells, at_once, Some(fits - 1)).unwrap_err().to_string();
+            assert_eq!(unfit.contains("smaller size, --at-once 1 or"), at_once > 1, "{unfit}");
+        }
+        // States of one job follow each other.
+        let one = settings(&[1_000], &[]).cells(&suites[..1]);
+        assert_eq!(check(&one, 9, Some(least(&one, 1))), Ok(()));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) fn record() -> SuitesRecord {
         sizes: vec![2, 100],
         states: vec![State::Fresh],
         budget_ms: 100,
+        at_once: 2,
         program: "a program".to_owned(),
     };
     let provenance = Provenance { scenario: "suites".to_owned(), ..Provenance::of_program() };

@@ -70,13 +70,21 @@ pub fn render(record: &SuitesRecord, look: Look) -> String {
     if record.failures().next().is_some() {
         parts.push(failures(record));
     }
-    parts.push(
-        "r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc; - not measured; one thread; an \
-         interval\nholds the median with at least 95%, whatever the distribution of the times"
-            .to_owned(),
-    );
+    parts.push(format!(
+        "r openmls/rust_crypto, l openmls/libcrux, m mls-rs/awslc; - not measured; one thread\n{}; an \
+         interval holds the median with at least 95%,\nwhatever the distribution of the times",
+        beside_others(record)
+    ));
     parts.push(origin(&record.provenance));
     parts.join("\n\n") + "\n"
+}
+
+/// What else was at work.
+fn beside_others(record: &SuitesRecord) -> String {
+    match record.settings.at_once {
+        0 | 1 => "nothing else at work".to_owned(),
+        cells => format!("{cells} cells at once, each on cores of its own"),
+    }
 }
 
 /// A suite with the stack that runs it, as rows are called.

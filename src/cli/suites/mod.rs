@@ -2,10 +2,11 @@
 //!
 //! One file per way to ask. Called by `cli::main`.
 
-mod last_words;
+mod crew;
 mod list;
 mod run;
 mod serve_cost;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,9 @@ pub(crate) enum Suites {
     /// so there are no members to time. `suites list` names them, and `suites serve-cost --patterns` has
     /// their bytes by the byte model and their load at the service.
     Run(run::Run),
+    /// Measure a job of that.
+    #[command(hide = true)]
+    Measure(worker::Worker),
     /// Load the service with each suite's traffic: what its bytes cost there, by group size. Takes about
     /// a quarter of an hour by default.
     ServeCost(serve_cost::ServeCost),
@@ -34,6 +38,7 @@ pub(crate) fn run(arguments: &Suites) -> ExitCode {
     let (name, done) = match arguments {
         Suites::List(arguments) => ("list", list::run(arguments)),
         Suites::Run(arguments) => ("run", run::run(arguments)),
+        Suites::Measure(arguments) => ("measure", worker::run(arguments)),
         Suites::ServeCost(arguments) => ("serve-cost", serve_cost::run(arguments)),
     };
     done.unwrap_or_else(|error| {

@@ -1,28 +1,29 @@
 //! `stentor suites run`: what each suite costs a client, by group size.
 
-use std::io::IsTerminal as _;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use super::last_words::LastWords;
-use super::tell;
-use crate::cli::progress::Screen;
+use super::crew::{News, work};
+use super::{tell, worker};
+use crate::cli::progress::{LINE_EVERY, Screen};
 use crate::cli::provenance;
 use crate::cli::run::look_of_terminal;
 use crate::clock;
+use crate::limits::SUITE_JOBS_AT_ONCE;
 use crate::mls::stack::StackKind;
-use crate::process::Machine;
+use crate::process::{self, Machine};
 use crate::report::folder::digits_of;
 use crate::report::provenance::Provenance;
 use crate::report::summary::Look;
-use crate::suites::cell::Cell;
-use crate::suites::dormant::Dormant;
+use crate::suites::cell::{Cell, Outcome};
 use crate::suites::folder::SuitesFolder;
 use crate::suites::group::State;
-use crate::suites::measure::{Effort, measure};
+use crate::suites::job::Job;
 use crate::suites::plan::{self, Settings};
 use crate::suites::record::{SCHEMA_VERSION, SuitesRecord};
 use crate::suites::registry::Offers;
@@ -50,6 +51,10 @@ pub(crate) struct Run {
     /// Time for the repetitions of one operation; an interval takes six, whatever that takes.
     #[arg(long, value_name = "TIME", default_value = "25ms")]
     budget: String,
+    /// How many cells are measured at the same time, each on cores of its own: two unless there is one
+    /// core. With one alone nothing else is at work.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    at_once: Option<u32>,
     /// Say nothing while it measures.
     #[arg(long)]
     quiet: bool,
@@ -62,11 +67,11 @@ pub(crate) struct Run {
 /// in one line. A terminal's own are kept to instead.
 const SUMMARY_COLUMNS: u16 = 136;
 
-fn stack(name: &str) -> Result<StackKind, String> {
+pub(super) fn stack(name: &str) -> Result<StackKind, String> {
     StackKind::named(name).ok_or_else(|| StackKind::ALL.map(StackKind::name).join(", "))
 }
 
-fn state(name: &str) -> Result<State, String> {
+pub(super) fn state(name: &str) -> Result<State, String> {
     let named = State::ALL.into_iter().find(|state| state.name() == name);
     named.ok_or_else(|| State::ALL.map(State::name).join(", "))
 }
@@ -85,9 +90,10 @@ pub(super) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     provenance.scenario_hash = settings.hash();
     let cells = settings.cells(&chosen);
     // Nobody should wait for what is refused in the end.
-    plan::check(&cells, Machine::here().memory().map(|memory| memory.available))?;
+    let free = Machine::here().memory().map(|memory| memory.available);
+    plan::check(&cells, usize::try_from(settings.at_once)?, free)?;
     let folder = SuitesFolder::open(&arguments.results, &settings)?;
-    let cells = measured(&cells, &folder, Effort::of(settings.budget()), arguments.quiet)?;
+    let cells = measured(&cells, &folder, &settings, arguments.quiet)?;
     let record = SuitesRecord { schema_version: SCHEMA_VERSION, provenance, settings, cells };
     let wide = Look { width: SUMMARY_COLUMNS, ..Look::default() };
     let path = folder.complete(&record, &render(&record, wide))?;
@@ -101,6 +107,9 @@ fn settings(
     suites: Vec<(String, String)>,
     provenance: &Provenance,
 ) -> anyhow::Result<Settings> {
+    let cores = u32::try_from(process::cores())?;
+    let at_once = arguments.at_once.unwrap_or_else(|| SUITE_JOBS_AT_ONCE.min(cores));
+    ensure!(at_once <= cores, "--at-once {at_once}: this process has {cores} cores");
     let budget =
         units::duration(&arguments.budget).context("--budget takes a time such as 25ms")?;
     let (mut sizes, mut states) = (arguments.sizes.clone(), arguments.states.clone());
@@ -116,6 +125,7 @@ fn settings(
         sizes,
         states,
         budget_ms: u64::try_from(budget.as_millis()).context("--budget is too long")?,
+        at_once,
         program: format!("stentor {version}, {profile}, {commit}{changed}"),
     })
 }
@@ -126,50 +136,83 @@ fn changed() -> anyhow::Result<String> {
     Ok(format!(", changed: {}", digits_of(&of.context("cannot read the program itself")?)))
 }
 
-/// Every cell's outcome: those that were kept, and those that are measured now.
+/// Every cell's outcome, in their order: those that were kept, and those that are measured now.
 fn measured(
     cells: &[Cell],
     folder: &SuitesFolder,
-    effort: Effort,
+    settings: &Settings,
     quiet: bool,
-) -> anyhow::Result<Vec<crate::suites::cell::Outcome>> {
-    let watched = !quiet && std::io::stderr().is_terminal();
-    let mut screen = if quiet { Screen::quiet() } else { Screen::new() };
-    let words = LastWords::listen();
-    let mut outcomes = Vec::with_capacity(cells.len());
-    let (mut kept, mut dormant) = (0, Dormant::default());
-    for (number, cell) in (1..).zip(cells) {
-        if let Some(found) = folder.found(cell) {
-            kept += 1;
-            outcomes.push(found);
-            continue;
-        }
-        let name = format!("{number}/{} {}", cells.len(), cell.key());
-        let begun = clock::now();
-        if watched {
-            screen.step(&name, 1);
-        }
-        words.of(folder.last_words(cell));
-        let tell_step = screen.teller(&name);
-        let outcome = measure(cell, effort, &mut dormant, &|step| {
-            tell_step(step.what, u64::from(step.done), u64::from(step.of));
-        });
-        folder.keep(cell, &outcome)?;
-        screen.clear();
-        if !quiet {
-            let took = clock::now().duration_since(begun);
-            let how = outcome.error.as_ref().map_or_else(
-                || format!("{:.1} s", took.as_secs_f64()),
-                |error| format!("FAILED: {error}"),
-            );
-            tell(&format!("{name}: {how}"));
-        }
-        outcomes.push(outcome);
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes: HashMap<String, Outcome> = HashMap::new();
+    for cell in cells {
+        outcomes.extend(folder.found(cell).map(|found| (cell.key(), found)));
     }
+    let missing = |cell: &&Cell| !outcomes.contains_key(&cell.key());
+    let missing: Vec<Cell> = cells.iter().filter(missing).copied().collect();
+    let kept = outcomes.len();
+    let mut told = Told {
+        screen: if quiet { Screen::quiet() } else { Screen::new() },
+        of: cells.len(),
+        done: kept,
+        lines: HashMap::new(),
+    };
+    if !missing.is_empty() {
+        let (missing, at_once) = (missing.len(), settings.at_once);
+        let what = format!("measuring {missing} of {} cells, {at_once} at once", cells.len());
+        told.screen.step(&what, u64::try_from(cells.len())?);
+    }
+    let at_once = usize::try_from(settings.at_once)?;
+    let share = process::cores() / at_once;
+    let start = |job: &Job, place: usize| {
+        worker::command(job, settings.budget(), place * share..(place + 1) * share)
+    };
+    work(&Job::of(&missing), at_once, &start, |news| {
+        match news {
+            News::Step { cell, what, done, of, since } => {
+                told.step(&cell, &format!("{what}, {done} of {of}"), since);
+            }
+            News::Outcome { cell, outcome, took } => {
+                folder.keep(&cell, &outcome)?;
+                told.outcome(&cell, &outcome, took);
+                outcomes.insert(cell.key(), outcome);
+            }
+            News::Broken(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    told.screen.clear();
     if kept > 0 && !quiet {
         tell(&format!("{kept} of {} cells were there already", cells.len()));
     }
-    Ok(outcomes)
+    let outcome = |cell: &Cell| outcomes.remove(&cell.key()).expect("every cell has come to one");
+    Ok(cells.iter().map(outcome).collect())
+}
+
+/// What is told while it measures.
+struct Told {
+    screen: Screen,
+    of: usize,
+    done: usize,
+    /// How many lines each cell under way could have had by now.
+    lines: HashMap<String, u64>,
+}
+
+impl Told {
+    fn step(&mut self, cell: &Cell, what: &str, since: Duration) {
+        let lines = since.as_secs() / LINE_EVERY.as_secs();
+        let before = self.lines.insert(cell.key(), lines).unwrap_or(0);
+        let done = u64::try_from(self.done).expect("a count fits");
+        self.screen.at(done, &format!("{}: {what}", cell.key()), lines > before);
+    }
+
+    fn outcome(&mut self, cell: &Cell, outcome: &Outcome, took: Duration) {
+        self.done += 1;
+        let how = outcome.error.as_ref().map_or_else(
+            || format!("{:.1} s", took.as_secs_f64()),
+            |error| format!("FAILED: {error}"),
+        );
+        self.screen.say(&format!("{}/{} {}: {how}", self.done, self.of, cell.key()));
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +240,9 @@ mod tests {
         assert_eq!(settings.states, [State::Fresh, State::Merged]);
         assert_eq!(settings.budget_ms, 25);
         assert_eq!(of("").unwrap().sizes, [2, 10, 100, 1_000]);
+        assert!(matches!(of("").unwrap().at_once, 1 | 2), "as many as there are cores, up to two");
+        assert_eq!(of("--at-once 1").unwrap().at_once, 1);
+        assert!(of("--at-once 100000").unwrap_err().to_string().contains("this process has"));
         assert!(of("--budget soon").unwrap_err().to_string().contains("25ms"));
     }
 

@@ -1,0 +1,297 @@
+//! Several jobs at once, each in a process of its own on a core of its own.
+//!
+//! What a process says is passed on as it comes. One that ends before its job is done has failed at
+//! the cell that was under way, in its own last words, and the rest of the job goes to another.
+//! Called by `run`.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::clock;
+use crate::limits::{SUITE_LAST_WORDS_BYTES, SUITE_NEWS_WAITING_MAX};
+use crate::suites::cell::{Cell, Outcome};
+use crate::suites::job::{Job, Said};
+
+/// What is heard of a job.
+#[derive(Debug)]
+pub(super) enum News {
+    /// How far the cell under way is, and for how long it has been.
+    Step { cell: Cell, what: String, done: u32, of: u32, since: Duration },
+    /// What came of a cell, and how long that took with the making of its group.
+    Outcome { cell: Cell, outcome: Outcome, took: Duration },
+    /// Nothing can be measured here.
+    Broken(anyhow::Error),
+}
+
+/// Makes the command that measures a job as the so many-th of those at work.
+pub(super) type Start<'a> = dyn Fn(&Job, usize) -> anyhow::Result<Command> + Sync + 'a;
+
+/// Has `at_once` jobs measured at any time, in their order, and tells `hear` what there is to tell.
+/// When it fails, or no process can be started, all that run are ended.
+pub(super) fn work(
+    jobs: &[Job],
+    at_once: usize,
+    start: &Start<'_>,
+    mut hear: impl FnMut(News) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let begun = AtomicUsize::new(0);
+    let next = || jobs.get(begun.fetch_add(1, Ordering::Relaxed)).cloned();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(SUITE_NEWS_WAITING_MAX);
+        for place in 0..at_once {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some(job) = next() {
+                    // Nobody hears any more: no further job is begun.
+                    if attend(job, place, start, &sender).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        // Dropped with this closure's end, which ends whoever is still at work.
+        receiver.into_iter().try_for_each(|news| match news {
+            News::Broken(error) => Err(error),
+            news => hear(news),
+        })
+    })
+}
+
+/// Nobody hears what is told.
+struct Unheard;
+
+fn tell(hearer: &SyncSender<News>, news: News) -> Result<(), Unheard> {
+    if hearer.send(news).is_ok() { Ok(()) } else { Err(Unheard) }
+}
+
+fn attend(
+    mut job: Job,
+    place: usize,
+    start: &Start<'_>,
+    hearer: &SyncSender<News>,
+) -> Result<(), Unheard> {
+    while !job.states.is_empty() {
+        let begun = clock::now();
+        let process = start(&job, place).and_then(Process::spawn);
+        let mut process = match process {
+            Ok(process) => process,
+            Err(error) => return tell(hearer, News::Broken(error)),
+        };
+        let through = process.tell_of(&mut job, hearer)?;
+        if !through {
+            let cell = job.cells().next().expect("it has not come to its end");
+            job.states.remove(0);
+            let outcome = Outcome::failed(&cell, process.last_words());
+            let took = clock::now().duration_since(begun);
+            tell(hearer, News::Outcome { cell, outcome, took })?;
+        }
+    }
+    Ok(())
+}
+
+/// A process that measures. Ends with this value.
+struct Process {
+    child: Child,
+    /// What it says beside its lines. A reader of its own, so that it never waits to be heard.
+    aside: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Process {
+    fn spawn(mut command: Command) -> anyhow::Result<Self> {
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.context("cannot start the process that measures")?;
+        let stderr = child.stderr.take().expect("it was asked for");
+        let aside = Some(std::thread::spawn(move || first_of(stderr)));
+        Ok(Self { child, aside })
+    }
+
+    /// Passes on what it says, until it says no more: whether the job is done.
+    fn tell_of(&mut self, job: &mut Job, hearer: &SyncSender<News>) -> Result<bool, Unheard> {
+        let stdout = self.child.stdout.take().expect("it was asked for");
+        let mut begun = clock::now();
+        for line in BufReader::new(stdout).lines() {
+            let Some(cell) = job.cells().next() else { break };
+            let since = clock::now().duration_since(begun);
+            let news = match line.ok().as_deref().and_then(Said::read) {
+                Some(Said::Step { what, done, of }) => News::Step { cell, what, done, of, since },
+                Some(Said::Outcome(outcome)) if outcome.is_of(&cell) => {
+                    job.states.remove(0);
+                    begun = clock::now();
+                    News::Outcome { cell, outcome: *outcome, took: since }
+                }
+                // Whatever it is, nothing that comes after can be believed.
+                _ => break,
+            };
+            tell(hearer, news)?;
+        }
+        Ok(job.states.is_empty())
+    }
+
+    /// Why it did not do its job: what it said aside, or how it ended, in one line.
+    fn last_words(&mut self) -> String {
+        // One that still runs has said what is none of its lines.
+        let status = self.child.try_wait().ok().flatten();
+        self.child.kill().ok();
+        let status = status.or_else(|| self.child.wait().ok());
+        let aside = self.aside.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
+        let words = aside.split_whitespace().collect::<Vec<_>>().join(" ");
+        let how = status.map_or_else(|| "it is gone".to_owned(), |status| ended(&status));
+        if words.is_empty() { how } else { format!("{how}: {words}") }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Gone already is what is wanted.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn ended(status: &ExitStatus) -> String {
+    format!("the process that measured it ended with {status}")
+}
+
+/// The first words, and that there were more; the rest is read and forgotten.
+fn first_of(mut from: impl Read) -> String {
+    let mut kept = Vec::new();
+    let most = SUITE_LAST_WORDS_BYTES;
+    // What cannot be read has not been said.
+    from.by_ref().take(most).read_to_end(&mut kept).ok();
+    let more = std::io::copy(&mut from, &mut std::io::sink()).unwrap_or(0);
+    let said = String::from_utf8_lossy(&kept).into_owned();
+    if more == 0 { said } else { said + " ..." }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mls::stack::StackKind;
+    use crate::suites::group::State;
+    use crate::suites::registry::ENTRIES;
+
+    fn job(states: &[State]) -> Job {
+        let (entry, stack) = (&ENTRIES[0], StackKind::OpenMlsRustCrypto);
+        Job { entry, stack, members: 4, states: states.to_vec() }
+    }
+
+    /// A process that says what comes of a cell for each of its job's, but for what `does` has it do
+    /// in the place of one.
+    fn script(job: &Job, does: impl Fn(State) -> Option<&'static str>) -> Command {
+        let mut script = String::new();
+        for cell in job.cells() {
+            let step = Said::Step { what: "add one".to_owned(), done: 1, of: 2 };
+            let outcome = Said::Outcome(Box::new(Outcome::of(&cell)));
+            let said = does(cell.state).map_or_else(
+                || format!("echo '{}'\necho '{}'\n", step.line(), outcome.line()),
+                |other| format!("{other}\n"),
+            );
+            script += &said;
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        command
+    }
+
+    /// What is heard of jobs: each cell's state with its error, in order.
+    fn heard(jobs: Vec<Job>, at_once: usize, start: &Start<'_>) -> Vec<(State, Option<String>)> {
+        let (mut outcomes, mut steps) = (Vec::new(), 0);
+        work(&jobs, at_once, start, |news| {
+            match news {
+                News::Outcome { cell, outcome, .. } => outcomes.push((cell.state, outcome.error)),
+                News::Step { what, .. } => steps += u32::from(what == "add one"),
+                News::Broken(error) => panic!("{error}"),
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert!(steps > 0);
+        outcomes
+    }
+
+    #[test]
+    fn every_job_is_measured_once_with_as_many_at_work_as_are_asked_for() {
+        let jobs = vec![job(&State::ALL); 7];
+        let (started, highest) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let outcomes = heard(jobs, 3, &|job, place| {
+            started.fetch_add(1, Ordering::Relaxed);
+            highest.fetch_max(place, Ordering::Relaxed);
+            Ok(script(job, |_| None))
+        });
+        assert_eq!(outcomes.len(), 7 * State::ALL.len());
+        assert!(outcomes.iter().all(|(_, error)| error.is_none()));
+        assert_eq!(started.into_inner(), 7, "a process measures all trees of its job");
+        assert!(highest.into_inner() < 3);
+    }
+
+    #[test]
+    fn a_stack_that_panics_fails_its_cell_in_its_own_words_and_no_other() {
+        let panics = "echo \"thread 'main' panicked at src/x.rs:1:2:\nno luck\" >&2; exit 101";
+        let outcomes = heard(vec![job(&State::ALL), job(&[State::Fresh])], 1, &|job, _| {
+            Ok(script(job, |state| (state == State::Settled).then_some(panics)))
+        });
+        let [fresh, settled, merged, churned, other] = &outcomes[..] else {
+            panic!("{outcomes:?}")
+        };
+        for sound in [fresh, merged, churned, other] {
+            assert_eq!(sound.1, None, "{outcomes:?}");
+        }
+        let error = settled.1.as_ref().unwrap();
+        let says = "exit status: 101: thread 'main' panicked at src/x.rs:1:2: no luck";
+        assert!(settled.0 == State::Settled && error.ends_with(says), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_is_killed_or_says_something_else_has_failed() {
+        for (does, says) in [
+            ("kill -9 $$", "signal: 9"),
+            ("exit 0", "exit status: 0"),
+            ("echo 'a line of a stack'; exec sleep 60", "signal: 9"),
+            ("yes | head -c 100000 >&2; exit 3", "exit status: 3: y y y y"),
+        ] {
+            let outcomes = heard(vec![job(&[State::Fresh, State::Merged])], 2, &|job, _| {
+                Ok(script(job, |state| (state == State::Merged).then_some(does)))
+            });
+            let error = outcomes[1].1.clone().unwrap_or_default();
+            assert!(outcomes[0].1.is_none() && error.contains(says), "{does}: {outcomes:?}");
+            assert!(error.len() < 8_000, "{}", error.len());
+        }
+    }
+
+    #[test]
+    fn when_what_came_of_a_cell_cannot_be_kept_nothing_goes_on() {
+        let begun = AtomicUsize::new(0);
+        let stopped = work(
+            &vec![job(&[State::Fresh]); 200],
+            2,
+            &|job, _| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                Ok(script(job, |_| None))
+            },
+            |news| match news {
+                News::Outcome { .. } => anyhow::bail!("the disk is full"),
+                _ => Ok(()),
+            },
+        );
+        assert_eq!(stopped.unwrap_err().to_string(), "the disk is full");
+        assert!(begun.into_inner() < 200);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_started_is_an_error_and_no_cell_failed_for_it() {
+        let started = work(
+            &vec![job(&[State::Fresh]); 3],
+            2,
+            &|_, _| Ok(Command::new("/nowhere/stentor")),
+            |news| panic!("{news:?}"),
+        );
+        let error = format!("{:#}", started.unwrap_err());
+        assert!(error.contains("cannot start the process that measures"), "{error}");
+    }
+}
