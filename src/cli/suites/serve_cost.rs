@@ -11,7 +11,7 @@ use super::tell;
 use crate::campaign::Trials as _;
 use crate::campaign::record::CampaignOutcome;
 use crate::campaign::serving::joined::JoinRow;
-use crate::campaign::serving::record::{ServingResult, ServingRow};
+use crate::campaign::serving::record::ServingResult;
 use crate::campaign::serving::{Contender, Question, Traffic, csv, measure};
 use crate::cli::campaign::{Runs, begin, conclude};
 use crate::cli::scenario_file::ScenarioFile;
@@ -248,6 +248,7 @@ mod tests {
 
     use super::*;
     use crate::campaign::serving::record::Saturation;
+    use crate::campaign::serving::record::ServingRow;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
