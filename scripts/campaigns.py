@@ -8,6 +8,7 @@ from figures import REFERENCE, digits, duration, load_if_there, origins, quantil
 CAPACITIES = ["capacity-fanout-1k", "capacity-validated-commits"]
 CONTENTION = "contention"
 SERVING = "serve-cost"
+PATTERNS = "serve-cost-patterns"
 GROWTH = ["incident-like"]
 
 
@@ -165,6 +166,45 @@ def served(row):
         saturated(row["saturation"]),
         room + either + at_rate,
     ]
+
+
+def patterns():
+    """Patterns of two suites beside those that they are made of: their bytes, their commits and joins."""
+    record = load_if_there(REFERENCE / PATTERNS / "campaign.json")
+    if not record:
+        return ""
+    result = record["result"]
+    loaded = {(row["name"], row["members"]): row for row in result["rows"]}
+    joined = {(row["name"], row["members"]): row for row in result["joins"]}
+    rows = []
+    for bytes_of in result["modelled"]:
+        key = (bytes_of["name"], bytes_of["members"])
+        commits, joins = loaded.get(key), joined.get(key)
+        verdicts = {row["status"] + (" !" if row.get("spoiled") else "") for row in (commits, joins) if row}
+        rows.append(
+            [
+                f"`{bytes_of['name']}`" + (" (pattern)" if bytes_of["pattern"] else ""),
+                ", ".join(sorted(verdicts)) or "-",
+                f"{bytes_of['key_package_bytes']:,}",
+                f"{bytes_of['welcome_bytes']:,}",
+                f"{bytes_of['commit_mean_bytes']:,.0f}",
+                spread(commits["cpu_us_per_commit"], duration) if commits else "-",
+                duration(commits["commit_last"]["p50"]) if commits else "-",
+                spread(joins["cpu_us_per_join"], duration) if joins else "-",
+                duration(joins["join"]["p50"]) if joins else "-",
+            ]
+        )
+    header = ["suite or pattern", "verdict", "KeyPackage B", "Welcome B", "update commit B, mean"]
+    header += ["CPU a commit", "last member p50", "CPU a join", "in p50"]
+    members = " and ".join(f"{size:,}" for size in sorted({row["members"] for row in result["modelled"]}))
+    return (
+        f"Patterns of two suites in groups of {members}, beside suites that they are made of (`suites serve-cost "
+        "--patterns`). No stack here runs one: their bytes are modelled, their load is real. `welcome` has "
+        "post-quantum init keys and nothing else, so only its joins are its own; `combiner:N` commits in a "
+        "second group once in N times. A commit's CPU is that of all that it takes on average, a join's that of "
+        "the commit that adds, its Welcome and the device's way in:\n\n"
+        + table(header, rows) + f"\n{origins([record])}.\n\n"
+    )
 
 
 def serving():

@@ -456,7 +456,7 @@ def tables():
     """All of them; those whose records are not there yet are left out."""
     durability = side_by_side() + fan_out_through_the_log() + the_log()
     service = comparisons() + "\n" + runs() + "\n" + returning() + durability
-    return service + levels() + checks() + campaigns.tables() + suites.tables() + campaigns.serving()
+    return service + levels() + checks() + campaigns.tables() + suites.tables() + campaigns.serving() + campaigns.patterns()
 
 
 def main():

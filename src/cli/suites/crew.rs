@@ -220,14 +220,20 @@ mod tests {
         let jobs = vec![job(&State::ALL); 7];
         let (started, highest) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let outcomes = heard(jobs, 3, &|job, place| {
-            started.fetch_add(1, Ordering::Relaxed);
             highest.fetch_max(place, Ordering::Relaxed);
+            started.fetch_add(1, Ordering::Relaxed);
+            // Nobody goes on before three have begun; where fewer may, that is seen by the test.
+            let patience = clock::now() + Duration::from_secs(20);
+            while started.load(Ordering::Relaxed) < 3 && clock::now() < patience {
+                std::thread::yield_now();
+            }
+            assert!(started.load(Ordering::Relaxed) >= 3, "three are at work at once");
             Ok(script(job, |_| None))
         });
         assert_eq!(outcomes.len(), 7 * State::ALL.len());
         assert!(outcomes.iter().all(|(_, error)| error.is_none()));
         assert_eq!(started.into_inner(), 7, "a process measures all trees of its job");
-        assert!(highest.into_inner() < 3);
+        assert_eq!(highest.into_inner(), 2, "each has a place of its own");
     }
 
     #[test]
@@ -262,6 +268,22 @@ mod tests {
             assert!(outcomes[0].1.is_none() && error.contains(says), "{does}: {outcomes:?}");
             assert!(error.len() < 8_000, "{}", error.len());
         }
+    }
+
+    #[test]
+    fn what_came_of_another_cell_is_not_taken_for_this_ones() {
+        let outcomes = heard(vec![job(&[State::Fresh, State::Merged])], 1, &|asked, _| {
+            let other = job(&[State::Merged]);
+            // Of two it says the second at once; of the second alone it says that.
+            Ok(if asked.states.len() == 2 {
+                script(&other, |_| None)
+            } else {
+                script(asked, |_| None)
+            })
+        });
+        let [fresh, merged] = &outcomes[..] else { panic!("{outcomes:?}") };
+        assert!(fresh.0 == State::Fresh && fresh.1.is_some(), "{outcomes:?}");
+        assert_eq!(*merged, (State::Merged, None));
     }
 
     #[test]
