@@ -75,7 +75,7 @@ def of(record, members=MEMBERS):
         return ""
     return (
         f"What a cipher suite costs a client in a group of {members:,} (`suites run`): medians on one thread, "
-        "each with an interval that holds the median with 95%. Two members are real and all others leaves, "
+        "each of six or more with an interval that holds the median with 95%. Two members are real and all others leaves, "
         "nothing is written to a disk; `results/README.md` says what is in each time.\n\n"
         + "\n".join(parts)
         + f"\n{origins([record])}.\n\n"
@@ -84,25 +84,27 @@ def of(record, members=MEMBERS):
 
 def states(record):
     """What the same group's commits take by what its tree has been through."""
-    names = {"fresh": "fresh", "settled": "settled", "merged": "merged", "churned": "churned"}
+    order = ["fresh", "settled", "merged", "churned"]
     members = max(cell["members"] for cell in record["cells"])
-    cells = [cell for cell in record["cells"] if cell["members"] == members and not cell["error"]]
-    cells.sort(key=lambda cell: (record["settings"]["suites"].index([cell["suite"], cell["stack"]]), [*names].index(cell["state"])))
+    suites = record["settings"]["suites"]
+    cells = [cell for cell in record["cells"] if cell["members"] == members]
+    cells.sort(key=lambda cell: (suites.index([cell["suite"], cell["stack"]]), order.index(cell["state"])))
     rows = []
     for cell in cells:
         times = {each["operation"]: each for each in cell["times"]}
         sizes = {each["object"]: each["bytes"] for each in cell["sizes"]}
         rows.append([
             f"`{cell['suite']}`, {cell['stack']}",
-            names[cell["state"]],
+            cell["state"],
             *(span(times.get(name)) for name in ("update", "process", "external_join")),
-            *(f"{sizes[name]:,}" for name in ("commit_update", "tree")),
+            *(f"{sizes[name]:,}" if name in sizes else "failed" for name in ("commit_update", "tree")),
         ])
     header = ["suite and stack", "tree", "update commit ms", "process it ms", "external join ms", "update B", "tree B"]
     return (
         f"What the tree has been through, in groups of {members:,} (`suites run --states settled,merged,churned`): "
         "merged, every parent node has a key; churned, a quarter of the members were replaced since; settled, "
-        "what stands for merged above, where only the nodes have keys that commits look for:\n\n"
+        "what stands for merged above, where only the nodes have keys that commits look for. The first member "
+        "commits in a settled tree, and in the others who came in last, whose path is shorter here:\n\n"
         f"{table(header, rows)}\n{origins([record])}.\n\n"
     )
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use machine::{CpuTimes, Machine, Memory};
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::Signal;
@@ -101,6 +101,17 @@ pub fn pin_to_cores(cores: Range<usize>) -> bool {
     let mut set = CpuSet::new();
     let mut cores = cores;
     cores.all(|core| set.set(core).is_ok()) && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+}
+
+/// Keeps the calling thread, and the threads it starts from now on, on some of the cores that it may
+/// run on by now, counted from 0; false where there are not so many, or the system does not let it.
+pub fn pin_to_own_cores(range: Range<usize>) -> bool {
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return false };
+    let own = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false));
+    let chosen: Vec<usize> = own.skip(range.start).take(range.len()).collect();
+    let mut set = CpuSet::new();
+    let whole = chosen.len() == range.len() && chosen.iter().all(|core| set.set(*core).is_ok());
+    whole && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
 /// How many descriptors this process may open: now, and at most if it asks.
@@ -227,6 +238,19 @@ mod tests {
         let before = thread_cpu();
         std::hint::black_box((0..1_000_u64).map(std::hint::black_box).sum::<u64>());
         assert!(thread_cpu() > before);
+    }
+
+    #[test]
+    fn a_thread_is_kept_on_the_cores_that_it_was_given_counted_from_its_own_first() {
+        let kept = std::thread::spawn(|| {
+            let all = cores();
+            assert!(!pin_to_own_cores(all..all + 1), "there are {all}");
+            // Of the last alone there is a first, whatever its number is, and no second.
+            assert!(pin_to_own_cores(all - 1..all));
+            assert_eq!(cores(), 1);
+            assert!(pin_to_own_cores(0..1) && !pin_to_own_cores(1..2));
+        });
+        kept.join().unwrap();
     }
 
     #[test]

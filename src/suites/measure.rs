@@ -18,8 +18,8 @@ use super::interval::Timing;
 use super::model::Model;
 use crate::clock;
 use crate::limits::{
-    SUITE_JOINED_BYTES_MAX, SUITE_JOINING_MAX, SUITE_MEMORY_MEMBERS_MIN, SUITE_REPETITIONS_MAX,
-    SUITE_REPETITIONS_MIN, SUITE_SIGNATURES_MIN,
+    SUITE_JOINED_BYTES_MAX, SUITE_JOINED_MAX, SUITE_JOINING_MAX, SUITE_MEMORY_MEMBERS_MIN,
+    SUITE_REPETITIONS_MAX, SUITE_REPETITIONS_MIN, SUITE_SIGNATURES_MIN,
 };
 use crate::mls::MemberError;
 use crate::mls::stack::{Candidate, Member};
@@ -302,7 +302,7 @@ impl Bench<'_> {
         }
         resident.push(Usage::own().rss_bytes);
         let least = u64::try_from(tree.len()).expect("a length fits");
-        let more = SUITE_JOINED_BYTES_MAX / tree.len().max(1);
+        let more = SUITE_JOINED_MAX.min(SUITE_JOINED_BYTES_MAX / tree.len().max(1));
         let (begun, most) = (clock::now(), joined.len() + more);
         loop {
             self.outcome.member_bytes = grown(&resident, least);

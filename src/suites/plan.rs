@@ -37,6 +37,9 @@ pub struct Settings {
     pub at_once: u32,
     /// The program that measured: its commit, its version, its profile.
     pub program: String,
+    /// The machine that it ran on: processor, cores, kernel; empty in older records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine: String,
 }
 
 /// As before several were: a record that does not say has the settings that it was made with.
@@ -97,6 +100,12 @@ pub enum Unfit {
     /// A size that is none.
     #[error("a group of {0} cannot be measured; choose 2 to {SUITE_MEMBERS_MAX}")]
     Members(u32),
+    /// Sizes and states of which none go together.
+    #[error(
+        "nothing to measure: a group of two or three has a fresh tree and no other; choose 4 members or \
+         more, or the state fresh"
+    )]
+    Nothing,
     /// A size that would not fit.
     #[error(
         "{suite} at {members} members takes about {needed_mib} MiB{}, and {available_mib} MiB are \
@@ -128,6 +137,9 @@ pub fn check(cells: &[Cell], at_once: usize, available_bytes: Option<u64>) -> Re
         if !(2..=SUITE_MEMBERS_MAX).contains(&cell.members) {
             return Err(Unfit::Members(cell.members));
         }
+    }
+    if cells.is_empty() {
+        return Err(Unfit::Nothing);
     }
     let most = |job: &Job| {
         let takes = job.cells().map(|cell| memory_bytes(&cell));
@@ -183,6 +195,7 @@ mod tests {
             budget_ms: 1,
             at_once: 1,
             program: String::new(),
+            machine: String::new(),
         }
     }
 
@@ -211,6 +224,8 @@ mod tests {
         assert!(!unfit.contains("--at-once"), "{unfit}");
         assert_eq!(check(&cells, 1, Some(1 << 40)), Ok(()));
         assert_eq!(check(&cells, 1, None), Ok(()));
+        let nothing = settings(&[2, 3], &[State::Merged, State::Churned]).cells(&suites);
+        assert_eq!(check(&nothing, 1, None), Err(Unfit::Nothing));
         for members in [0, 1, SUITE_MEMBERS_MAX + 1] {
             let cells = settings(&[members], &[State::Fresh]).cells(&suites);
             assert_eq!(check(&cells, 1, None), Err(Unfit::Members(members)));

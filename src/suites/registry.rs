@@ -191,13 +191,21 @@ pub enum NotAtHand {
         /// The three nearest, each with the stacks that have it.
         nearest: Vec<String>,
     },
-    /// Nobody here, or none of the stacks that were asked for, runs it.
+    /// None of the stacks that were asked for runs it.
     #[error("no stack that is asked for has {name}: {}", offered(had_by))]
+    NotAsked {
+        /// The suite.
+        name: &'static str,
+        /// Who has it: at least one.
+        had_by: Vec<StackKind>,
+    },
+    /// No stack here runs it.
+    #[error("no stack here has {name}; the nearest that one has are {}", nearest.join(", "))]
     NotOffered {
         /// The suite.
         name: &'static str,
-        /// Who has it.
-        had_by: Vec<StackKind>,
+        /// The three nearest, each with the stacks that have it.
+        nearest: Vec<String>,
     },
 }
 
@@ -229,30 +237,53 @@ impl Offers {
         let every = ENTRIES.iter().filter(|entry| !self.of(entry).is_empty()).collect();
         let entries = match names {
             [] => every,
-            names => names.iter().map(|name| self.named(name)).collect::<Result<Vec<_>, _>>()?,
+            names => self.each_once(names)?,
         };
         let mut chosen = Vec::new();
         for entry in entries {
             let had_by = self.of(entry);
             let asked = |kind: &StackKind| stacks.is_empty() || stacks.contains(kind);
             let usable: Vec<_> = had_by.iter().copied().filter(asked).collect();
-            if usable.is_empty() && !names.is_empty() {
-                return Err(NotAtHand::NotOffered { name: entry.name, had_by });
+            let name = entry.name;
+            match (usable.is_empty() && !names.is_empty(), had_by.is_empty()) {
+                (true, true) => {
+                    let nearest = self.nearest(name, |entry| !self.of(entry).is_empty());
+                    return Err(NotAtHand::NotOffered { name, nearest });
+                }
+                (true, false) => return Err(NotAtHand::NotAsked { name, had_by }),
+                (false, _) => {}
             }
             chosen.extend(usable.into_iter().map(|kind| (entry, kind)));
         }
         Ok(chosen)
     }
 
+    /// The suites of those names; one that is named twice is one.
+    fn each_once(&self, names: &[String]) -> Result<Vec<&'static Entry>, NotAtHand> {
+        let mut entries: Vec<&'static Entry> = Vec::new();
+        for name in names {
+            let entry = self.named(name)?;
+            if entries.iter().all(|other| other.name != entry.name) {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
     /// The suite of that name.
     pub fn named(&self, name: &str) -> Result<&'static Entry, NotAtHand> {
         ENTRIES.iter().find(|entry| entry.name == name).ok_or_else(|| {
-            let mut entries: Vec<&Entry> = ENTRIES.iter().collect();
-            entries.sort_by_key(|entry| edits(name, entry.name));
-            let tell = |entry: &&Entry| format!("{} ({})", entry.name, offered(&self.of(entry)));
-            let nearest = entries.iter().take(3).map(tell).collect();
+            let nearest = self.nearest(name, |_| true);
             NotAtHand::Unknown { name: name.to_owned(), nearest }
         })
+    }
+
+    /// The three of some that are called most alike, each with the stacks that have it.
+    fn nearest(&self, name: &str, of: impl Fn(&Entry) -> bool) -> Vec<String> {
+        let mut entries: Vec<&Entry> = ENTRIES.iter().filter(|entry| of(entry)).collect();
+        entries.sort_by_key(|entry| edits(name, entry.name));
+        let tell = |entry: &&Entry| format!("{} ({})", entry.name, offered(&self.of(entry)));
+        entries.iter().take(3).map(tell).collect()
     }
 }
 
@@ -306,8 +337,11 @@ mod tests {
             assert!(said.contains(expected), "{said}");
         };
         check("mlkem768-aes256-mldsa66", &[], "mlkem768-aes256-mldsa65 (openmls/rust_crypto)");
-        check("x448-aes256-ed448", &[], "no stack here has it");
         check("p384-aes256-p384", &[StackKind::OpenMlsLibcrux], "mls-rs/awslc");
+        let none = "no stack here has x448-aes256-ed448; the nearest that one has are p384-aes256-p384 \
+                    (mls-rs/awslc), ";
+        check("x448-aes256-ed448", &[], none);
+        check("x448-aes256-ed448", &[StackKind::MlsRsAwsLc], none);
     }
 
     #[test]
@@ -318,6 +352,7 @@ mod tests {
             offers.choose(&names, stacks).unwrap().len()
         };
         assert_eq!(count(&["x25519-aes128-ed25519"], &[]), 3);
+        assert_eq!(count(&["x25519-aes128-ed25519", "x25519-aes128-ed25519"], &[]), 3);
         assert_eq!(count(&["x25519-aes128-ed25519"], &[StackKind::MlsRsAwsLc]), 1);
         let every: usize = offers.0.iter().map(|(_, offered)| offered.len()).sum();
         assert_eq!(count(&[], &[]), every);

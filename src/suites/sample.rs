@@ -43,6 +43,7 @@ pub(crate) fn record() -> SuitesRecord {
         budget_ms: 100,
         at_once: 2,
         program: "a program".to_owned(),
+        machine: "a machine".to_owned(),
     };
     let provenance = Provenance { scenario: "suites".to_owned(), ..Provenance::of_program() };
     SuitesRecord { schema_version: SCHEMA_VERSION, provenance, settings, cells }

@@ -270,8 +270,8 @@ fn unmeasured(record: &SuitesRecord) -> Option<String> {
     (settings.states.is_empty() && !sizes.is_empty()).then(|| {
         filled(&format!(
             "not measured: merged and churned trees of {} members, which take a join for every \
-             second member; ask with --states merged,churned. A commit is as long in a settled \
-             tree as in a merged one.",
+             second member; ask with --states merged,churned. A commit in a settled \
+             tree is as long as the same leaf's in a merged one.",
             sizes.join(" and ")
         ))
     })

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::load::written;
-use super::{Section, Status, banner};
+use super::{Section, banner};
 use crate::campaign::record::{Spread, TrialRecord};
 use crate::campaign::serving::record::{
     LastMember, ModelledRow, Saturation, ServingResult, ServingRow,
@@ -118,20 +118,25 @@ fn reach(of: LastMember) -> Option<Spread> {
 
 /// Which rows count, before anything else.
 pub(super) fn head(of: &ServingResult) -> Markup {
-    let sound = of.rows.iter().filter(|row| row.is_sound()).count();
-    let violated = of.rows.iter().any(|row| row.status == Status::Violated.name());
-    let worst = match (violated, sound == of.rows.len()) {
-        (true, _) => Status::Violated,
-        (false, true) => Status::Valid,
-        (false, false) => Status::Invalid,
-    };
-    let meaning = how_many(sound, of.rows.len());
-    let reasons = of.rows.iter().flat_map(|row| {
-        let who = format!("{} at {} members", row.name, grouped(row.members.into()));
+    let (sound, all) = of.sound();
+    let meaning = how_many(sound, all);
+    let at = |name: &str, members: u32| format!("{name} at {} members", grouped(members.into()));
+    let rows = of.rows.iter().flat_map(|row| {
+        let who = at(&row.name, row.members);
         row.against().map(move |reason| format!("{who}: {reason}"))
     });
+    let joins = of.joins.iter().flat_map(|row| {
+        let who = at(&row.name, row.members);
+        row.against().map(move |reason| format!("joins of {who}: {reason}"))
+    });
+    let searches = of.rows.iter().filter(|row| row.search_failed()).map(|row| {
+        let why = row.saturation.as_ref().and_then(|found| found.because.first());
+        let why = why.map_or("no result", String::as_str);
+        format!("the search of {}: {why}", at(&row.name, row.members))
+    });
+    let reasons: Vec<String> = rows.chain(joins).chain(searches).collect();
     html! {
-        (banner(worst, &meaning, &reasons.collect::<Vec<_>>(), &[]))
+        (banner(of.verdict(), &meaning, &reasons, &[]))
         p {
             "Cipher suites at the service: the same group, with each suite's bytes. One group with a "
             (of.tree) " tree, over " (of.key_exchange) "; messages at a rate that all suites of one size \
@@ -377,7 +382,12 @@ fn joins(of: &ServingResult) -> Markup {
             (costs.draw(&joined::title(rows[0], of.rounds)))
             (times.draw(&format!("Times of {}", joined::title(rows[0], of.rounds))))
         }
-        @if let Some(reading) = joined::reading(&of.joins) { p { (reading) } }
+        @if let Some(reading) = joined::reading(&of.joins) {
+            // What speaks against a row is a paragraph of its own.
+            @for (place, part) in reading.split("\n! ").enumerate() {
+                p { @if place > 0 { "! " } (part) }
+            }
+        }
     }
 }
 

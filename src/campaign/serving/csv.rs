@@ -1,7 +1,8 @@
-//! Suites at a service for other tools: a row for each suite at each size.
+//! Suites at a service for other tools: a row for each suite at each size, and for its joins.
 //!
-//! Returns a string. Called by `cli`.
+//! Returns strings. Called by `cli`.
 
+use super::joined::JoinRow;
 use super::record::{LastMember, Saturation, ServingResult, ServingRow};
 use crate::campaign::record::Spread;
 
@@ -59,6 +60,41 @@ pub fn csv(of: &ServingResult) -> String {
     let rows = of.rows.iter().map(|one| row(of, one).join(","));
     let lines: Vec<String> = std::iter::once(head.join(",")).chain(rows).collect();
     lines.join("\n") + "\n"
+}
+
+/// The rows of joins under a header of their own; nothing where none were loaded.
+#[must_use]
+pub fn joins_csv(of: &ServingResult) -> Option<String> {
+    let head = "name,pattern,members,tree,key_exchange,status,valid,sound,offered_joins_per_s,joins,\
+                key_package_bytes,add_commit_bytes,welcome_bytes,cpu_us_per_join,cpu_us_per_join_min,\
+                cpu_us_per_join_max,commit_last_p50_us,commit_last_max_us,welcome_p50_us,welcome_max_us,\
+                join_p50_us,join_max_us";
+    let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let row = |row: &JoinRow| {
+        let cpu = row.cpu_us_per_join;
+        let mut cells = vec![
+            row.name.clone(),
+            row.pattern.to_string(),
+            row.members.to_string(),
+            of.tree.clone(),
+            of.key_exchange.clone(),
+            row.status.clone(),
+            row.valid.to_string(),
+            row.is_sound().to_string(),
+            row.offered_joins_per_s.to_string(),
+            row.joins.to_string(),
+        ];
+        cells.extend([row.key_package_bytes, row.add_commit_bytes, row.welcome_bytes].map(known));
+        cells.extend(
+            [cpu.map(|of| of.median), cpu.map(|of| of.min), cpu.map(|of| of.max)].map(known),
+        );
+        for of in [row.commit_last, row.welcome, row.join] {
+            cells.extend([of.p50.to_string(), of.max.to_string()]);
+        }
+        cells.join(",")
+    };
+    let lines = std::iter::once(head.to_owned()).chain(of.joins.iter().map(row));
+    (!of.joins.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {

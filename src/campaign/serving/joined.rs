@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::question::{Contender, Question};
 use super::record::LastMember;
+use super::rows::{each_once, unsteady};
 use super::summary::{ends, kilo, micros, time};
 use crate::campaign::TrialError;
 use crate::campaign::record::Spread;
+use crate::limits::STATED_OFF_MAX;
 use crate::load::recorder::Series;
 use crate::report::build::series;
 use crate::report::chart::Table;
@@ -35,6 +37,10 @@ pub struct JoinRow {
     pub reasons: Vec<String>,
     /// How many runs were valid.
     pub valid: u32,
+    /// Why its figures are not those of a steady load of what is stated, whatever its verdicts; empty if
+    /// they are.
+    #[serde(default)]
+    pub spoiled: Vec<String>,
     /// How many were made again, since the first time said nothing of the service.
     pub again: u32,
     /// Devices that were to join, a second: the same for all at one size.
@@ -66,10 +72,15 @@ pub(super) struct Joined {
 }
 
 impl JoinRow {
-    /// Whether its figures describe the service.
+    /// Whether its figures describe the service under the load that is stated.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.status == Status::Valid.name()
+        self.status == Status::Valid.name() && self.spoiled.is_empty()
+    }
+
+    /// What speaks against its figures, the worst first.
+    pub fn against(&self) -> impl Iterator<Item = &String> {
+        self.reasons.iter().chain(&self.spoiled)
     }
 }
 
@@ -89,25 +100,30 @@ pub(super) fn row(
     let sum = |of: fn(&WelcomedRecord) -> u64| welcomed().map(of).sum::<u64>();
     let delivered: u64 = commits().map(|class| class.commit_delivered_bytes).sum();
     let deliveries: u64 = commits().map(|class| class.commit_deliveries).sum();
-    let mut reasons: Vec<String> = Vec::new();
-    for reason in joined.iter().flat_map(Joined::reasons) {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
-    }
+    let key_package_bytes = mean(sum(|of| of.key_package_bytes), sum(|of| of.key_packages));
+    let welcome_bytes = mean(sum(|of| of.welcome_bytes), sum(|of| of.welcomes));
+    let objects = question.objects(contender, members);
+    let stated = [
+        ("KeyPackage", key_package_bytes, objects.key_package),
+        ("Welcome", welcome_bytes, objects.welcome),
+    ];
+    let per_s = question.joins_per_s(members);
     JoinRow {
         name: contender.name(),
         pattern: contender.deployment().is_some(),
         members,
         status: worst(joined),
-        reasons,
+        reasons: each_once(joined.iter().flat_map(Joined::reasons)),
+        spoiled: each_once(counted.iter().flat_map(|record| unsteady(record, per_s)).chain(
+            stated.into_iter().filter_map(|(what, came, model)| misstated(what, came?, model)),
+        )),
         valid: u32::try_from(valid).unwrap_or(u32::MAX),
         again: joined.iter().map(|one| one.again).sum(),
-        offered_joins_per_s: question.joins_per_s(members),
+        offered_joins_per_s: per_s,
         joins: counted.iter().map(|record| due(record)).sum(),
-        key_package_bytes: mean(sum(|of| of.key_package_bytes), sum(|of| of.key_packages)),
+        key_package_bytes,
         add_commit_bytes: mean(delivered, deliveries),
-        welcome_bytes: mean(sum(|of| of.welcome_bytes), sum(|of| of.welcomes)),
+        welcome_bytes,
         cpu_us_per_join: Spread::of(counted.iter().filter_map(|record| cpu_us(record))),
         commit_last: times(commits().map(|class| &class.commit_fanout_last)),
         welcome: times(welcomed().map(|of| &of.welcome)),
@@ -122,6 +138,12 @@ impl Joined {
             Err(error) => vec![error.0.clone()],
         }
     }
+}
+
+/// Whether objects had other lengths than the model has for them.
+fn misstated(what: &str, came: f64, model: usize) -> Option<String> {
+    ((came / model as f64 - 1.0).abs() > STATED_OFF_MAX)
+        .then(|| format!("not as stated: {what}s had {} bytes, {model} are stated", decimal(came)))
 }
 
 fn worst(joined: &[Joined]) -> String {
@@ -167,9 +189,10 @@ fn times<'a>(of: impl Iterator<Item = &'a Distribution>) -> LastMember {
 #[must_use]
 pub(in crate::campaign) fn title(row: &JoinRow, rounds: u32) -> String {
     format!(
-        "joins at {} members, {} a minute; medians of {rounds} rounds",
+        "joins at {} members, {} a minute; {}",
         grouped(row.members.into()),
         decimal(row.offered_joins_per_s * 60.0),
+        if rounds == 1 { "one round".to_owned() } else { format!("medians of {rounds} rounds") },
     )
 }
 
@@ -233,9 +256,13 @@ pub(in crate::campaign) fn reading(rows: &[JoinRow]) -> Option<String> {
         "those that came. No stack here runs a pattern: its objects are as long as the model says.".to_owned(),
     ];
     for row in rows.iter().filter(|row| !row.is_sound()) {
-        let (members, status) = (grouped(row.members.into()), row.status.to_uppercase());
-        lines.push(format!("! joins of {} at {members}: {status}", row.name));
-        lines.extend(row.reasons.iter().take(REASONS).map(|reason| format!("  {reason}")));
+        let members = grouped(row.members.into());
+        let verdict = match row.status.as_str() {
+            "valid" => "NOT STEADY OR NOT AS STATED".to_owned(),
+            other => other.to_uppercase(),
+        };
+        lines.push(format!("! joins of {} at {members}: {verdict}", row.name));
+        lines.extend(row.against().take(REASONS).map(|reason| format!("  {reason}")));
     }
     (!rows.is_empty()).then(|| lines.join("\n"))
 }

@@ -14,7 +14,7 @@ use super::joins;
 use super::question::{Contender, Question, Traffic, tree_name};
 use super::record::{ModelledRow, Saturation, ServingResult};
 use super::rows::{Ran, row};
-use super::saturation::{search, sustained_means};
+use super::saturation::{FAILED, search, sustained_means};
 use crate::campaign::sweep::shuffle;
 use crate::campaign::{TrialError, Trials, text};
 use crate::limits::SERVING_RETRIES_MAX;
@@ -73,7 +73,7 @@ pub fn measure(question: &Question, trials: &mut dyn Trials) -> ServingResult {
             let took = rows[cell].typical_last_us(contender.full_every().map(|(every, _)| every));
             let found = search(question, (contender, *members), took, trials);
             rows[cell].saturation = Some(found.unwrap_or_else(|error| Saturation {
-                conclusion: "failed".to_owned(),
+                conclusion: FAILED.to_owned(),
                 because: vec![error.0],
                 ..Saturation::default()
             }));

@@ -25,7 +25,7 @@ mod stated;
 #[cfg(test)]
 mod tests;
 
-pub use csv::csv;
+pub use csv::{csv, joins_csv};
 pub use measure::measure;
 pub use question::{Contender, Question, Traffic, Unservable};
 pub(super) use summary::in_words;

@@ -101,6 +101,35 @@ pub struct ServingRow {
     pub trials: Vec<ServingTrial>,
 }
 
+impl ServingResult {
+    /// Violated if the service broke its contract in any run, valid if every figure describes the service
+    /// under the load that is stated, and else invalid.
+    #[must_use]
+    pub fn verdict(&self) -> Status {
+        let violated = |status: &String| status == Status::Violated.name();
+        let joins = || self.joins.iter();
+        if self.rows.iter().map(|row| &row.status).any(violated)
+            || joins().map(|row| &row.status).any(violated)
+        {
+            return Status::Violated;
+        }
+        let (sound, all) = self.sound();
+        if sound == all && !self.rows.iter().any(ServingRow::search_failed) {
+            Status::Valid
+        } else {
+            Status::Invalid
+        }
+    }
+
+    /// How many rows, of commits and of joins, have figures that describe the service, and of how many.
+    #[must_use]
+    pub fn sound(&self) -> (usize, usize) {
+        let rows = self.rows.iter().filter(|row| row.is_sound()).count();
+        let joins = self.joins.iter().filter(|row| row.is_sound()).count();
+        (rows + joins, self.rows.len() + self.joins.len())
+    }
+}
+
 impl ServingRow {
     /// Whether its figures describe the service under the load that is stated.
     #[must_use]

@@ -131,7 +131,7 @@ pub(super) fn row(
 }
 
 /// Why a run at `per_s` commits a second was no steady load, or what it cost is not all in its window.
-fn unsteady(record: &Record, per_s: f64) -> Vec<String> {
+pub(super) fn unsteady(record: &Record, per_s: f64) -> Vec<String> {
     let mut why = Vec::new();
     let (offered, achieved) = (record.throughput.offered_per_s, record.throughput.operations_per_s);
     if achieved < ACHIEVED_SHARE_MIN * offered {
@@ -165,7 +165,7 @@ fn misstated(delivered: f64, stated: f64) -> Option<String> {
     })
 }
 
-fn each_once(reasons: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn each_once(reasons: impl Iterator<Item = String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::new();
     for reason in reasons {
         if !once.contains(&reason) {

@@ -40,7 +40,8 @@ pub(super) fn sustained_means() -> Vec<String> {
 /// its last member, of a combiner on average over its parts; 0 if that is not known.
 ///
 /// # Errors
-/// When a rate cannot be offered, or a run has no result.
+/// When no run can be made at all. A run without a result ends the search with what it has, as one that
+/// failed.
 pub(super) fn search(
     question: &Question,
     (contender, members): (&Contender, u32),
@@ -74,7 +75,17 @@ pub(super) fn search(
         };
         let per_s = rate * factor;
         let length = trial_length(least, commits_of_one, per_s);
-        let record = trials.run(subject.at(factor, length)?)?;
+        let record = match subject.at(factor, length).and_then(|scenario| trials.run(scenario)) {
+            Ok(record) => record,
+            // What was found before it is kept.
+            Err(error) => {
+                let Step::Done(found) = search.next(Duration::MAX) else { return Err(error) };
+                let mut kept = written(found, rate, (missed_at, cpu_at), made);
+                kept.conclusion = FAILED.to_owned();
+                kept.because.insert(0, error.0);
+                return Ok(kept);
+            }
+        };
         let (said, missed) = sustained(&record, per_s / f64::from(every));
         // One trial has the last word: that of a short one is that of a long one too.
         search.tell(factor, Length::Short, said);
@@ -165,6 +176,8 @@ fn micros(of: Duration) -> u64 {
     u64::try_from(of.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The conclusion of a search in which a run had no result.
+pub(super) const FAILED: &str = "failed";
 /// Of the rate at which commits follow each other without a gap, where a search starts. The first trial
 /// is to be the lower bound, and one without a gap the upper one: the two are then as close as asked.
 const START_SHARE: f64 = 0.7;

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -24,15 +24,17 @@ pub(super) enum News {
     Step { cell: Cell, what: String, done: u32, of: u32, since: Duration },
     /// What came of a cell, and how long that took with the making of its group.
     Outcome { cell: Cell, outcome: Outcome, took: Duration },
-    /// Nothing can be measured here.
-    Broken(anyhow::Error),
 }
 
 /// Makes the command that measures a job as the so many-th of those at work.
-pub(super) type Start<'a> = dyn Fn(&Job, usize) -> anyhow::Result<Command> + Sync + 'a;
+pub(super) type Start<'a> = dyn Fn(&Job, usize) -> Command + Sync + 'a;
+
+/// What one of those at work tells, or why none can be.
+type Heard = anyhow::Result<News>;
 
 /// Has `at_once` jobs measured at any time, in their order, and tells `hear` what there is to tell.
-/// When it fails, or no process can be started, all that run are ended.
+/// When it fails, or no process can be started, nothing more is begun, and those at work are ended as soon
+/// as they say something.
 pub(super) fn work(
     jobs: &[Job],
     at_once: usize,
@@ -56,17 +58,14 @@ pub(super) fn work(
         }
         drop(sender);
         // Dropped with this closure's end, which ends whoever is still at work.
-        receiver.into_iter().try_for_each(|news| match news {
-            News::Broken(error) => Err(error),
-            news => hear(news),
-        })
+        receiver.into_iter().try_for_each(|news: Heard| hear(news?))
     })
 }
 
 /// Nobody hears what is told.
 struct Unheard;
 
-fn tell(hearer: &SyncSender<News>, news: News) -> Result<(), Unheard> {
+fn tell(hearer: &SyncSender<Heard>, news: Heard) -> Result<(), Unheard> {
     if hearer.send(news).is_ok() { Ok(()) } else { Err(Unheard) }
 }
 
@@ -74,23 +73,19 @@ fn attend(
     mut job: Job,
     place: usize,
     start: &Start<'_>,
-    hearer: &SyncSender<News>,
+    hearer: &SyncSender<Heard>,
 ) -> Result<(), Unheard> {
     while !job.states.is_empty() {
-        let begun = clock::now();
-        let process = start(&job, place).and_then(Process::spawn);
-        let mut process = match process {
+        let mut process = match Process::spawn(start(&job, place)) {
             Ok(process) => process,
-            Err(error) => return tell(hearer, News::Broken(error)),
+            Err(error) => return tell(hearer, Err(error)),
         };
-        let through = process.tell_of(&mut job, hearer)?;
-        if !through {
-            let cell = job.cells().next().expect("it has not come to its end");
-            job.states.remove(0);
-            let outcome = Outcome::failed(&cell, process.last_words());
-            let took = clock::now().duration_since(begun);
-            tell(hearer, News::Outcome { cell, outcome, took })?;
-        }
+        let begun = process.tell_of(&mut job, hearer)?;
+        let Some(cell) = job.cells().next() else { return Ok(()) };
+        job.states.remove(0);
+        let outcome = Outcome::failed(&cell, process.last_words());
+        let took = clock::now().duration_since(begun);
+        tell(hearer, Ok(News::Outcome { cell, outcome, took }))?;
     }
     Ok(())
 }
@@ -100,6 +95,8 @@ struct Process {
     child: Child,
     /// What it says beside its lines. A reader of its own, so that it never waits to be heard.
     aside: Option<std::thread::JoinHandle<String>>,
+    /// A line that is none of those that it should say.
+    strange: Option<String>,
 }
 
 impl Process {
@@ -108,17 +105,19 @@ impl Process {
         let mut child = spawned.context("cannot start the process that measures")?;
         let stderr = child.stderr.take().expect("it was asked for");
         let aside = Some(std::thread::spawn(move || first_of(stderr)));
-        Ok(Self { child, aside })
+        Ok(Self { child, aside, strange: None })
     }
 
-    /// Passes on what it says, until it says no more: whether the job is done.
-    fn tell_of(&mut self, job: &mut Job, hearer: &SyncSender<News>) -> Result<bool, Unheard> {
+    /// Passes on what it says, until it says no more, and takes what is done off the job: since when the
+    /// next cell was under way.
+    fn tell_of(&mut self, job: &mut Job, hearer: &SyncSender<Heard>) -> Result<Instant, Unheard> {
         let stdout = self.child.stdout.take().expect("it was asked for");
         let mut begun = clock::now();
-        for line in BufReader::new(stdout).lines() {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
             let Some(cell) = job.cells().next() else { break };
             let since = clock::now().duration_since(begun);
-            let news = match line.ok().as_deref().and_then(Said::read) {
+            let news = match Said::read(&line) {
                 Some(Said::Step { what, done, of }) => News::Step { cell, what, done, of, since },
                 Some(Said::Outcome(outcome)) if outcome.is_of(&cell) => {
                     job.states.remove(0);
@@ -126,19 +125,22 @@ impl Process {
                     News::Outcome { cell, outcome: *outcome, took: since }
                 }
                 // Whatever it is, nothing that comes after can be believed.
-                _ => break,
+                _ => {
+                    self.strange = Some(line.chars().take(STRANGE_MAX).collect());
+                    break;
+                }
             };
-            tell(hearer, news)?;
+            tell(hearer, Ok(news))?;
         }
-        Ok(job.states.is_empty())
+        Ok(begun)
     }
 
     /// Why it did not do its job: what it said aside, or how it ended, in one line.
     fn last_words(&mut self) -> String {
-        // One that still runs has said what is none of its lines.
-        let status = self.child.try_wait().ok().flatten();
-        self.child.kill().ok();
-        let status = status.or_else(|| self.child.wait().ok());
+        if let Some(line) = &self.strange {
+            return format!("the process that measured it said what is none of its lines: {line}");
+        }
+        let status = self.child.wait().ok();
         let aside = self.aside.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
         let words = aside.split_whitespace().collect::<Vec<_>>().join(" ");
         let how = status.map_or_else(|| "it is gone".to_owned(), |status| ended(&status));
@@ -168,6 +170,9 @@ fn first_of(mut from: impl Read) -> String {
     let said = String::from_utf8_lossy(&kept).into_owned();
     if more == 0 { said } else { said + " ..." }
 }
+
+/// Letters of such a line that are told.
+const STRANGE_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -206,7 +211,6 @@ mod tests {
             match news {
                 News::Outcome { cell, outcome, .. } => outcomes.push((cell.state, outcome.error)),
                 News::Step { what, .. } => steps += u32::from(what == "add one"),
-                News::Broken(error) => panic!("{error}"),
             }
             Ok(())
         })
@@ -228,7 +232,7 @@ mod tests {
                 std::thread::yield_now();
             }
             assert!(started.load(Ordering::Relaxed) >= 3, "three are at work at once");
-            Ok(script(job, |_| None))
+            script(job, |_| None)
         });
         assert_eq!(outcomes.len(), 7 * State::ALL.len());
         assert!(outcomes.iter().all(|(_, error)| error.is_none()));
@@ -240,7 +244,7 @@ mod tests {
     fn a_stack_that_panics_fails_its_cell_in_its_own_words_and_no_other() {
         let panics = "echo \"thread 'main' panicked at src/x.rs:1:2:\nno luck\" >&2; exit 101";
         let outcomes = heard(vec![job(&State::ALL), job(&[State::Fresh])], 1, &|job, _| {
-            Ok(script(job, |state| (state == State::Settled).then_some(panics)))
+            script(job, |state| (state == State::Settled).then_some(panics))
         });
         let [fresh, settled, merged, churned, other] = &outcomes[..] else {
             panic!("{outcomes:?}")
@@ -258,11 +262,12 @@ mod tests {
         for (does, says) in [
             ("kill -9 $$", "signal: 9"),
             ("exit 0", "exit status: 0"),
-            ("echo 'a line of a stack'; exec sleep 60", "signal: 9"),
+            ("echo 'a line of a stack'; exec sleep 60", "none of its lines: a line of a stack"),
+            ("printf 'a \\377 byte\\n'; exec sleep 60", "none of its lines: a \u{fffd} byte"),
             ("yes | head -c 100000 >&2; exit 3", "exit status: 3: y y y y"),
         ] {
             let outcomes = heard(vec![job(&[State::Fresh, State::Merged])], 2, &|job, _| {
-                Ok(script(job, |state| (state == State::Merged).then_some(does)))
+                script(job, |state| (state == State::Merged).then_some(does))
             });
             let error = outcomes[1].1.clone().unwrap_or_default();
             assert!(outcomes[0].1.is_none() && error.contains(says), "{does}: {outcomes:?}");
@@ -275,11 +280,7 @@ mod tests {
         let outcomes = heard(vec![job(&[State::Fresh, State::Merged])], 1, &|asked, _| {
             let other = job(&[State::Merged]);
             // Of two it says the second at once; of the second alone it says that.
-            Ok(if asked.states.len() == 2 {
-                script(&other, |_| None)
-            } else {
-                script(asked, |_| None)
-            })
+            if asked.states.len() == 2 { script(&other, |_| None) } else { script(asked, |_| None) }
         });
         let [fresh, merged] = &outcomes[..] else { panic!("{outcomes:?}") };
         assert!(fresh.0 == State::Fresh && fresh.1.is_some(), "{outcomes:?}");
@@ -294,7 +295,7 @@ mod tests {
             2,
             &|job, _| {
                 begun.fetch_add(1, Ordering::Relaxed);
-                Ok(script(job, |_| None))
+                script(job, |_| None)
             },
             |news| match news {
                 News::Outcome { .. } => anyhow::bail!("the disk is full"),
@@ -310,7 +311,7 @@ mod tests {
         let started = work(
             &vec![job(&[State::Fresh]); 3],
             2,
-            &|_, _| Ok(Command::new("/nowhere/stentor")),
+            &|_, _| Command::new("/nowhere/stentor"),
             |news| panic!("{news:?}"),
         );
         let error = format!("{:#}", started.unwrap_err());

@@ -66,6 +66,8 @@ pub(crate) struct Run {
 /// Columns of `summary.txt`: the longest name of a suite and four sizes with their intervals, a row each
 /// in one line. A terminal's own are kept to instead.
 const SUMMARY_COLUMNS: u16 = 136;
+/// A record has whole milliseconds.
+const BUDGET_MIN: Duration = Duration::from_millis(1);
 
 pub(super) fn stack(name: &str) -> Result<StackKind, String> {
     StackKind::named(name).ok_or_else(|| StackKind::ALL.map(StackKind::name).join(", "))
@@ -110,15 +112,17 @@ fn settings(
     let cores = u32::try_from(process::cores())?;
     let at_once = arguments.at_once.unwrap_or_else(|| SUITE_JOBS_AT_ONCE.min(cores));
     ensure!(at_once <= cores, "--at-once {at_once}: this process has {cores} cores");
-    let budget =
-        units::duration(&arguments.budget).context("--budget takes a time such as 25ms")?;
+    let budget = units::duration(&arguments.budget).filter(|time| *time >= BUDGET_MIN);
+    let budget = budget.context("--budget takes a time of 1ms or more, such as 25ms")?;
     let (mut sizes, mut states) = (arguments.sizes.clone(), arguments.states.clone());
     sizes.sort_unstable();
     sizes.dedup();
     states.sort_unstable();
     states.dedup();
     let commit = provenance.git_commit.as_deref().unwrap_or("unknown");
-    let changed = if provenance.git_dirty == Some(true) { changed()? } else { String::new() };
+    // Without its repository nobody knows whether it was changed.
+    let as_committed = provenance.git_dirty == Some(false);
+    let changed = if as_committed { String::new() } else { changed()? };
     let (version, profile) = (&provenance.stentor_version, &provenance.build_profile);
     Ok(Settings {
         suites,
@@ -127,6 +131,7 @@ fn settings(
         budget_ms: u64::try_from(budget.as_millis()).context("--budget is too long")?,
         at_once,
         program: format!("stentor {version}, {profile}, {commit}{changed}"),
+        machine: format!("{cores} x {}, {}", process::cpu_model(), process::kernel()),
     })
 }
 
@@ -157,16 +162,18 @@ fn measured(
         lines: HashMap::new(),
     };
     if !missing.is_empty() {
-        let (missing, at_once) = (missing.len(), settings.at_once);
-        let what = format!("measuring {missing} of {} cells, {at_once} at once", cells.len());
+        let (count, at_once) = (missing.len(), settings.at_once);
+        let what = format!("measuring {count} of {} cells, {at_once} at once", cells.len());
         told.screen.step(&what, u64::try_from(cells.len())?);
     }
-    let at_once = usize::try_from(settings.at_once)?;
+    let jobs = Job::of(&missing);
+    // What nobody else needs helps to make the groups.
+    let at_once = usize::try_from(settings.at_once)?.min(jobs.len().max(1));
     let share = process::cores() / at_once;
     let start = |job: &Job, place: usize| {
         worker::command(job, settings.budget(), place * share..(place + 1) * share)
     };
-    work(&Job::of(&missing), at_once, &start, |news| {
+    work(&jobs, at_once, &start, |news| {
         match news {
             News::Step { cell, what, done, of, since } => {
                 told.step(&cell, &format!("{what}, {done} of {of}"), since);
@@ -176,7 +183,6 @@ fn measured(
                 told.outcome(&cell, &outcome, took);
                 outcomes.insert(cell.key(), outcome);
             }
-            News::Broken(error) => return Err(error),
         }
         Ok(())
     })?;
@@ -243,7 +249,10 @@ mod tests {
         assert!(matches!(of("").unwrap().at_once, 1 | 2), "as many as there are cores, up to two");
         assert_eq!(of("--at-once 1").unwrap().at_once, 1);
         assert!(of("--at-once 100000").unwrap_err().to_string().contains("this process has"));
-        assert!(of("--budget soon").unwrap_err().to_string().contains("25ms"));
+        for budget in ["soon", "10us"] {
+            let refused = of(&format!("--budget {budget}")).unwrap_err().to_string();
+            assert!(refused.contains("1ms or more, such as 25ms"), "{refused}");
+        }
     }
 
     #[test]

@@ -10,9 +10,8 @@ use clap::Args;
 use super::tell;
 use crate::campaign::Trials as _;
 use crate::campaign::record::CampaignOutcome;
-use crate::campaign::serving::joined::JoinRow;
 use crate::campaign::serving::record::ServingResult;
-use crate::campaign::serving::{Contender, Question, Traffic, csv, measure};
+use crate::campaign::serving::{Contender, Question, Traffic, csv, joins_csv, measure};
 use crate::cli::campaign::{Runs, begin, conclude};
 use crate::cli::scenario_file::ScenarioFile;
 use crate::cli::target::At;
@@ -23,11 +22,14 @@ use crate::mls::size::pattern::{Deployment, KINDS};
 use crate::mls::stack::StackKind;
 use crate::mls::{Suite, TreeState};
 use crate::process::Machine;
+use crate::report::verdict::Status;
 use crate::suites::registry::Offers;
 use crate::units;
 
 /// The name of the table for other tools.
 const CSV: &str = "serve-cost.csv";
+/// The same of joins, where they were loaded.
+const JOINS_CSV: &str = "serve-cost-joins.csv";
 
 /// Arguments of `stentor suites serve-cost`.
 #[derive(Args, Debug)]
@@ -160,6 +162,9 @@ pub(super) fn run(arguments: &ServeCost) -> anyhow::Result<ExitCode> {
     let result = ServingResult { elsewhere, ..measure(&question, &mut runs) };
     let code = exit_code(&result);
     folder.keep(CSV, &csv(&result))?;
+    if let Some(joins) = joins_csv(&result) {
+        folder.keep(JOINS_CSV, &joins)?;
+    }
     conclude(&folder, provenance, CampaignOutcome::ServeCost(result), None)?;
     Ok(ExitCode::from(code))
 }
@@ -227,18 +232,10 @@ fn named(name: &str, offers: &Offers) -> anyhow::Result<Suite> {
 }
 
 fn exit_code(result: &ServingResult) -> u8 {
-    let any = |word: &str| {
-        result.rows.iter().any(|row| row.status == word)
-            || result.joins.iter().any(|row| row.status == word)
-    };
-    match () {
-        () if any("violated") => 3,
-        () if result.rows.iter().all(|row| row.is_sound() && !row.search_failed())
-            && result.joins.iter().all(JoinRow::is_sound) =>
-        {
-            0
-        }
-        () => 2,
+    match result.verdict() {
+        Status::Violated => 3,
+        Status::Valid => 0,
+        Status::Invalid => 2,
     }
 }
 
@@ -247,8 +244,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::campaign::serving::record::Saturation;
-    use crate::campaign::serving::record::ServingRow;
+    use crate::campaign::serving::record::{Saturation, ServingRow};
 
     #[derive(Debug, clap::Parser)]
     struct Line {

@@ -44,10 +44,10 @@ pub(crate) struct Worker {
 }
 
 /// What measures a job on cores of its own, as [`run`] reads it.
-pub(super) fn command(job: &Job, budget: Duration, cores: Range<usize>) -> anyhow::Result<Command> {
-    let program = std::env::current_exe().context("cannot find this program to start it")?;
+pub(super) fn command(job: &Job, budget: Duration, cores: Range<usize>) -> Command {
     let states: Vec<&str> = job.states.iter().map(|state| state.name()).collect();
-    let mut command = Command::new(program);
+    // This very program, even if another has been built in its place since.
+    let mut command = Command::new("/proc/self/exe");
     command
         .args(["suites", "measure", job.entry.name, job.stack.name()])
         .args([&job.members.to_string(), &states.join(",")])
@@ -55,7 +55,7 @@ pub(super) fn command(job: &Job, budget: Duration, cores: Range<usize>) -> anyho
         .args(["--exit-with-parent", &std::process::id().to_string()])
         .args(["--first-core", &cores.start.to_string(), "--cores", &cores.len().to_string()])
         .stdin(Stdio::null());
-    Ok(command)
+    command
 }
 
 /// Measures a job: 0 whatever came of its cells.
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Worker) -> anyhow::Result<ExitCode> {
     }
     let (first, count) = (arguments.first_core, arguments.cores);
     // Where it is not let, the kernel finds an idle core: what it measures is busy all the time.
-    process::pin_to_cores(first..first + count);
+    process::pin_to_own_cores(first..first.saturating_add(count));
     // Pages of two megabytes would hide what a member takes.
     process::without_huge_pages();
     let entry = ENTRIES.iter().find(|entry| entry.name == arguments.suite);
@@ -112,7 +112,7 @@ mod tests {
             states: vec![State::Fresh, State::Settled],
         };
         for cores in [0..1, 3..7] {
-            let command = command(&job, Duration::from_millis(25), cores.clone()).unwrap();
+            let command = command(&job, Duration::from_millis(25), cores.clone());
             // The first is the group of commands.
             let read = Line::try_parse_from(command.get_args().skip(1)).unwrap().worker;
             assert_eq!((read.suite.as_str(), read.stack), (job.entry.name, job.stack));

@@ -106,7 +106,7 @@ fn an_unknown_suite_is_one_line_with_the_nearest_and_who_has_them() {
         assert_eq!(err.lines().count(), 1, "{err}");
     }
     for (arguments, says) in [
-        (["x448-aes256-ed448", "--sizes", "2"], "no stack here has it"),
+        (["x448-aes256-ed448", "--sizes", "2"], "no stack here has x448-aes256-ed448; the nearest"),
         (["x25519-aes128-ed25519", "--sizes", "1"], "a group of 1 cannot be measured"),
         (["x25519-aes128-ed25519", "--sizes", "60000"], "choose 2 to 50000"),
     ] {
@@ -162,6 +162,11 @@ fn a_suite_at_the_service_is_printed_and_kept_with_its_page() {
     assert_eq!(welcome(&joins[1]) - welcome(&joins[0]), f64::from(1_120 + 2 - 32 - 1));
     let csv = fs::read_to_string(folder.join("serve-cost.csv")).expect("the table is kept");
     assert_eq!(csv.lines().count(), 1 + 2, "{csv}");
+    let joins =
+        fs::read_to_string(folder.join("serve-cost-joins.csv")).expect("so is that of joins");
+    assert_eq!(joins.lines().count(), 1 + 2, "{joins}");
+    assert_eq!(joins.lines().map(|line| line.split(',').count()).max(), Some(22), "{joins}");
+    assert_eq!(joins.lines().map(|line| line.split(',').count()).min(), Some(22), "{joins}");
     let page = fs::read_to_string(folder.join("report.html")).expect("the page is kept");
     assert!(page.contains("(pattern, modelled)") && page.contains("x25519-aes128-ed25519"));
 }

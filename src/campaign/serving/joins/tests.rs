@@ -44,6 +44,10 @@ fn question(contenders: &[Contender]) -> Question {
 struct MadeUp {
     late: Option<usize>,
     lost: Option<usize>,
+    /// How many bytes longer its Welcomes are than the model says.
+    longer: u64,
+    /// Whether it does half of what it is asked for.
+    overloaded: bool,
     ran: Vec<Scenario>,
 }
 
@@ -61,15 +65,17 @@ impl Trials for MadeUp {
         let late = self.late == Some(number);
         record.verdict.status = if late { Status::Invalid } else { Status::Valid };
         record.verdict.generator_limited = late;
+        record.throughput.offered_per_s = 10.0;
+        record.throughput.operations_per_s = if self.overloaded { 5.0 } else { 10.0 };
         record.classes[0].commit_response.count = due;
         (record.classes[0].commit_deliveries, record.classes[0].commit_delivered_bytes) =
             (due * 10, due * 10 * (1_700 + 1_185 * pattern));
         let welcomed = WelcomedRecord {
             class: GROUP.to_owned(),
             key_packages: due,
-            key_package_bytes: due * (304 + 1_185 * pattern),
+            key_package_bytes: due * (308 + 1_185 * pattern),
             welcomes: due,
-            welcome_bytes: due * (528 + 1_089 * pattern),
+            welcome_bytes: due * (394 + 1_089 * pattern + self.longer),
             ..WelcomedRecord::default()
         };
         record.joins = Some(JoinsRecord { welcomed: vec![welcomed], ..JoinsRecord::default() });
@@ -141,8 +147,8 @@ fn a_row_has_what_came_and_what_the_service_spent_on_one_join() {
     assert_eq!((plain.pattern, opened.pattern, opened.members), (false, true, 100));
     assert!(rows.iter().all(|row| row.is_sound() && row.valid == 3 && row.joins > 24));
     assert_eq!(plain.joins, opened.joins);
-    assert_eq!((plain.welcome_bytes, opened.welcome_bytes), (Some(528.0), Some(1_617.0)));
-    assert_eq!((plain.key_package_bytes, opened.key_package_bytes), (Some(304.0), Some(1_489.0)));
+    assert_eq!((plain.welcome_bytes, opened.welcome_bytes), (Some(394.0), Some(1_483.0)));
+    assert_eq!((plain.key_package_bytes, opened.key_package_bytes), (Some(308.0), Some(1_493.0)));
     assert_eq!((plain.add_commit_bytes, opened.add_commit_bytes), (Some(1_700.0), Some(2_885.0)));
     assert_eq!(plain.cpu_us_per_join.unwrap().median, 1_000.0);
     assert_eq!(opened.cpu_us_per_join.unwrap().max, 2_000.0);
@@ -151,11 +157,27 @@ fn a_row_has_what_came_and_what_the_service_spent_on_one_join() {
     assert!(turns.windows(2).filter(|pair| pair[0] != pair[1]).count() > 2, "{turns:?}");
     let result = ServingResult { rounds: 3, joins: rows, ..ServingResult::default() };
     let text = crate::campaign::serving::render(&result, Look::default());
-    for says in ["joins at 100 members, 240 a minute; medians", "welcome (modelled)", "1.62 kB"] {
+    for says in ["joins at 100 members, 240 a minute; medians", "welcome (modelled)", "1.48 kB"] {
         assert!(text.contains(says), "{says}: {text}");
     }
     assert!(text.lines().all(|line| !line.starts_with("8-ed25519")), "no name is broken: {text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+#[test]
+fn joins_that_were_not_steady_or_not_as_long_as_is_stated_do_not_count() {
+    for (mut service, says) in [
+        (MadeUp { longer: 16, ..MadeUp::default() }, "not as stated: Welcomes had 410 bytes, 394"),
+        (MadeUp { overloaded: true, ..MadeUp::default() }, "not steady: 5.00 of 10.0 operations/s"),
+    ] {
+        let rows = measure(&welcome(), &mut service);
+        assert!(rows.iter().all(|row| row.status == "valid" && !row.is_sound()), "{says}");
+        assert!(rows[0].spoiled[0].starts_with(says), "{:?}", rows[0].spoiled);
+        let told = crate::campaign::serving::joined::reading(&rows).unwrap();
+        assert!(told.contains("NOT STEADY OR NOT AS STATED") && told.contains(says), "{told}");
+        let result = ServingResult { joins: rows, ..ServingResult::default() };
+        assert_eq!((result.verdict(), result.sound()), (Status::Invalid, (0, 4)));
+    }
 }
 
 #[test]
