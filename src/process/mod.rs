@@ -98,8 +98,11 @@ pub fn pin_to_core(core: usize) -> bool {
 /// Keeps the calling thread, and the threads it starts from now on, on some cores; false where
 /// the system does not let it.
 pub fn pin_to_cores(cores: Range<usize>) -> bool {
+    pin_to(cores)
+}
+
+fn pin_to(mut cores: impl Iterator<Item = usize>) -> bool {
     let mut set = CpuSet::new();
-    let mut cores = cores;
     cores.all(|core| set.set(core).is_ok()) && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
 }
 
@@ -109,9 +112,7 @@ pub fn pin_to_own_cores(range: Range<usize>) -> bool {
     let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return false };
     let own = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false));
     let chosen: Vec<usize> = own.skip(range.start).take(range.len()).collect();
-    let mut set = CpuSet::new();
-    let whole = chosen.len() == range.len() && chosen.iter().all(|core| set.set(*core).is_ok());
-    whole && sched_setaffinity(Pid::from_raw(0), &set).is_ok()
+    chosen.len() == range.len() && pin_to(chosen.into_iter())
 }
 
 /// How many descriptors this process may open: now, and at most if it asks.

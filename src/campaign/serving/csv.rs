@@ -69,25 +69,12 @@ pub fn joins_csv(of: &ServingResult) -> Option<String> {
                 key_package_bytes,add_commit_bytes,welcome_bytes,cpu_us_per_join,cpu_us_per_join_min,\
                 cpu_us_per_join_max,commit_last_p50_us,commit_last_max_us,welcome_p50_us,welcome_max_us,\
                 join_p50_us,join_max_us";
-    let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let row = |row: &JoinRow| {
-        let cpu = row.cpu_us_per_join;
-        let mut cells = vec![
-            row.name.clone(),
-            row.pattern.to_string(),
-            row.members.to_string(),
-            of.tree.clone(),
-            of.key_exchange.clone(),
-            row.status.clone(),
-            row.valid.to_string(),
-            row.is_sound().to_string(),
-            row.offered_joins_per_s.to_string(),
-            row.joins.to_string(),
-        ];
+        let which = (row.name.as_str(), row.pattern, row.members);
+        let mut cells = first(of, which, (&row.status, row.valid, row.is_sound()));
+        cells.extend([row.offered_joins_per_s.to_string(), row.joins.to_string()]);
         cells.extend([row.key_package_bytes, row.add_commit_bytes, row.welcome_bytes].map(known));
-        cells.extend(
-            [cpu.map(|of| of.median), cpu.map(|of| of.min), cpu.map(|of| of.max)].map(known),
-        );
+        cells.extend(ends(row.cpu_us_per_join));
         for of in [row.commit_last, row.welcome, row.join] {
             cells.extend([of.p50.to_string(), of.max.to_string()]);
         }
@@ -97,21 +84,35 @@ pub fn joins_csv(of: &ServingResult) -> Option<String> {
     (!of.joins.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
+fn known(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// A median, its least and its most.
+fn ends(of: Option<Spread>) -> [String; 3] {
+    [of.map(|of| of.median), of.map(|of| of.min), of.map(|of| of.max)].map(known)
+}
+
+/// The first columns of every row: which it is, and what it is worth.
+fn first(
+    of: &ServingResult,
+    (name, pattern, members): (&str, bool, u32),
+    (status, valid, sound): (&str, u32, bool),
+) -> Vec<String> {
+    let (pattern, members) = (pattern.to_string(), members.to_string());
+    let under = [of.tree.clone(), of.key_exchange.clone()];
+    let worth = [status.to_owned(), valid.to_string(), sound.to_string()];
+    [name.to_owned(), pattern, members].into_iter().chain(under).chain(worth).collect()
+}
+
 fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {
-    let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let found = row.saturation.as_ref();
     let part = |of: Option<LastMember>, read: fn(&LastMember) -> u64| {
         of.map_or_else(String::new, |of| read(&of).to_string())
     };
-    let mut cells = vec![
-        row.name.clone(),
-        row.pattern.to_string(),
-        row.members.to_string(),
-        of.tree.clone(),
-        of.key_exchange.clone(),
-        row.status.clone(),
-        row.valid.to_string(),
-        row.is_sound().to_string(),
+    let which = (row.name.as_str(), row.pattern, row.members);
+    let mut cells = first(of, which, (&row.status, row.valid, row.is_sound()));
+    cells.extend([
         row.offered_commits_per_s.to_string(),
         row.offered_messages_per_s.to_string(),
         row.commit_bytes.to_string(),
@@ -134,12 +135,9 @@ fn row(of: &ServingResult, row: &ServingRow) -> Vec<String> {
         known(found.and_then(|found| found.engine_limited_per_s)),
         found.map_or_else(String::new, |found| found.conclusion.clone()),
         known(found.and_then(Saturation::one_core_per_s)),
-    ];
+    ]);
     for (_, read) in SPREADS {
-        let spread = read(row);
-        cells.push(known(spread.map(|of| of.median)));
-        cells.push(known(spread.map(|of| of.min)));
-        cells.push(known(spread.map(|of| of.max)));
+        cells.extend(ends(read(row)));
     }
     cells
 }

@@ -12,11 +12,10 @@ use super::summary::{ends, kilo, micros, time};
 use crate::campaign::TrialError;
 use crate::campaign::record::Spread;
 use crate::limits::STATED_OFF_MAX;
-use crate::load::recorder::Series;
 use crate::report::build::series;
 use crate::report::chart::Table;
 use crate::report::joins::WelcomedRecord;
-use crate::report::record::{Distribution, Record};
+use crate::report::record::Record;
 use crate::report::summary::{decimal, grouped};
 use crate::report::verdict::Status;
 
@@ -125,9 +124,11 @@ pub(super) fn row(
         add_commit_bytes: mean(delivered, deliveries),
         welcome_bytes,
         cpu_us_per_join: Spread::of(counted.iter().filter_map(|record| cpu_us(record))),
-        commit_last: times(commits().map(|class| &class.commit_fanout_last)),
-        welcome: times(welcomed().map(|of| &of.welcome)),
-        join: times(welcomed().map(|of| &of.join)),
+        commit_last: LastMember::of(
+            commits().filter_map(|class| series(&class.commit_fanout_last)),
+        ),
+        welcome: LastMember::of(welcomed().filter_map(|of| series(&of.welcome))),
+        join: LastMember::of(welcomed().filter_map(|of| series(&of.join))),
     }
 }
 
@@ -171,18 +172,6 @@ fn cpu_us(record: &Record) -> Option<f64> {
 
 fn mean(bytes: u64, count: u64) -> Option<f64> {
     (count > 0).then(|| bytes as f64 / count as f64)
-}
-
-/// Times of all runs, as one histogram.
-fn times<'a>(of: impl Iterator<Item = &'a Distribution>) -> LastMember {
-    let mut all = Series::default();
-    of.filter_map(series).for_each(|one| all.merge(&one));
-    LastMember {
-        count: all.count(),
-        p50: all.quantile_us(0.5),
-        p99: all.quantile_us(0.99),
-        max: all.max_us(),
-    }
 }
 
 /// What stands over a table of joins.

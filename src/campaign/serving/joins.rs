@@ -107,11 +107,8 @@ impl Question {
     /// What is wrong, and what is allowed.
     pub fn check_joins(&self) -> Result<(), Unservable> {
         for (contender, members) in self.joining() {
-            self.joins_scenario(&contender, members).map_err(|mistake| Unservable::Scenario {
-                contender: contender.name(),
-                members,
-                fault: mistake.one_line(),
-            })?;
+            let scenario = self.joins_scenario(&contender, members);
+            scenario.map_err(|mistake| Unservable::of(&contender, members, &mistake))?;
         }
         Ok(())
     }

@@ -12,9 +12,9 @@ use rand_chacha::rand_core::SeedableRng as _;
 
 use super::joins;
 use super::question::{Contender, Question, Traffic, tree_name};
-use super::record::{ModelledRow, Saturation, ServingResult};
+use super::record::{FAILED, ModelledRow, Saturation, ServingResult};
 use super::rows::{Ran, row};
-use super::saturation::{FAILED, search, sustained_means};
+use super::saturation::{search, sustained_means};
 use crate::campaign::sweep::shuffle;
 use crate::campaign::{TrialError, Trials, text};
 use crate::limits::SERVING_RETRIES_MAX;

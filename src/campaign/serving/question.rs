@@ -111,6 +111,13 @@ pub enum Unservable {
     },
 }
 
+impl Unservable {
+    /// A run's scenario that is none.
+    pub(super) fn of(contender: &Contender, members: u32, mistake: &Mistake) -> Self {
+        Self::Scenario { contender: contender.name(), members, fault: mistake.one_line() }
+    }
+}
+
 impl Contender {
     /// As tables write it.
     #[must_use]
@@ -193,11 +200,7 @@ impl Question {
             }
             for traffic in [Traffic::Messages, Traffic::Both] {
                 let scenario = self.scenario(&contender, members, traffic);
-                scenario.map_err(|mistake| Unservable::Scenario {
-                    contender: contender.name(),
-                    members,
-                    fault: mistake.one_line(),
-                })?;
+                scenario.map_err(|mistake| Unservable::of(&contender, members, &mistake))?;
             }
         }
         Ok(())

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::joined::JoinRow;
 use crate::campaign::record::{Spread, TrialRecord};
+use crate::load::recorder::Series;
 use crate::report::verdict::Status;
+
+/// The conclusion of a search in which a run had no result.
+pub(super) const FAILED: &str = "failed";
 
 /// Suites at a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,11 +110,8 @@ impl ServingResult {
     /// under the load that is stated, and else invalid.
     #[must_use]
     pub fn verdict(&self) -> Status {
-        let violated = |status: &String| status == Status::Violated.name();
-        let joins = || self.joins.iter();
-        if self.rows.iter().map(|row| &row.status).any(violated)
-            || joins().map(|row| &row.status).any(violated)
-        {
+        let joined = |row: &JoinRow| row.status == Status::Violated.name();
+        if self.rows.iter().any(ServingRow::is_violated) || self.joins.iter().any(joined) {
             return Status::Violated;
         }
         let (sound, all) = self.sound();
@@ -137,10 +138,18 @@ impl ServingRow {
         self.status == Status::Valid.name() && self.spoiled.is_empty()
     }
 
+    /// Whether the service broke its contract in a run, whatever became of the others.
+    #[must_use]
+    pub fn is_violated(&self) -> bool {
+        let broke = |run: &TrialRecord| run.status == Status::Violated;
+        self.status == Status::Violated.name()
+            || self.trials.iter().filter_map(|trial| trial.run.as_ref()).any(broke)
+    }
+
     /// Whether its search had a trial without a result.
     #[must_use]
     pub fn search_failed(&self) -> bool {
-        self.saturation.as_ref().is_some_and(|found| found.conclusion == "failed")
+        self.saturation.as_ref().is_some_and(|found| found.conclusion == FAILED)
     }
 
     /// Commits that were due and had a last member: of a combiner those of the classical group.
@@ -221,6 +230,18 @@ impl Saturation {
 }
 
 impl LastMember {
+    /// Of some times, as one histogram.
+    pub(super) fn of(times: impl Iterator<Item = Series>) -> Self {
+        let mut all = Series::default();
+        times.for_each(|one| all.merge(&one));
+        Self {
+            count: all.count(),
+            p50: all.quantile_us(0.5),
+            p99: all.quantile_us(0.99),
+            max: all.max_us(),
+        }
+    }
+
     /// Whether a p99 of so few is the longest, and has to be called so.
     #[must_use]
     pub fn is_few(&self) -> bool {

@@ -219,16 +219,7 @@ impl<'a> Counted<'a> {
 
     /// Some times of all runs, as one histogram.
     fn last_of<I: IntoIterator<Item = Series>>(&self, of: impl Fn(&'a Record) -> I) -> LastMember {
-        let mut all = Series::default();
-        for times in self.records.iter().flat_map(|(_, record)| of(record)) {
-            all.merge(&times);
-        }
-        LastMember {
-            count: all.count(),
-            p50: all.quantile_us(0.5),
-            p99: all.quantile_us(0.99),
-            max: all.max_us(),
-        }
+        LastMember::of(self.records.iter().flat_map(|(_, record)| of(record)))
     }
 }
 

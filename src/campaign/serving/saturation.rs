@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::question::{Contender, Question, Traffic};
-use super::record::Saturation;
+use super::record::{FAILED, Saturation};
 use super::rows::{commits, cpu_per_commit_alone};
 use crate::campaign::capacity::{Subject, judge, name_of};
 use crate::campaign::record::TrialRecord;
@@ -176,8 +176,6 @@ fn micros(of: Duration) -> u64 {
     u64::try_from(of.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The conclusion of a search in which a run had no result.
-pub(super) const FAILED: &str = "failed";
 /// Of the rate at which commits follow each other without a gap, where a search starts. The first trial
 /// is to be the lower bound, and one without a gap the upper one: the two are then as close as asked.
 const START_SHARE: f64 = 0.7;

@@ -63,6 +63,8 @@ struct MadeUp {
     /// Of what is offered, what is achieved.
     achieved: f64,
     fails_for: Option<&'static str>,
+    /// The run, from 0, that has no result.
+    fails_at: Option<usize>,
     elapsed: Duration,
     said: Vec<String>,
     ran: Vec<Scenario>,
@@ -81,6 +83,7 @@ impl MadeUp {
             within: 1.0,
             achieved: 1.0,
             fails_for: None,
+            fails_at: None,
             elapsed: Duration::ZERO,
             said: Vec::new(),
             ran: Vec::new(),
@@ -195,6 +198,9 @@ impl Trials for MadeUp {
     fn run(&mut self, scenario: Scenario) -> Result<Record, TrialError> {
         self.elapsed += scenario.offered();
         self.ran.push(scenario.clone());
+        if self.fails_at == Some(self.ran.len() - 1) {
+            return Err(TrialError("no socket was left".to_owned()));
+        }
         match self.fails_for {
             Some(name) if scenario.groups[0].suite.name() == name => {
                 Err(TrialError("no socket was left".to_owned()))

@@ -244,7 +244,9 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::campaign::serving::record::{Saturation, ServingRow};
+    use crate::campaign::record::TrialRecord;
+    use crate::campaign::serving::record::{Saturation, ServingRow, ServingTrial};
+    use crate::report::record::Record;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -299,6 +301,17 @@ mod tests {
         assert_eq!(code("valid", "failed"), 2);
         assert_eq!(code("invalid", "bounded"), 2);
         assert_eq!(code("violated", "failed"), 3);
+        // One run had no result, which is the worst that is said of a row; another was a violation.
+        let mut row = ServingRow { status: "failed".to_owned(), ..ServingRow::default() };
+        assert_eq!(
+            exit_code(&ServingResult { rows: vec![row.clone()], ..ServingResult::default() }),
+            2
+        );
+        let json = include_str!("../../../results/reference/fanout-1k/run.json");
+        let of = TrialRecord::of(1, 1.0, &Record::from_json(json).unwrap());
+        let run = Some(TrialRecord { status: Status::Violated, ..of });
+        row.trials.push(ServingTrial { run, ..ServingTrial::default() });
+        assert_eq!(exit_code(&ServingResult { rows: vec![row], ..ServingResult::default() }), 3);
     }
 
     #[test]

@@ -100,6 +100,19 @@ fn a_search_has_time_for_its_trials_however_long_they_are() {
 }
 
 #[test]
+fn a_search_with_a_run_that_has_no_result_keeps_what_it_found_before() {
+    // All runs at their rates, and the first trial of a search.
+    let before = question().cells().len() * 2 * 2 + 1;
+    let service = MadeUp { fails_at: Some(before), ..MadeUp::new(1e9) };
+    let (result, _) = measured(&question(), service);
+    let failed: Vec<&ServingRow> = result.rows.iter().filter(|row| row.search_failed()).collect();
+    assert_eq!(failed.len(), 1);
+    let found = failed[0].saturation.as_ref().unwrap();
+    assert_eq!((found.searched.len(), found.because[0].as_str()), (1, "no socket was left"));
+    assert!(found.sustained_per_s.is_some() && failed[0].is_sound(), "{found:?}");
+}
+
+#[test]
 fn a_search_that_starts_at_what_a_commit_took_is_closed_by_two_trials() {
     // The engine keeps up until commits follow each other without a gap.
     let service = MadeUp { engine_bytes_per_s: 0.9e9, ..MadeUp::new(1e9) };
